@@ -1,0 +1,139 @@
+"""A stand-in for MNIST, small and random, and a web server on this computer that sends it, well or badly."""
+
+import gzip
+import hashlib
+import io
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+
+IDX_NAMES = {
+    "x_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+
+
+def stand_in(seed=0, n_train=300, n_test=50):
+    """Arrays shaped like MNIST's, but few and random: incompressible, about 270 kB."""
+    rng = np.random.default_rng(seed)
+    return {
+        "x_train": rng.integers(0, 256, (n_train, 28, 28), dtype=np.uint8),
+        "y_train": rng.integers(0, 10, n_train, dtype=np.uint8),
+        "x_test": rng.integers(0, 256, (n_test, 28, 28), dtype=np.uint8),
+        "y_test": rng.integers(0, 10, n_test, dtype=np.uint8),
+    }
+
+
+def digests_of(arrays):
+    return {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
+
+
+def npz_bytes(arrays):
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
+
+
+def idx_bytes(array):
+    # Written out from the format's description: 0, 0, 8 for bytes, number of axes, big-endian lengths.
+    head = bytes([0, 0, 8, array.ndim])
+    return head + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+
+
+def idx_files(arrays, zipped=False, dotted=False):
+    files = {}
+    for name, stem in IDX_NAMES.items():
+        stem = stem.replace("-idx", ".idx") if dotted else stem
+        content = idx_bytes(arrays[name])
+        files[f"{stem}.gz" if zipped else stem] = gzip.compress(content) if zipped else content
+    return files
+
+
+def site(arrays):
+    """All files a mirror may have: mnist.npz and the four .gz files."""
+    return {"mnist.npz": npz_bytes(arrays), **idx_files(arrays, zipped=True)}
+
+
+class Mirror:
+    """What a test sees of the server: its address, its npz, and what was asked of it."""
+
+    def __init__(self, address):
+        self.base = f"http://127.0.0.1:{address[1]}/"
+        self.npz = self.base + "mnist.npz"
+        self.requests = []
+        self.sent = 0
+
+
+@contextmanager
+def mirror(files, fault=None, rate=None):
+    """Serve files (name -> bytes) on the loopback, with a fault, or at `rate` bytes a second."""
+    closing = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            name = self.path.rsplit("/", 1)[-1]
+            served.requests.append(name)
+            if fault in (404, 503) or name not in files:
+                self.send_error(fault if fault in (404, 503) else 404)
+                return
+            content = files[name]
+            if fault == "silent":
+                closing.wait(60)
+                return
+            if fault == "html":
+                content = b"<!DOCTYPE html><html>Please accept our terms of use</html>" * 500
+            if fault == "garbage":
+                content = bytes(reversed(content))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if fault == "truncated":
+                content = content[: len(content) // 2]
+            self.send_slowly(content)
+            if fault == "stalled":
+                closing.wait(60)
+
+        def send_slowly(self, content):
+            if fault == "stalled":
+                content = content[: len(content) // 2]
+            step = len(content) if rate is None else max(1, rate // 20)
+            for start in range(0, len(content), max(1, step)):
+                chunk = content[start : start + step]
+                try:
+                    self.wfile.write(chunk)
+                    self.wfile.flush()
+                except OSError:  # the client has left
+                    return
+                served.sent += len(chunk)
+                if rate is not None and closing.wait(len(chunk) / rate):
+                    return
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.block_on_close = False
+    served = Mirror(server.server_address)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield served
+    finally:
+        closing.set()
+        server.shutdown()
+        server.server_close()
+
+
+def wait_until(condition, seconds=10):
+    """Whether a condition comes true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
