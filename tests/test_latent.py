@@ -1,0 +1,132 @@
+"""Numbers about latent spaces, against cases computed by hand and brute force."""
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from vae_course import latent
+from vae_course.losses import gaussian_kl
+
+RNG = np.random.default_rng(0)
+
+
+def test_class_means_by_hand():
+    """Two points of class 1 average, one of class 0 stays; rows follow the sorted classes."""
+    means = latent.class_means([[0, 2], [4, 4], [2, 4]], [1, 0, 1])
+    np.testing.assert_allclose(means, [[4, 4], [1, 3]])
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [[0, 1, 2]]])
+def test_class_means_needs_one_label_for_each_vector(labels):
+    """The error names both shapes."""
+    with pytest.raises(ValueError, match=r"z has shape \(3, 2\) and labels"):
+        latent.class_means(np.zeros((3, 2)), labels)
+
+
+@pytest.mark.parametrize("path", [latent.lerp, latent.slerp])
+def test_paths_start_and_end_where_they_should(path):
+    """t = 0 is the start, t = 1 the end, to rounding."""
+    a, b = RNG.normal(size=(2, 100))
+    np.testing.assert_allclose(path(a, b, [0, 1]), [a, b], atol=1e-12)
+    assert path(a, b, 0.5).shape == (100,)
+    assert path(a, b, np.linspace(0, 1, 7)).shape == (7, 100)
+
+
+def test_lerp_by_hand():
+    """A quarter of the way from (0, 4) to (8, 0)."""
+    np.testing.assert_allclose(latent.lerp([0, 4], [8, 0], 0.25), [2, 3])
+
+
+def test_slerp_turns_evenly():
+    """Between perpendicular unit vectors, a third of the way is at 30 degrees."""
+    np.testing.assert_allclose(
+        latent.slerp([1, 0], [0, 1], 1 / 3), [np.sqrt(3) / 2, 0.5], atol=1e-12
+    )
+
+
+def test_slerp_changes_the_length_evenly():
+    """From length 1 to length 3, every point has the length in between; lerp is shorter."""
+    t = np.linspace(0, 1, 11)
+    a, b = [1, 0, 0], [0, 3, 0]
+    np.testing.assert_allclose(np.linalg.norm(latent.slerp(a, b, t), axis=1), 1 + 2 * t)
+    assert np.linalg.norm(latent.lerp(a, b, 0.5)) < 2
+
+
+def test_slerp_of_parallel_and_nearly_parallel_vectors():
+    """Where there is no angle to speak of, it is the straight line, without a division by zero."""
+    np.testing.assert_allclose(latent.slerp([1, 0], [3, 0], 0.5), [2, 0])
+    a, b = np.array([1.0, 0.0]), np.array([1.0, 1e-5])
+    np.testing.assert_allclose(latent.slerp(a, b, 0.5), latent.lerp(a, b, 0.5), atol=1e-9)
+
+
+@pytest.mark.parametrize("bad", [([0, 0], [1, 0]), ([1, 0], [-2, 0])])
+def test_slerp_without_an_arc_is_refused(bad):
+    """A zero vector and opposite vectors have none; the error names lerp as the way out."""
+    with pytest.raises(ValueError, match="lerp"):
+        latent.slerp(*bad, 0.5)
+
+
+@pytest.mark.parametrize("path", [latent.lerp, latent.slerp])
+def test_paths_between_different_spaces_are_refused(path):
+    """The error names both shapes."""
+    with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
+        path([1, 0], [1, 0, 0], 0.5)
+
+
+def test_the_largest_gap_of_a_grid_with_a_hole():
+    """Points one apart with one missing: the empty circle sits there, with radius 1."""
+    points = np.array([(i, j) for i in range(7) for j in range(7) if (i, j) != (3, 2)], float)
+    points += RNG.normal(scale=1e-6, size=points.shape)  # a perfect grid is degenerate
+    centres, radii = latent.largest_gaps(points, 1)
+    np.testing.assert_allclose(centres, [[3, 2]], atol=1e-4)
+    np.testing.assert_allclose(radii, [1], atol=1e-4)
+
+
+def test_gaps_are_empty_do_not_overlap_and_are_the_largest():
+    """Against brute force: no place of a fine grid in a fenced square is farther from all points."""
+    fence = [(x, y) for x in np.linspace(-1, 1, 81) for y in (-1, 1)]
+    fence += [(y, x) for x, y in fence]
+    points = np.concatenate([RNG.uniform(-1, 1, (300, 2)), fence])
+    points += RNG.normal(scale=1e-6, size=points.shape)
+    centres, radii = latent.largest_gaps(points, 4)
+    assert len(radii) == 4 and (np.diff(radii) <= 0).all()
+    tree = cKDTree(points)
+    np.testing.assert_allclose(tree.query(centres)[0], radii)
+    for i in range(4):
+        for j in range(i):
+            assert np.linalg.norm(centres[i] - centres[j]) >= radii[i] + radii[j]
+    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, 500)] * 2), axis=-1).reshape(-1, 2)
+    farthest = tree.query(grid)[0].max()
+    assert farthest <= radii[0] <= farthest + 0.004  # half a diagonal of the grid
+
+
+@pytest.mark.parametrize("points", [np.zeros((3, 2)), np.zeros((9, 3)), np.full((9, 2), np.nan)])
+def test_gaps_of_what_is_not_a_cloud_in_the_plane_are_refused(points):
+    """The error says what is needed."""
+    with pytest.raises(ValueError, match="at least 4 finite points in the plane"):
+        latent.largest_gaps(points)
+
+
+def test_kl_per_dimension_sums_to_the_loss_term():
+    """Two implementations, NumPy by dimension and Keras by image, agree on the total."""
+    mean, log_var = RNG.normal(size=(2, 50, 6)).astype("float32")
+    parts = latent.kl_per_dimension(mean, log_var)
+    assert parts.shape == (6,) and (parts >= 0).all()
+    assert parts.sum() == pytest.approx(float(np.mean(gaussian_kl(mean, log_var))), rel=1e-5)
+
+
+def test_a_traversal_changes_one_dimension_only():
+    """All others stay, and the vector that was given is not changed."""
+    z = RNG.normal(size=5)
+    kept = z.copy()
+    path = latent.traversal(z, 2, [-3, 0, 3])
+    np.testing.assert_array_equal(path[:, 2], [-3, 0, 3])
+    np.testing.assert_array_equal(np.delete(path, 2, axis=1), np.delete(np.stack([z] * 3), 2, 1))
+    np.testing.assert_array_equal(z, kept)
+
+
+@pytest.mark.parametrize("dimension", [-1, 5])
+def test_a_traversal_of_no_dimension_is_refused(dimension):
+    """The error names those that are there."""
+    with pytest.raises(ValueError, match="0 to 4"):
+        latent.traversal(np.zeros(5), dimension, [0])

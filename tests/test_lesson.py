@@ -1,0 +1,67 @@
+"""What lessons do first and last: quiet start, seeds, key numbers."""
+
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from vae_course import lesson
+
+
+def test_importing_the_package_loads_no_tensorflow():
+    """`import vae_course` is quick: neither TensorFlow nor Keras nor Matplotlib comes with it."""
+    code = "import vae_course, sys; print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == "set()"
+
+
+def test_begin_loads_tensorflow_without_a_word_and_sets_the_seed():
+    """In a fresh process nothing reaches standard error, and two starts draw the same number."""
+    code = (
+        "from vae_course.lesson import begin; begin(3); import keras, numpy as np;"
+        "print(np.random.rand(), float(keras.random.normal(())))"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert runs[0].stderr == ""
+    assert runs[0].stdout == runs[1].stdout != ""
+
+
+def test_standard_error_speaks_again_after_the_quiet_start():
+    """Only TensorFlow's import is silenced: a warning of the reader's own code is seen."""
+    code = "from vae_course.lesson import begin; begin(0); import os; os.write(2, b'heard')"
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert output.stderr == "heard"
+
+
+def test_numbers_that_are_recorded_are_found_again(execute):
+    """Six digits, in order, with their data set; shown as text and as HTML."""
+    notebook = execute(
+        "from vae_course.lesson import record",
+        "record('MNIST', loss=28.2170208, kl=11)",
+    )
+    assert lesson.recorded(notebook) == {
+        "dataset": "MNIST",
+        "numbers": {"loss": 28.217, "kl": 11.0},
+    }
+    data = notebook.cells[1].outputs[0].data
+    assert "28.217" in data["text/plain"] and "28.217" in data["text/html"]
+
+
+def test_a_notebook_without_numbers_has_none():
+    """No invented record."""
+    assert lesson.recorded(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("")])) is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "28", None])
+def test_what_is_no_finite_number_is_not_recorded(value):
+    """The error names the number and its value."""
+    with pytest.raises(ValueError, match="loss="):
+        lesson.record("MNIST", loss=value)

@@ -1,0 +1,164 @@
+"""Numbers about latent spaces: class means, paths, empty regions, dimensions that are in use."""
+
+import numpy as np
+from scipy.spatial import ConvexHull, Voronoi, cKDTree
+
+
+def class_means(z, labels):
+    """Average the latent vectors of each class.
+
+    Args:
+        z: Latent vectors, shape `(n, latent_dim)`.
+        labels: Their classes, shape `(n,)`.
+
+    Returns:
+        Array of shape `(classes, latent_dim)`; row i belongs to the i-th of the sorted classes.
+
+    Raises:
+        ValueError: If there is not exactly one label for each vector, or none at all.
+
+    Source: lecture, slide "What can we do with it?".
+    """
+    z, labels = np.asarray(z), np.asarray(labels)
+    if z.ndim != 2 or labels.shape != z.shape[:1] or len(z) == 0:
+        raise ValueError(
+            f"z has shape {z.shape} and labels {labels.shape}: give one label for each latent vector."
+        )
+    return np.stack([z[labels == label].mean(axis=0) for label in np.unique(labels)])
+
+
+def lerp(start, end, t):
+    """Interpolate along the straight line: (1 - t) * start + t * end.
+
+    Args:
+        start: Latent vector, shape `(latent_dim,)`.
+        end: Latent vector, same shape.
+        t: Position, a number or an array of shape `(n,)`; 0 is the start, 1 the end.
+
+    Returns:
+        Array of shape `(latent_dim,)` for a number t, `(n, latent_dim)` for an array.
+
+    Raises:
+        ValueError: If the two vectors have different shapes.
+    """
+    start, end = _pair(start, end)
+    t = np.asarray(t, dtype=float)[..., None]
+    return (1 - t) * start + t * end
+
+
+def slerp(start, end, t):
+    """Interpolate along the arc: the direction turns evenly while the length goes evenly.
+
+    Args:
+        start: Latent vector, shape `(latent_dim,)`, not zero.
+        end: Latent vector, same shape, not zero and not opposite to the start.
+        t: Position, a number or an array of shape `(n,)`; 0 is the start, 1 the end.
+
+    Returns:
+        Array of shape `(latent_dim,)` for a number t, `(n, latent_dim)` for an array.
+
+    Raises:
+        ValueError: If the shapes differ, or no arc is defined: a zero vector, or opposite directions.
+
+    Source: Shoemake (1985), for directions; White (2016), arXiv 1609.04468, for latent spaces.
+    """
+    start, end = _pair(start, end)
+    lengths = np.linalg.norm(start), np.linalg.norm(end)
+    if min(lengths) == 0:
+        raise ValueError("A zero vector has no direction to turn: use lerp there.")
+    a, b = start / lengths[0], end / lengths[1]
+    # The arctangent stays exact for nearly equal vectors, where the arccosine loses half its digits.
+    angle = 2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))
+    if np.pi - angle < 1e-6:
+        raise ValueError(
+            "The two vectors are opposite: every arc is as short as any other. Use lerp."
+        )
+    t = np.asarray(t, dtype=float)[..., None]
+    if angle < 1e-6:
+        direction = (1 - t) * a + t * b
+    else:
+        direction = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+    return direction * ((1 - t) * lengths[0] + t * lengths[1])
+
+
+def _pair(start, end):
+    start, end = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
+    if start.shape != end.shape or start.ndim != 1:
+        raise ValueError(
+            f"The vectors have shapes {start.shape} and {end.shape}: give two of shape (latent_dim,)."
+        )
+    return start, end
+
+
+def largest_gaps(points, count=5):
+    """Find the largest empty circles among points in the plane, with points on all sides.
+
+    Their centres are Voronoi vertices: places from where every step leads closer to some point. Circles
+    that reach beyond the convex hull, or overlap one already chosen, are passed over.
+
+    Args:
+        points: Shape `(n, 2)`, at least 4 points that are not on one line.
+        count: How many circles to look for.
+
+    Returns:
+        Centres, shape `(m, 2)`, and radii, shape `(m,)`, largest first; m is at most `count`.
+
+    Raises:
+        ValueError: If the points are not at least 4 finite points in the plane.
+    """
+    points = np.asarray(points, dtype=float)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 4 or not np.isfinite(points).all():
+        raise ValueError(
+            f"points has shape {points.shape}: give at least 4 finite points in the plane, (n, 2)."
+        )
+    corners = Voronoi(points).vertices
+    radii = cKDTree(points).query(corners)[0]
+    sides = ConvexHull(points).equations  # outward normals and offsets: negative inside
+    depths = -(corners @ sides[:, :2].T + sides[:, 2]).max(axis=1)
+    corners, radii = corners[depths >= radii], radii[depths >= radii]
+    chosen = []
+    for i in np.argsort(-radii):
+        apart = [np.linalg.norm(corners[i] - corners[j]) >= radii[i] + radii[j] for j in chosen]
+        if all(apart):
+            chosen.append(i)
+        if len(chosen) == count:
+            break
+    return corners[chosen], radii[chosen]
+
+
+def kl_per_dimension(z_mean, z_log_var):
+    """KL divergence from the prior N(0, 1) in each latent dimension, averaged over the images.
+
+    Args:
+        z_mean: Shape `(n, latent_dim)`.
+        z_log_var: log(sigma^2), same shape.
+
+    Returns:
+        Array of shape `(latent_dim,)`, nats. Its sum is the mean of `losses.gaussian_kl`.
+    """
+    z_mean, z_log_var = np.asarray(z_mean), np.asarray(z_log_var)
+    return 0.5 * (np.exp(z_log_var) + z_mean**2 - 1 - z_log_var).mean(axis=0)
+
+
+def traversal(z, dimension, values):
+    """Copy one latent vector for each value, and set one dimension to it.
+
+    Args:
+        z: Latent vector, shape `(latent_dim,)`.
+        dimension: Which dimension to change, 0 to latent_dim - 1.
+        values: The values it takes, shape `(n,)`.
+
+    Returns:
+        Array of shape `(n, latent_dim)`.
+
+    Raises:
+        ValueError: If there is no such dimension.
+    """
+    z = np.asarray(z)
+    if not 0 <= dimension < z.shape[-1]:
+        raise ValueError(
+            f"dimension={dimension} does not exist: z has dimensions 0 to {z.shape[-1] - 1}."
+        )
+    path = np.repeat(z[None], len(values), axis=0)
+    path[:, dimension] = values
+    return path

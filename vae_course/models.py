@@ -1,0 +1,172 @@
+"""The lecture's networks: encoder, decoder, and the two models that train them together."""
+
+import functools
+import math
+import numbers
+
+import keras
+from keras import layers, ops
+
+from vae_course.image_model import ImageModel
+from vae_course.layers import Sampling
+from vae_course.losses import gaussian_kl, squared_error
+
+
+def _needs_latent_dim(build):
+    """Let `build(latent_dim)` refuse anything but a positive integer, before a layer is made."""
+
+    @functools.wraps(build)
+    def checked(latent_dim=100):
+        if (
+            isinstance(latent_dim, bool)
+            or not isinstance(latent_dim, numbers.Integral)
+            or latent_dim < 1
+        ):
+            raise ValueError(
+                f"latent_dim={latent_dim!r} is not a number of latent dimensions: "
+                "give a whole number of 1 or more, such as 2 for a map or 100 as in the lecture."
+            )
+        return build(int(latent_dim))
+
+    return checked
+
+
+@_needs_latent_dim
+def build_encoder(latent_dim=100):
+    """Build the lecture's encoder: two convolutions, two poolings, two dense heads, one sample.
+
+    Args:
+        latent_dim: Number of latent dimensions, at least 1.
+
+    Returns:
+        Model from images `(batch, 28, 28, 1)` to `[z_mean, z_log_var, z]`; each output has shape
+        `(batch, latent_dim)`.
+
+    Raises:
+        ValueError: If `latent_dim` is not a positive integer.
+
+    Source: lecture, listing `mnist_vae.py`.
+    """
+    image = keras.Input((28, 28, 1), name="image")
+    x = layers.Conv2D(16, 3, padding="same", activation="relu")(image)  # 28 x 28 x 16
+    x = layers.MaxPooling2D(2)(x)  # 14 x 14 x 16
+    x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)  # 14 x 14 x 32
+    x = layers.MaxPooling2D(2)(x)  # 7 x 7 x 32
+    x = layers.Flatten()(x)  # 1568
+    z_mean = layers.Dense(latent_dim, name="z_mean")(x)
+    z_log_var = layers.Dense(latent_dim, name="z_log_var")(x)
+    z = Sampling(name="z")([z_mean, z_log_var])
+    return keras.Model(image, [z_mean, z_log_var, z], name="encoder")
+
+
+@_needs_latent_dim
+def build_decoder(latent_dim=100):
+    """Build the lecture's decoder: a dense layer, then transposed convolutions and up-sampling.
+
+    Args:
+        latent_dim: Number of latent dimensions, at least 1.
+
+    Returns:
+        Model from latent vectors `(batch, latent_dim)` to images `(batch, 28, 28, 1)` in (0, 1).
+
+    Raises:
+        ValueError: If `latent_dim` is not a positive integer.
+
+    Source: lecture, listing `mnist_vae.py`.
+    """
+    z = keras.Input((latent_dim,), name="z")
+    x = layers.Dense(7 * 7 * 32, activation="relu")(z)
+    x = layers.Reshape((7, 7, 32))(x)
+    x = layers.Conv2DTranspose(32, 3, padding="same", activation="relu")(x)  # 7 x 7 x 32
+    x = layers.UpSampling2D(2)(x)  # 14 x 14 x 32
+    x = layers.Conv2DTranspose(16, 3, padding="same", activation="relu")(x)  # 14 x 14 x 16
+    x = layers.UpSampling2D(2)(x)  # 28 x 28 x 16
+    x_hat = layers.Conv2DTranspose(1, 3, padding="same", activation="sigmoid")(x)  # 28 x 28 x 1
+    return keras.Model(z, x_hat, name="decoder")
+
+
+@keras.saving.register_keras_serializable(package="vae_course")
+class Autoencoder(ImageModel):
+    """An encoder and a decoder trained as one, on the reconstruction error alone.
+
+    `fit(x)` learns to give x back; `fit(noisy, clean)` learns to give the clean images back. Reports
+    `loss` (squared error, summed over the pixels of an image) and `mse` (its mean over pixels).
+
+    Args:
+        encoder: Model from images to codes. Of an encoder with several outputs, the first is the code.
+        decoder: Model from codes to images.
+        **kwargs: Passed to `keras.Model`.
+    """
+
+    def __init__(self, encoder, decoder, **kwargs):
+        if len(encoder.outputs) > 1:
+            encoder = keras.Model(encoder.input, encoder.outputs[0], name=encoder.name)
+        super().__init__(encoder, decoder, **kwargs)
+        self.mse_tracker = keras.metrics.Mean(name="mse")
+
+    def call(self, x):
+        """Return the reconstructions of the images x, same shape."""
+        return self.decoder(self.encoder(x))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the reconstruction error: summed over pixels, averaged over the batch."""
+        error = squared_error(x if y is None else y, y_pred)
+        self.mse_tracker.update_state(error / 784)
+        return ops.mean(error)
+
+
+@keras.saving.register_keras_serializable(package="vae_course")
+class VAE(ImageModel):
+    """A variational autoencoder: the encoder gives a distribution, the decoder sees samples of it.
+
+    `fit(x)` minimizes reconstruction error + beta * KL. Reports `loss`, `reconstruction` (squared error,
+    summed over pixels), `kl` (nats, summed over latent dimensions) and `mse` (per pixel), each averaged
+    over the images.
+
+    Args:
+        encoder: Model from images to `[z_mean, z_log_var, z]`.
+        decoder: Model from z to images.
+        beta: Weight of the KL term, 0 or more; 1 is the lecture's loss.
+        **kwargs: Passed to `keras.Model`.
+
+    Raises:
+        ValueError: If `beta` is negative or the encoder has not three outputs.
+
+    Source: lecture, listing `mnist_vae.py`; Kingma and Welling (2014), equation 7; beta after Higgins
+    et al. (2017), equation 4.
+    """
+
+    def __init__(self, encoder, decoder, beta=1.0, **kwargs):
+        if len(encoder.outputs) != 3:
+            raise ValueError(
+                f"The encoder has {len(encoder.outputs)} output(s), but a VAE needs three, z_mean, "
+                "z_log_var and z: build it with build_encoder(latent_dim)."
+            )
+        if not 0 <= beta < math.inf:
+            raise ValueError(
+                f"beta={beta!r} is no weight of the KL term: give a number of 0 or more."
+            )
+        super().__init__(encoder, decoder, **kwargs)
+        self.beta = beta
+        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
+        self.kl_tracker = keras.metrics.Mean(name="kl")
+        self.mse_tracker = keras.metrics.Mean(name="mse")
+
+    def call(self, x):
+        """Encode, sample, decode: return reconstructions of the images x, same shape."""
+        z_mean, z_log_var, z = self.encoder(x)
+        self.add_loss(ops.mean(gaussian_kl(z_mean, z_log_var)))
+        return self.decoder(z)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return reconstruction error + beta * KL, both averaged over the batch."""
+        error = squared_error(x if y is None else y, y_pred)
+        kl = self.losses[0]  # what `call` has just added
+        self.reconstruction_tracker.update_state(error)
+        self.kl_tracker.update_state(kl, sample_weight=ops.shape(error)[0])
+        self.mse_tracker.update_state(error / 784)
+        return ops.mean(error) + self.beta * kl
+
+    def get_config(self):
+        """Return what `keras.models.load_model` needs to build the model again."""
+        return {**super().get_config(), "beta": self.beta}

@@ -1,0 +1,192 @@
+"""Figures of the course: functions take arrays and an `ax`, draw on it, and return it."""
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.collections import PatchCollection
+from matplotlib.patches import Circle
+from PIL import Image
+
+# After Paul Tol's "muted" palette, which was made for colour-blind readers. Ten classes are more than any
+# palette can carry alone: the maps also draw each point as its digit.
+CLASS_COLOURS = (
+    "#332288", "#CC6677", "#117733", "#AA4499", "#44AA99",
+    "#882255", "#999933", "#555555", "#3388BB", "#BB8822",
+)  # fmt: skip
+
+
+def use_course_style():
+    """Give all figures of a lesson the same sizes and colours."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (7, 4.2),
+            "figure.dpi": 80,
+            "savefig.dpi": 80,
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": plt.cycler(
+                color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"]
+            ),
+            "axes.titlesize": "medium",
+            "font.size": 11,
+            "image.cmap": "gray_r",
+            "legend.frameon": False,
+        }
+    )
+
+
+def show(fig, alt):
+    """Display a figure in the notebook together with a text for readers who cannot see it.
+
+    Args:
+        fig: Matplotlib figure; it is closed, so that the notebook shows it once.
+        alt: What there is to see, in a sentence or two.
+
+    Raises:
+        ValueError: If the text is too short to tell anything.
+    """
+    from IPython.display import display
+
+    if len(alt.split()) < 5:
+        raise ValueError(f"alt={alt!r} tells too little: say in a sentence what there is to see.")
+    rendered, packed = io.BytesIO(), io.BytesIO()
+    fig.savefig(rendered, format="png", bbox_inches="tight")
+    plt.close(fig)
+    # A palette of 64 colours looks the same and keeps a lesson's file a third of the size.
+    Image.open(rendered).convert("RGB").quantize(64).save(packed, "PNG", optimize=True)
+    bundle = {"image/png": packed.getvalue(), "text/plain": alt}
+    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def tile(images, columns):
+    """Put images side by side, row by row, into one array.
+
+    Args:
+        images: Shape `(n, height, width, 1)` or `(n, height, width)`, n of 1 or more.
+        columns: Images in a row. Places without an image are white (0).
+
+    Returns:
+        Array of shape `(rows * height, columns * width)`.
+    """
+    images = np.asarray(images)
+    height, width = images.shape[1:3]
+    rows = -(-len(images) // columns)
+    places = np.zeros((rows * columns, height, width))
+    places[: len(images)] = images.reshape(len(images), height, width)
+    places = places.reshape(rows, columns, height, width)
+    return places.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
+
+
+def image_grid(images, columns, ax=None, row_labels=(), column_labels=()):
+    """Draw images as one grid; ink is black.
+
+    Args:
+        images: Shape `(n, height, width, 1)` or `(n, height, width)`, values in [0, 1].
+        columns: Images in a row.
+        ax: Where to draw; None for the current axes.
+        row_labels: A text for each row, at its left.
+        column_labels: A text for each column, above it.
+
+    Returns:
+        The axes.
+    """
+    ax = ax or plt.gca()
+    height, width = np.asarray(images).shape[1:3]
+    ax.imshow(tile(images, columns), vmin=0, vmax=1)
+    ax.set_yticks((np.arange(len(row_labels)) + 0.5) * height, row_labels)
+    ax.set_xticks((np.arange(len(column_labels)) + 0.5) * width, column_labels)
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def show_images(images, columns, alt, title="", row_labels=(), column_labels=()):
+    """Display images as one grid, in a figure of the right size.
+
+    Args:
+        images: Shape `(n, height, width, 1)` or `(n, height, width)`, values in [0, 1].
+        columns: Images in a row.
+        alt: What there is to see, in a sentence or two.
+        title: Title above the grid.
+        row_labels: A text for each row, at its left.
+        column_labels: A text for each column, above it.
+    """
+    rows = -(-len(images) // columns)
+    margin = 0.2 + 0.1 * max(map(len, map(str, row_labels)), default=0)
+    side = min(0.55, (8.5 - margin) / columns)  # inches for one image
+    height = side * rows + 0.1 + 0.25 * bool(len(column_labels)) + 0.3 * bool(title)
+    fig, ax = plt.subplots(figsize=(side * columns + margin, height))
+    image_grid(images, columns, ax, row_labels, column_labels)
+    ax.set_title(title)
+    show(fig, alt)
+
+
+def latent_map(z, labels, ax=None, most=2000):
+    """Draw latent vectors in the plane, each as the digit that it belongs to.
+
+    Args:
+        z: Shape `(n, 2)`.
+        labels: Digits 0 to 9, shape `(n,)`.
+        ax: Where to draw; None for the current axes.
+        most: Draw at most so many points, the first ones, so that they stay readable.
+
+    Returns:
+        The axes.
+    """
+    ax = ax or plt.gca()
+    z, labels = np.asarray(z)[:most], np.asarray(labels)[:most]
+    for digit in np.unique(labels):
+        mine = z[labels == digit]
+        colour = CLASS_COLOURS[digit]
+        ax.scatter(*mine.T, marker=f"${digit}$", color=colour, s=22, linewidths=0, label=str(digit))
+    ax.set(xlabel="z[0]", ylabel="z[1]", aspect="equal")
+    return ax
+
+
+def circles(centres, radii, ax=None):
+    """Draw red circles with their numbers, 1 for the first.
+
+    Args:
+        centres: Shape `(n, 2)`.
+        radii: Shape `(n,)`, in units of the axes.
+        ax: Where to draw; None for the current axes.
+
+    Returns:
+        The axes.
+    """
+    ax = ax or plt.gca()
+    patches = [Circle(centre, radius) for centre, radius in zip(centres, radii, strict=True)]
+    ax.add_collection(PatchCollection(patches, facecolor="none", edgecolor="red", linewidth=2))
+    for number, centre in enumerate(centres, start=1):
+        ax.annotate(str(number), centre, color="red", ha="center", va="center", weight="bold")
+    return ax
+
+
+def loss_curves(history, names=("loss",), ax=None):
+    """Draw losses by epoch, solid on training data and dashed on held-out data.
+
+    Args:
+        history: Dictionary from metric to values, one for each epoch, as `History.history` of Keras.
+        names: Which metrics to draw; `val_...` of the same name is drawn where it is there.
+        ax: Where to draw; None for the current axes.
+
+    Returns:
+        The axes.
+    """
+    ax = ax or plt.gca()
+    for name in names:
+        epochs = np.arange(1, len(history[name]) + 1)
+        (line,) = ax.plot(
+            epochs, history[name], marker="o", markersize=4, label=f"{name}, training"
+        )
+        if f"val_{name}" in history:
+            held_out = history[f"val_{name}"]
+            ax.plot(
+                epochs, held_out, "s--", color=line.get_color(), markersize=4, label=f"{name}, test"
+            )
+    ax.set(xlabel="epoch", ylabel="per image")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))  # beside the curves, never on them
+    return ax
