@@ -1,0 +1,45 @@
+"""Every lesson, executed by papermill with small parameters, on each data set that is at hand."""
+
+import os
+
+import nbformat
+import papermill
+import pytest
+from pins import ROOT
+
+from vae_course import course, lesson
+from vae_course.data import check_mnist
+
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SMALL = {"train_images": 200, "epochs": 1, "pairs": 20}
+NAMES = {"digits": "embedded digits", "mnist": "MNIST"}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("dataset", ["digits", "mnist"])
+def test_it_runs_with_small_parameters(path, dataset, tmp_path):
+    """No cell fails, nothing is warned of, and the key numbers are recorded for the right data."""
+    if dataset == "mnist" and os.environ.get("VAE_COURSE_DATASET") == "digits":
+        pytest.skip("make was asked for DATASET=digits: run it with DATASET=auto")
+    if dataset == "mnist" and not any(status.ok for status in check_mnist()):
+        pytest.skip("MNIST is not here: fetch it with `vae-course data`")
+    result = course.execute(path, tmp_path, SMALL | {"dataset": dataset})
+    assert not result.error
+    assert result.dataset == NAMES[dataset]
+    notebook = nbformat.read(tmp_path / path.name, as_version=4)
+    errors = [
+        o.text for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stderr"
+    ]
+    assert not errors
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_it_trains_anew_where_it_can(path, tmp_path):
+    """`retrain = True` leads through to the end as well."""
+    if "retrain" not in papermill.inspect_notebook(str(path)):
+        return
+    anew = {"dataset": "digits", "retrain": True, "retrain_epochs": 1}
+    result = course.execute(path, tmp_path, SMALL | anew)
+    assert not result.error
+    committed = lesson.recorded(nbformat.read(path, as_version=4))
+    assert result.numbers.keys() == committed["numbers"].keys()

@@ -1,0 +1,219 @@
+"""The lessons as texts: their shape, their outputs, their style; nothing is executed here."""
+
+import ast
+import base64
+import inspect
+import json
+import re
+import textwrap
+
+import nbformat
+import pytest
+from pins import ROOT
+
+from vae_course import course, layers, lesson, losses, models
+
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TAGS = {"parameters", "nbval-check-output", "readme-picture"}
+SLIDES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
+every_lesson = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def read(path):
+    """Read a lesson."""
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    """List the code cells of a lesson."""
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def texts(path):
+    """List the markdown cells of a lesson, as text."""
+    return [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+
+
+def outputs(path):
+    """List all stored outputs of a lesson."""
+    return [output for cell in code_cells(path) for output in cell.outputs]
+
+
+def test_there_are_lessons():
+    """An empty list of lessons would pass every test below."""
+    assert len(PATHS) >= 3
+
+
+@every_lesson
+def test_it_is_a_valid_notebook_without_execution_noise(path):
+    """Valid by its schema, tidy, under 500 kB."""
+    nbformat.validate(read(path))
+    assert path.stat().st_size < 500_000
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    assert set(raw["metadata"]) == {"kernelspec", "language_info"}
+    assert "version" not in raw["metadata"]["language_info"]
+    for cell in raw["cells"]:
+        assert set(cell["metadata"]) <= {"tags", "slideshow"}, cell["id"]
+        assert set(cell["metadata"].get("tags", [])) <= TAGS, cell["id"]
+
+
+@every_lesson
+def test_outputs_are_those_of_one_clean_run_from_top_to_bottom(path):
+    """Executed in order, each cell once; no error, no warning, no path, no widget state."""
+    assert [cell.execution_count for cell in code_cells(path)] == list(
+        range(1, len(code_cells(path)) + 1)
+    )
+    for output in outputs(path):
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr", output.text
+        text = json.dumps({k: v for k, v in output.items() if k != "data"})
+        text += json.dumps({k: v for k, v in output.get("data", {}).items() if k != "image/png"})
+        assert not re.search(r"(/\w+){3,}|[A-Z]:\\\\", text.replace("</", "")), text[:200]
+        assert "widget-view" not in text
+
+
+@every_lesson
+def test_outputs_were_made_on_mnist_and_end_with_key_numbers(path):
+    """What `vae-course run` prints is recorded once, and was measured on MNIST."""
+    assert lesson.recorded(read(path))["dataset"] == "MNIST"
+    assert len(lesson.recorded(read(path))["numbers"]) >= 2
+
+
+@every_lesson
+def test_every_figure_has_alternative_text(path):
+    """One figure at most for each cell, described in a sentence; none is drawn without `show`."""
+    figures = 0
+    for cell in code_cells(path):
+        pictures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+        assert len(pictures) <= 1, cell.id
+        for picture in pictures:
+            assert len(picture.metadata["image/png"]["alt"].split()) >= 5, cell.id
+            figures += 1
+    assert figures >= 3
+
+
+@every_lesson
+def test_cells_that_nbval_checks_have_something_to_check(path):
+    """A tagged cell without stored output would check nothing; nothing random is tagged."""
+    tagged = [c for c in code_cells(path) if "nbval-check-output" in c.metadata.get("tags", [])]
+    assert tagged
+    for cell in tagged:
+        assert cell.outputs, cell.id
+        assert not re.search(r"data\.|\.fit\(|evaluate|predict|random", cell.source), cell.id
+
+
+@every_lesson
+def test_it_has_the_form_of_a_lesson(path):
+    """Title and aims first, recap and references last, and about as many texts as code cells."""
+    cells = texts(path)
+    assert cells[0].startswith("# ") and "**You will be able to**" in cells[0]
+    aims = re.findall(r"^- ", cells[0], re.M)
+    assert 3 <= len(aims) <= 5
+    assert "**You need**" in cells[0] and "**Time:**" in cells[0]
+    assert cells[-2].startswith("## Recap") and cells[-1].startswith("## References")
+    assert len(re.findall(r"^- ", cells[-2], re.M)) >= len(aims)
+    assert 0.45 <= len(cells) / len(read(path).cells) <= 0.65
+
+
+@every_lesson
+def test_texts_and_cells_are_short(path):
+    """At most 150 words and 30 lines; most code cells 10 lines; never three code cells in a row."""
+    assert max(len(text.split()) for text in texts(path)) <= 150
+    lines = sorted(len([x for x in c.source.splitlines() if x.strip()]) for c in code_cells(path))
+    assert lines[-1] <= 30
+    assert lines[len(lines) // 2] <= 10
+    assert lines[int(0.9 * (len(lines) - 1))] <= 16
+    kinds = "".join(cell.cell_type[0] for cell in read(path).cells)
+    assert "ccc" not in kinds
+
+
+@every_lesson
+def test_parameters_are_few_and_explained(path):
+    """One tagged cell, at most eight names, each with a reason beside it, `dataset` and `seed` among them."""
+    (cell,) = [c for c in code_cells(path) if "parameters" in c.metadata.get("tags", [])]
+    lines = cell.source.splitlines()
+    assert len(lines) <= 8
+    assert all(re.fullmatch(r"\w+ = [^#]+  # \S.+", line) for line in lines)
+    assert {"dataset", "seed"} <= {line.split()[0] for line in lines}
+
+
+@every_lesson
+def test_every_cell_has_its_place_in_the_slides(path):
+    """Slide metadata from the start; the first cell opens a slide."""
+    cells = read(path).cells
+    kinds = [cell.metadata["slideshow"]["slide_type"] for cell in cells]
+    assert set(kinds) <= SLIDES and kinds[0] == "slide"
+
+
+@every_lesson
+def test_links_between_lessons_and_the_package_are_sound(path):
+    """Formulas are closed, and no text speaks of TODO."""
+    for text in texts(path):
+        assert text.count("$") % 2 == 0, text[:60]
+        assert "TODO" not in text
+
+
+def body_of(function):
+    """Return the code of a function without its decorators, docstring and comments."""
+    tree = function if isinstance(function, ast.AST) else None
+    if tree is None:
+        source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
+        tree = ast.parse(source).body[0]
+    statements = tree.body[1:] if ast.get_docstring(tree) else tree.body
+    return ast.unparse(tree.args) + "\n" + "\n".join(ast.unparse(s) for s in statements)
+
+
+def functions_in(path):
+    """Map names, such as "VAE.call", to the functions that a lesson defines."""
+    found = {}
+    for cell in code_cells(path):
+        for node in ast.parse(cell.source).body:
+            if isinstance(node, ast.FunctionDef):
+                found[node.name] = node
+            elif isinstance(node, ast.ClassDef):
+                methods = [n for n in node.body if isinstance(n, ast.FunctionDef)]
+                found |= {f"{node.name}.{method.name}": method for method in methods}
+    return found
+
+
+SHOWN = [
+    ("05_convolutional_vae", "squared_error", losses.squared_error),
+    ("05_convolutional_vae", "gaussian_kl", losses.gaussian_kl),
+    ("05_convolutional_vae", "Sampling.__init__", layers.Sampling.__init__),
+    ("05_convolutional_vae", "Sampling.call", layers.Sampling.call),
+    ("05_convolutional_vae", "build_encoder", models.build_encoder),
+    ("05_convolutional_vae", "build_decoder", models.build_decoder),
+    ("05_convolutional_vae", "VAE.call", models.VAE.call),
+    ("05_convolutional_vae", "VAE.compute_loss", models.VAE.compute_loss),
+    ("01_autoencoder_latent_gaps", "Autoencoder.call", models.Autoencoder.call),
+    ("01_autoencoder_latent_gaps", "Autoencoder.compute_loss", models.Autoencoder.compute_loss),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "ours"), SHOWN, ids=[f"{n[:2]}-{f}" for n, f, _ in SHOWN]
+)
+def test_code_that_a_lesson_shows_is_the_packages_code(name, function, ours):
+    """What is defined in full once, and imported later, is the same to the letter."""
+    shown = functions_in(ROOT / "notebooks" / f"{name}.ipynb")[function]
+    assert body_of(shown) == body_of(ours)
+
+
+def test_the_readmes_picture_is_a_lessons_figure():
+    """What the README shows is what the tagged cell has drawn."""
+    tagged = [
+        c for p in PATHS for c in code_cells(p) if "readme-picture" in c.metadata.get("tags", [])
+    ]
+    (cell,) = tagged
+    (figure,) = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
+    assert course.README_PICTURE.read_bytes() == base64.b64decode(figure)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert course.README_PICTURE.relative_to(ROOT).as_posix() in readme
+
+
+def test_refresh_would_not_change_what_is_committed(tmp_path):
+    """The notebooks have gone through `tidy`."""
+    for path in PATHS:
+        copy = tmp_path / path.name
+        copy.write_bytes(path.read_bytes())
+        assert not course.tidy(copy), path.name
