@@ -25,7 +25,7 @@ export VAE_COURSE_DATASET := $(DATASET)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run data lab test test-notebooks lint format refresh checkpoints lock clean
+.PHONY: help venv run data lab test test-notebooks lint format tidy refresh checkpoints lock clean
 
 help:  ## list the targets
 	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest]"
@@ -62,6 +62,9 @@ lint: $(READY)  ## check the style of package, tests and notebooks
 format: $(READY)  ## put package, tests and notebooks into that style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+tidy: $(READY)  ## remove execution noise from the notebooks, and keep their outputs
+	$(BIN)/vae-course tidy $(wildcard notebooks/*.ipynb)
 
 refresh: $(READY)  ## execute the lessons on MNIST and store their clean outputs [LESSONS="01 05"]
 	$(BIN)/vae-course refresh $(LESSONS)

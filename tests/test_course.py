@@ -2,6 +2,7 @@
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from click.testing import CliRunner
 
 from vae_course import course
@@ -79,6 +80,20 @@ def test_the_table_and_the_index_tell_data_set_seconds_status_and_numbers(lesson
         "02_last.html",
     ):
         assert text in index
+
+
+def test_figures_keep_their_alternative_text_in_the_page(tmp_path):
+    """A reader who cannot see the figure is told what there is to see; quotes do not break it."""
+    write_lesson(
+        tmp_path,
+        "00_figure",
+        "import matplotlib.pyplot as plt\nfrom vae_course import plotting",
+        """plotting.show(plt.figure(), 'A line "up" that is < 5 long.')""",
+    )
+    _, out = run(tmp_path, tmp_path)
+    page = (out / "00_figure.html").read_text(encoding="utf-8")
+    texts = [image.get("alt") for image in BeautifulSoup(page, "html.parser").find_all("img")]
+    assert texts == ['A line "up" that is < 5 long.']
 
 
 def test_all_lessons_well_means_exit_status_zero(lessons, tmp_path):

@@ -46,7 +46,7 @@ def main():
 @notebooks_option
 def run(lessons, dataset, profile, out, notebooks):
     """Execute LESSONS ("01", "05" ...), or all of them, in order."""
-    from vae_course import course
+    from vae_course import course, pages
     from vae_course.data import load_digits
 
     try:
@@ -63,9 +63,9 @@ def run(lessons, dataset, profile, out, notebooks):
     click.echo(f"Data set: {data.name} ({data.source})")
     start = time.perf_counter()
     results = [course.execute(path, out, wanted) for path in paths]
-    click.echo(f"\n{course.table(results)}\n")
+    click.echo(f"\n{pages.table(results)}\n")
     click.echo(f"{len(results)} lesson(s) in {time.perf_counter() - start:.0f} s")
-    click.echo(f"Open {course.write_index(results, out)}")
+    click.echo(f"Open {pages.write_index(results, out)}")
     failed = [result for result in results if result.error]
     for result in failed:
         click.echo(f"FAILED {result.name}, kept as {out / result.name}.ipynb", err=True)

@@ -1,23 +1,21 @@
-"""Execute the lessons with papermill, and turn what came out into pages, an index and a table."""
+"""Execute the lessons with papermill, and keep their notebooks clean."""
 
 import base64
 import dataclasses
-import html
 import os
 import shutil
 import tempfile
-import textwrap
 import time
 from pathlib import Path
 
 import nbformat
 import nbstripout
 import papermill
-from nbconvert import HTMLExporter
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from traitlets.config import Config
 
 from vae_course.lesson import recorded
+from vae_course.pages import write_page
 
 ROOT = Path(__file__).resolve().parents[1]
 README_PICTURE = ROOT / ".github" / "latent_maps.png"
@@ -140,61 +138,6 @@ def execute(path, folder, wanted):
         result.dataset, result.numbers = found.get("dataset", "-"), found.get("numbers", {})
         write_page(notebook, target.with_suffix(".html"), result.title)
     return result
-
-
-def write_page(notebook, path, title):
-    """Write an executed notebook as one readable HTML page.
-
-    Args:
-        notebook: The executed notebook.
-        path: Path of the page.
-        title: What the browser's tab shows.
-    """
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(
-        notebook, resources={"metadata": {"name": title}}
-    )
-    path.write_text(page, encoding="utf-8")
-
-
-def write_index(results, folder):
-    """Write `index.html`: every lesson with its page, its seconds, its status and its numbers.
-
-    Args:
-        results: List of `Result`.
-        folder: Where the pages are.
-
-    Returns:
-        Path of the index.
-    """
-    rows = []
-    for r in results:
-        numbers = ", ".join(f"{name} {value:g}" for name, value in r.numbers.items())
-        cells = [r.dataset, f"{r.seconds:.0f} s", r.status, r.error or numbers]
-        row = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        rows.append(f'<tr><td><a href="{r.name}.html">{html.escape(r.title)}</a></td>{row}</tr>')
-    style = "body{font:16px sans-serif;margin:3em auto;max-width:70em}td,th{padding:.5em;text-align:left"
-    page = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Variational autoencoders: the course</title>
-<style>{style};vertical-align:top;border-top:1px solid #ccc}}table{{border-collapse:collapse}}</style></head>
-<body><h1>Variational autoencoders: the course</h1>
-<table><tr><th>Lesson</th><th>Data set</th><th>Time</th><th>Status</th><th>Key numbers</th></tr>
-{"".join(rows)}</table></body></html>
-"""
-    path = Path(folder) / "index.html"
-    path.write_text(page, encoding="utf-8")
-    return path
-
-
-def table(results):
-    """Return the results as a table of text, key numbers below each other where a line is full."""
-    width = max(len(r.name) for r in results)
-    lines = [f"{'lesson':{width}}  {'data set':15}  seconds  status  key numbers"]
-    for r in results:
-        numbers = ", ".join(f"{name} {value:g}" for name, value in r.numbers.items())
-        first, *rest = textwrap.wrap(numbers, 60) or ["-"]
-        lines.append(f"{r.name:{width}}  {r.dataset:15}  {r.seconds:7.1f}  {r.status:6}  {first}")
-        lines += [" " * (width + 36) + line for line in rest]
-    return "\n".join(lines)
 
 
 def tidy(path):

@@ -178,13 +178,17 @@ def loss_curves(history, names=("loss",), ax=None):
     ax = ax or plt.gca()
     for name in names:
         epochs = np.arange(1, len(history[name]) + 1)
-        (line,) = ax.plot(
-            epochs, history[name], marker="o", markersize=4, label=f"{name}, training"
-        )
+        size = 4 if len(epochs) <= 60 else 0  # more markers would hide the curve
+        (line,) = ax.plot(epochs, history[name], "o-", markersize=size, label=f"{name}, training")
         if f"val_{name}" in history:
             held_out = history[f"val_{name}"]
             ax.plot(
-                epochs, held_out, "s--", color=line.get_color(), markersize=4, label=f"{name}, test"
+                epochs,
+                held_out,
+                "s--",
+                color=line.get_color(),
+                markersize=size,
+                label=f"{name}, test",
             )
     ax.set(xlabel="epoch", ylabel="per image")
     ax.xaxis.get_major_locator().set_params(integer=True)

@@ -1,0 +1,75 @@
+"""What readers get to see of executed lessons: pages, an index of them, and a table."""
+
+import copy
+import html
+import textwrap
+from pathlib import Path
+
+from nbconvert import HTMLExporter
+
+
+def write_page(notebook, path, title):
+    """Write an executed notebook as one readable HTML page.
+
+    Args:
+        notebook: The executed notebook.
+        path: Path of the page.
+        title: What the browser's tab shows.
+    """
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                _give_picture_its_text(output)
+    page, _ = HTMLExporter(embed_images=True).from_notebook_node(
+        notebook, resources={"metadata": {"name": title}}
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _give_picture_its_text(output):
+    # nbconvert's page template drops the alternative text of a PNG, but keeps HTML as it is.
+    alt = html.escape(output.metadata.get("image/png", {}).get("alt", "A figure without a text."))
+    source = f"data:image/png;base64,{output.data.pop('image/png').strip()}"
+    output.data["text/html"] = f'<img alt="{alt}" src="{source}">'
+
+
+def write_index(results, folder):
+    """Write `index.html`: every lesson with its page, its seconds, its status and its numbers.
+
+    Args:
+        results: List of `Result`.
+        folder: Where the pages are.
+
+    Returns:
+        Path of the index.
+    """
+    rows = []
+    for r in results:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in r.numbers.items())
+        cells = [r.dataset, f"{r.seconds:.0f} s", r.status, r.error or numbers]
+        row = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+        rows.append(f'<tr><td><a href="{r.name}.html">{html.escape(r.title)}</a></td>{row}</tr>')
+    style = "body{font:16px sans-serif;margin:3em auto;max-width:70em}td,th{padding:.5em;text-align:left"
+    page = f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Variational autoencoders: the course</title>
+<style>{style};vertical-align:top;border-top:1px solid #ccc}}table{{border-collapse:collapse}}</style></head>
+<body><h1>Variational autoencoders: the course</h1>
+<table><tr><th>Lesson</th><th>Data set</th><th>Time</th><th>Status</th><th>Key numbers</th></tr>
+{"".join(rows)}</table></body></html>
+"""
+    path = Path(folder) / "index.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def table(results):
+    """Return the results as a table of text, key numbers below each other where a line is full."""
+    width = max(len(r.name) for r in results)
+    lines = [f"{'lesson':{width}}  {'data set':15}  seconds  status  key numbers"]
+    for r in results:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in r.numbers.items())
+        first, *rest = textwrap.wrap(numbers, 60) or ["-"]
+        lines.append(f"{r.name:{width}}  {r.dataset:15}  {r.seconds:7.1f}  {r.status:6}  {first}")
+        lines += [" " * (width + 36) + line for line in rest]
+    return "\n".join(lines)
