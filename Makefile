@@ -1,11 +1,14 @@
 # Every target bootstraps its own virtual environment: Python 3.11 to 3.13 and make are enough.
-PYTHON  ?= python3
+ifeq ($(OS),Windows_NT)
+  PYTHON ?= python
+else
+  PYTHON ?= python3
+endif
 DATASET ?= $(or $(VAE_COURSE_DATASET),auto)
 PROFILE ?= quick
 DEPS    ?= locked
 
 ifeq ($(OS),Windows_NT)
-  PYTHON := python
   BIN     = $(VENV)/Scripts
 else
   BIN     = $(VENV)/bin
@@ -69,7 +72,7 @@ tidy: $(READY)  ## remove execution noise from the notebooks, and keep their out
 refresh: $(READY)  ## execute the lessons on MNIST and store their clean outputs [LESSONS="01 05"]
 	$(BIN)/vae-course refresh $(LESSONS)
 
-checkpoints: $(READY)  ## train every shipped checkpoint anew (about an hour)
+checkpoints: $(READY)  ## train every shipped checkpoint anew (about 45 minutes)
 	$(BIN)/python -m vae_course.checkpoints
 
 lock: $(READY)  ## pin the newest allowed versions in requirements.lock and environment.yml

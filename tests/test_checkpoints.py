@@ -80,13 +80,14 @@ def test_training_saving_and_loading_lead_to_the_same_model(folder, blobs):
 @pytest.mark.parametrize("name", ["ae-2-mnist", "vae-100-mnist"])
 def test_a_recipe_trains_with_its_own_optimizer(name, blobs):
     """The lecture's RMSprop has a fixed step; Adam's starts at zero and ends at zero."""
-    model, history = checkpoints.train(name, blobs, epochs=1, verbose=0)
+    model, history = checkpoints.train(name, blobs, epochs=2, verbose=0)
     assert type(model.optimizer).__name__.lower() == checkpoints.RECIPES[name]["optimizer"]
-    assert len(history["loss"]) == 1 and np.isfinite(history["loss"][0])
+    assert len(history["loss"]) == 2 and np.isfinite(history["loss"]).all()
     rate = model.optimizer._learning_rate
     if name == "ae-2-mnist":
         assert isinstance(rate, keras.optimizers.schedules.CosineDecay)
-        assert float(rate(0)) == 0
+        assert float(rate(0)) == 0 and float(rate(1)) == pytest.approx(2e-3)
+        assert float(rate(int(model.optimizer.iterations))) == pytest.approx(0, abs=1e-9)
     else:
         assert float(rate) == pytest.approx(1e-3)
 
@@ -109,6 +110,12 @@ def test_a_damaged_file_is_refused_before_it_is_read(folder, monkeypatch):
     monkeypatch.setattr(keras.models, "load_model", lambda path: pytest.fail("it was read"))
     with pytest.raises(ValueError, match=r"ae-2-digits\.keras is damaged.*Train it anew"):
         checkpoints.load("ae-2-digits")
+
+
+def test_no_training_at_all_is_refused(blobs):
+    """Zero epochs are not taken for the recipe's number."""
+    with pytest.raises(ValueError, match="epochs=0"):
+        checkpoints.train("ae-2-mnist", blobs, epochs=0)
 
 
 @pytest.mark.parametrize("call", [checkpoints.load, checkpoints.build])

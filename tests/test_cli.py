@@ -1,6 +1,5 @@
 """The command line as its user sees it: exit status, messages, no tracebacks."""
 
-import os
 import subprocess
 import sys
 
@@ -53,8 +52,9 @@ def test_data_says_where_mnist_is():
         pytest.skip("MNIST is not here: fetch it with `vae-course data`")
     status, output = call("data")
     assert status == 0 and "MNIST is at" in output
+    expected = 0 if all(status.ok for status in check_mnist() if status.path) else 1
     status, output = call("data", "--check")
-    assert "good" in output
+    assert status == expected and "good" in output
 
 
 def test_data_without_mnist_and_network_ends_with_places_and_cure(nowhere):
@@ -98,4 +98,14 @@ def test_run_takes_the_data_set_from_the_environment(nowhere, monkeypatch):
     monkeypatch.setenv("VAE_COURSE_DATASET", "nonsense")
     status, output = call("run")
     assert status == 2 and "nonsense" in output
-    assert os.environ["VAE_COURSE_DATASET"] == "nonsense"
+
+
+def test_maintenance_of_what_is_no_lesson_is_refused(tmp_path):
+    """A lesson that does not exist, a file that is no notebook: a message, not a traceback."""
+    status, output = call("refresh", "77")
+    assert status == 1 and "There is no lesson '77'" in output
+    broken = tmp_path / "broken.ipynb"
+    broken.write_text('{"cells": [')
+    status, output = call("tidy", str(broken))
+    assert status == 1 and "JSON" in output
+    assert broken.read_text() == '{"cells": ['

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.spatial import cKDTree
+from scipy.spatial import Delaunay, cKDTree
 
 from vae_course import latent
 from vae_course.losses import gaussian_kl
@@ -100,6 +100,18 @@ def test_gaps_are_empty_do_not_overlap_and_are_the_largest():
     assert farthest <= radii[0] <= farthest + 0.004  # half a diagonal of the grid
 
 
+def test_gaps_lie_inside_the_cloud():
+    """Every circle is within the convex hull: empty land outside the data is no gap."""
+    points = RNG.normal(size=(200, 2))
+    centres, radii = latent.largest_gaps(points, 8)
+    angles = np.linspace(0, 2 * np.pi, 60)
+    rims = centres[:, None] + 0.999 * radii[:, None, None] * np.stack(
+        [np.cos(angles), np.sin(angles)], axis=-1
+    )
+    assert len(radii) == 8
+    assert (Delaunay(points).find_simplex(rims.reshape(-1, 2)) >= 0).all()
+
+
 @pytest.mark.parametrize("points", [np.zeros((3, 2)), np.zeros((9, 3)), np.full((9, 2), np.nan)])
 def test_gaps_of_what_is_not_a_cloud_in_the_plane_are_refused(points):
     """The error says what is needed."""
@@ -123,6 +135,30 @@ def test_a_traversal_changes_one_dimension_only():
     np.testing.assert_array_equal(path[:, 2], [-3, 0, 3])
     np.testing.assert_array_equal(np.delete(path, 2, axis=1), np.delete(np.stack([z] * 3), 2, 1))
     np.testing.assert_array_equal(z, kept)
+
+
+def test_a_traversal_of_whole_numbers_takes_fractions():
+    """An integer vector is not a reason to round the values."""
+    np.testing.assert_array_equal(latent.traversal([0, 1], 0, [0.5, 1.7]), [[0.5, 1], [1.7, 1]])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: latent.traversal(np.zeros((2, 2)), 0, [1]), r"z has shape \(2, 2\)"),
+        (
+            lambda: latent.kl_per_dimension(np.zeros((4, 2)), np.zeros((1, 2))),
+            r"\(4, 2\).*\(1, 2\)",
+        ),
+        (lambda: latent.largest_gaps(RNG.normal(size=(9, 2)), 0), "count=0"),
+        (lambda: latent.largest_gaps(np.outer(np.arange(9.0), [1, 2])), "on one line"),
+        (lambda: latent.largest_gaps(np.ones((9, 2))), "in one place"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(call, message):
+    """Each error names the value or what is wrong with it."""
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 @pytest.mark.parametrize("dimension", [-1, 5])

@@ -7,7 +7,7 @@ import papermill
 import pytest
 from pins import ROOT
 
-from vae_course import course, lesson
+from vae_course import checkpoints, course
 from vae_course.data import check_mnist
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -35,11 +35,13 @@ def test_it_runs_with_small_parameters(path, dataset, tmp_path):
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_it_trains_anew_where_it_can(path, tmp_path):
-    """`retrain = True` leads through to the end as well."""
+    """`retrain = True` leads through to the end as well, with a model that is not the shipped one."""
     if "retrain" not in papermill.inspect_notebook(str(path)):
         return
     anew = {"dataset": "digits", "retrain": True, "retrain_epochs": 1}
     result = course.execute(path, tmp_path, SMALL | anew)
     assert not result.error
-    committed = lesson.recorded(nbformat.read(path, as_version=4))
-    assert result.numbers.keys() == committed["numbers"].keys()
+    measured = "loss" if "loss" in result.numbers else "kl"
+    kind = "ae-2" if path.stem.startswith("01") else "vae-100"
+    _, card = checkpoints.load(f"{kind}-digits")
+    assert abs(result.numbers[measured] / card["test_scores"][measured] - 1) > 0.2

@@ -71,12 +71,16 @@ def train(name, data, epochs=None, seed=SEED, verbose=2):
         The trained model, compiled, and its history: a dictionary from metric to a list, one value an epoch.
 
     Raises:
-        ValueError: If there is no checkpoint of that name.
+        ValueError: If there is no checkpoint of that name, or `epochs` is less than 1.
     """
+    if epochs is not None and epochs < 1:
+        raise ValueError(
+            f"epochs={epochs} is no training: give 1 or more, or None for the recipe's."
+        )
     keras.utils.set_random_seed(seed)
     model = build(name)
     recipe = RECIPES[name]
-    epochs = epochs or recipe["epochs"]
+    epochs = recipe["epochs"] if epochs is None else epochs
     rate = recipe["learning_rate"]
     if recipe["optimizer"] == "adam":
         # Small steps first: a full one from random weights can switch off every ReLU for good.

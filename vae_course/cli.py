@@ -1,5 +1,6 @@
 """The command line: `vae-course run`, `data`, `refresh`, `tidy`."""
 
+import contextlib
 import os
 import sys
 import time
@@ -14,6 +15,15 @@ notebooks_option = click.option(
     default=ROOT / "notebooks",
     help="Folder of the lessons; by default the one beside the package.",
 )
+
+
+@contextlib.contextmanager
+def _told_without_traceback():
+    """Turn what a user can mend into one message and exit status 1."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @click.group()
@@ -49,12 +59,10 @@ def run(lessons, dataset, profile, out, notebooks):
     from vae_course import course, pages
     from vae_course.data import load_digits
 
-    try:
+    with _told_without_traceback():
         paths = course.find_lessons(notebooks, lessons)
         data = load_digits(dataset)  # asked once: the lessons take what was found here
         out.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise click.ClickException(str(error)) from error
     os.environ.pop("VAE_COURSE_DATASET", None)  # every lesson is told by its parameter
     wanted = {
         "dataset": "digits" if data.name == "embedded digits" else "mnist",
@@ -80,10 +88,8 @@ def data(check):
     from vae_course.data import check_mnist, fetch_mnist
 
     if not check:
-        try:
+        with _told_without_traceback():
             click.echo(f"MNIST is at {fetch_mnist()}")
-        except (OSError, ValueError, RuntimeError) as error:
-            raise click.ClickException(str(error)) from error
         return
     good = []
     for place, path, message, ok in check_mnist():
@@ -102,8 +108,9 @@ def refresh(lessons, notebooks):
     from vae_course import course
 
     os.environ["VAE_COURSE_DATASET"] = "mnist"
-    for path in course.find_lessons(notebooks, lessons):
-        course.refresh(path)
+    with _told_without_traceback():
+        for path in course.find_lessons(notebooks, lessons):
+            course.refresh(path)
 
 
 @main.command()
@@ -112,7 +119,8 @@ def tidy(files):
     """Remove execution noise from notebook FILES, and keep their outputs."""
     from vae_course import course
 
-    changed = [file for file in files if course.tidy(file)]
+    with _told_without_traceback():
+        changed = [file for file in files if course.tidy(file)]
     for file in changed:
         click.echo(f"tidied {file}")
     sys.exit(1 if changed else 0)  # as pre-commit expects of a hook that changes files

@@ -128,7 +128,7 @@ def execute(path, folder, wanted):
         )  # papermill put a cell of its own in front
         code = error.source.strip().splitlines()[0]
         result.error = f"cell {number} ({code}): {error.ename}: {error.evalue}"
-    except Exception as error:  # the kernel died, the disk is full, the notebook is no notebook
+    except Exception as error:  # the kernel died, the disk is full, the file is no notebook
         result.error = f"{type(error).__name__}: {error}"
     result.seconds = time.perf_counter() - start
     if target.exists():

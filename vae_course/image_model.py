@@ -34,11 +34,16 @@ class ImageModel(keras.Model):
         """Train as `keras.Model.fit` does, once all images are seen to be valid.
 
         Raises:
-            ValueError: If images have a wrong shape, values outside [0, 1] or NaN.
+            ValueError: If images have a wrong shape, values outside [0, 1] or NaN, or if they are given
+                weights, which the losses do not know.
         """
         self._check_images(x, y, "x_train", kwargs)
         if validation_data is not None:
             parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            if len(parts) > 2:
+                raise ValueError(
+                    "validation_data has weights, which are not supported: leave them out."
+                )
             self._check_images(
                 parts[0], parts[1] if len(parts) > 1 else None, "validation_data", {}
             )
@@ -49,7 +54,7 @@ class ImageModel(keras.Model):
         """Evaluate as `keras.Model.evaluate` does, once all images are seen to be valid.
 
         Raises:
-            ValueError: If images have a wrong shape, values outside [0, 1] or NaN.
+            ValueError: If images have a wrong shape, values outside [0, 1] or NaN, or are given weights.
         """
         self._check_images(x, y, "x_test", kwargs)
         return super().evaluate(x, y, *args, **kwargs)

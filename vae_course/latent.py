@@ -1,7 +1,7 @@
 """Numbers about latent spaces: class means, paths, empty regions, dimensions that are in use."""
 
 import numpy as np
-from scipy.spatial import ConvexHull, Voronoi, cKDTree
+from scipy.spatial import ConvexHull, QhullError, Voronoi, cKDTree
 
 
 def class_means(z, labels):
@@ -93,27 +93,35 @@ def _pair(start, end):
 def largest_gaps(points, count=5):
     """Find the largest empty circles among points in the plane, with points on all sides.
 
-    Their centres are Voronoi vertices: places from where every step leads closer to some point. Circles
-    that reach beyond the convex hull, or overlap one already chosen, are passed over.
+    The centre of a largest empty circle is one of the Voronoi vertices. Circles that reach beyond the
+    convex hull, or overlap one already chosen, are passed over.
 
     Args:
         points: Shape `(n, 2)`, at least 4 points that are not on one line.
-        count: How many circles to look for.
+        count: How many circles to look for, 1 or more.
 
     Returns:
         Centres, shape `(m, 2)`, and radii, shape `(m,)`, largest first; m is at most `count`.
 
     Raises:
-        ValueError: If the points are not at least 4 finite points in the plane.
+        ValueError: If the points are not at least 4 finite points in the plane, or all lie on one line,
+            or `count` is less than 1.
     """
     points = np.asarray(points, dtype=float)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 4 or not np.isfinite(points).all():
         raise ValueError(
             f"points has shape {points.shape}: give at least 4 finite points in the plane, (n, 2)."
         )
-    corners = Voronoi(points).vertices
+    if count < 1:
+        raise ValueError(f"count={count} asks for no circle: give 1 or more.")
+    try:
+        corners = Voronoi(points).vertices
+        sides = ConvexHull(points).equations  # outward normals and offsets: negative inside
+    except QhullError as error:
+        raise ValueError(
+            "All points lie on one line, or in one place: there is no plane with gaps."
+        ) from error
     radii = cKDTree(points).query(corners)[0]
-    sides = ConvexHull(points).equations  # outward normals and offsets: negative inside
     depths = -(corners @ sides[:, :2].T + sides[:, 2]).max(axis=1)
     corners, radii = corners[depths >= radii], radii[depths >= radii]
     chosen = []
@@ -135,8 +143,15 @@ def kl_per_dimension(z_mean, z_log_var):
 
     Returns:
         Array of shape `(latent_dim,)`, nats. Its sum is the mean of `losses.gaussian_kl`.
+
+    Raises:
+        ValueError: If the two arrays differ in shape.
     """
     z_mean, z_log_var = np.asarray(z_mean), np.asarray(z_log_var)
+    if z_mean.shape != z_log_var.shape:
+        raise ValueError(
+            f"z_mean has shape {z_mean.shape}, z_log_var {z_log_var.shape}: give both outputs of one encoder."
+        )
     return 0.5 * (np.exp(z_log_var) + z_mean**2 - 1 - z_log_var).mean(axis=0)
 
 
@@ -152,9 +167,11 @@ def traversal(z, dimension, values):
         Array of shape `(n, latent_dim)`.
 
     Raises:
-        ValueError: If there is no such dimension.
+        ValueError: If `z` is not one vector, or there is no such dimension.
     """
-    z = np.asarray(z)
+    z = np.asarray(z, dtype=float)
+    if z.ndim != 1:
+        raise ValueError(f"z has shape {z.shape}: give one latent vector, of shape (latent_dim,).")
     if not 0 <= dimension < z.shape[-1]:
         raise ValueError(
             f"dimension={dimension} does not exist: z has dimensions 0 to {z.shape[-1] - 1}."
