@@ -1,8 +1,13 @@
 """Helpers that several test modules use."""
 
 import nbformat
+import numpy as np
 import pytest
+from mirrors import digests_of
 from nbclient import NotebookClient
+from sandbox import FAKE, Sandbox
+
+from vae_course import mnist_download, mnist_files
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,38 @@ def execute():
         return NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
 
     return execute
+
+
+@pytest.fixture
+def sandbox(monkeypatch, tmp_path):
+    """Let MNIST be the stand-in, every place for it empty, and no mirror be asked."""
+    for name in ("VAE_COURSE_DATA", "VAE_COURSE_DATASET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("VAE_COURSE_MIRRORS", "")
+    monkeypatch.setattr(mnist_files, "DIGESTS", digests_of(FAKE))
+    monkeypatch.setattr(mnist_download, "_gave_up", set())
+    return Sandbox(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def images():
+    """Give 96 smooth blobs as images: enough to be trained on within seconds."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:28, :28]
+    centres = rng.uniform(8, 20, (96, 2, 1, 1))
+    blobs = np.exp(-((x - centres[:, 0]) ** 2 + (y - centres[:, 1]) ** 2) / 20)
+    return blobs[..., None].astype("float32")
+
+
+@pytest.fixture
+def vae():
+    """Give a compiled VAE with a small latent space."""
+    import keras
+
+    from vae_course.models import VAE, build_decoder, build_encoder
+
+    keras.utils.set_random_seed(0)
+    vae = VAE(build_encoder(3), build_decoder(3))
+    vae.compile(optimizer="rmsprop")
+    return vae

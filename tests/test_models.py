@@ -8,25 +8,6 @@ import tensorflow as tf
 from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
 
 
-@pytest.fixture(scope="module")
-def images():
-    """Give 96 smooth blobs as images: enough to be trained on within seconds."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:28, :28]
-    centres = rng.uniform(8, 20, (96, 2, 1, 1))
-    blobs = np.exp(-((x - centres[:, 0]) ** 2 + (y - centres[:, 1]) ** 2) / 20)
-    return blobs[..., None].astype("float32")
-
-
-@pytest.fixture
-def vae():
-    """Give a compiled VAE with a small latent space."""
-    keras.utils.set_random_seed(0)
-    vae = VAE(build_encoder(3), build_decoder(3))
-    vae.compile(optimizer="rmsprop")
-    return vae
-
-
 def test_encoder_has_the_lectures_parameters():
     """Counted by hand: kernels times channels plus biases, layer by layer."""
     conv = (3 * 3 * 1 * 16 + 16) + (3 * 3 * 16 * 32 + 32)
@@ -231,53 +212,3 @@ def test_networks_that_do_not_fit_together_are_refused():
     encoder = build_encoder(2)
     with pytest.raises(ValueError, match="1 output.*needs three"):
         VAE(keras.Model(encoder.input, encoder.outputs[0]), build_decoder(2))
-
-
-def spoiled(images, value):
-    """Return the images with one pixel replaced."""
-    images = images.copy()
-    images[3, 5, 5, 0] = value
-    return images
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda x: x[..., 0], r"shape \(96, 28, 28\), expected \(n, 28, 28, 1\)"),
-        (lambda x: x[:0], r"shape \(0, 28, 28, 1\)"),
-        (lambda x: x * 255, r"values from \S+ to 2\d\d.*divide grey values"),
-        (lambda x: spoiled(x, -0.5), "values from -0.5"),
-        (lambda x: spoiled(x, np.nan), "1 NaN"),
-        (lambda x: spoiled(x, np.inf), r"values from \S+ to inf"),
-    ],
-)
-@pytest.mark.parametrize("where", ["fit", "validation_data", "evaluate", "target"])
-def test_images_that_cannot_be_right_are_refused_before_training(
-    vae, images, spoil, message, where
-):
-    """The error names what is wrong and its cure, and no weight has moved."""
-    bad, before = spoil(images), vae.get_weights()
-    calls = {
-        "fit": lambda: vae.fit(bad, verbose=0),
-        "validation_data": lambda: vae.fit(images, validation_data=bad, verbose=0),
-        "evaluate": lambda: vae.evaluate(bad, verbose=0),
-        "target": lambda: vae.fit(images, bad, verbose=0),
-    }
-    with pytest.raises(ValueError, match=message):
-        calls[where]()
-    for ours, theirs in zip(before, vae.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-def test_labels_as_target_are_refused(vae, images):
-    """The commonest mistake after classifiers: fit(x_train, y_train)."""
-    with pytest.raises(ValueError, match="its target is an image, not a label"):
-        vae.fit(images, np.zeros(96, "int64"), verbose=0)
-
-
-def test_weights_of_images_are_refused(vae, images):
-    """What the loss would silently ignore is not accepted."""
-    with pytest.raises(ValueError, match="sample_weight is not supported"):
-        vae.fit(images, sample_weight=np.ones(96), verbose=0)
-    with pytest.raises(ValueError, match="validation_data has weights"):
-        vae.fit(images, validation_data=(images, images, np.ones(96)), verbose=0)

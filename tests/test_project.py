@@ -83,7 +83,7 @@ def test_no_file_names_a_package_index_or_a_path_of_one_machine():
         "--find" + "-links",
         "file:" + "///",
         "simple/",
-        "/root/",
+        "/" + "root/",
     ]
     words += ["/" + "home/", "/" + "Users/", "/" + "work/", "/" + "opt/"]
     for path in tracked():

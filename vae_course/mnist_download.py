@@ -15,13 +15,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from vae_course.mnist_files import (
-    IDX_NAMES,
-    check_mnist,
-    read_files,
-    repository_data,
-    user_cache,
-)
+from vae_course.mnist_files import IDX_NAMES, check_mnist, read_files, repository_data, user_cache
 
 # A mirror is the address of an .npz file, or of a folder with the four IDX files, gzipped.
 MIRRORS = (
