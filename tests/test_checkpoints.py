@@ -46,15 +46,22 @@ def test_a_shipped_model_is_what_its_name_and_card_say(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_model_scores_what_its_card_says(name):
-    """Evaluated anew on the test images, within the noise of sampling."""
+    """Evaluated anew on the test images, within the noise of sampling.
+
+    One pass scatters by 1.8 % of its mean on the 297 digits, by 0.35 % on MNIST. Means of 20 passes on the
+    card and of 20 (or 4) here then differ by 0.6 % (or 0.2 %): the tolerance is five times that.
+    """
     dataset = name.split("-")[-1]
     if dataset == "mnist" and not any(status.ok for status in check_mnist()):
         pytest.skip("MNIST is not here: fetch it with `vae-course data`")
     model, card = checkpoints.load(name)
-    x_test = load_digits(dataset).x_test
-    scores = model.evaluate(x_test, batch_size=500, verbose=0, return_dict=True)
+    passes, tolerance = (20, 0.03) if dataset == "digits" else (4, 0.01)
+    runs = [
+        model.evaluate(load_digits(dataset).x_test, batch_size=500, verbose=0, return_dict=True)
+        for _ in range(passes)
+    ]
     for key, value in card["test_scores"].items():
-        assert scores[key] == pytest.approx(value, rel=0.05 if dataset == "digits" else 0.01), key
+        assert np.mean([run[key] for run in runs]) == pytest.approx(value, rel=tolerance), key
 
 
 def test_the_shipped_files_stay_small():
