@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from vae_course import course
 from vae_course.cli import main
+from vae_course.pages import write_page
 
 RECORD = "from vae_course.lesson import record\nrecord(dataset, loss=1.5, kl=2)"
 
@@ -93,6 +94,17 @@ def test_figures_keep_their_alternative_text_in_the_page(tmp_path):
     page = (out / "00_figure.html").read_text(encoding="utf-8")
     texts = [image.get("alt") for image in BeautifulSoup(page, "html.parser").find_all("img")]
     assert texts == ['A line "up" that is < 5 long.']
+
+
+def test_links_between_lessons_lead_to_pages(tmp_path):
+    """In a page, a link to another lesson opens its page; other links stay."""
+    links = "[one](01_next.ipynb), [paper](https://arxiv.org/abs/1312.6114), [x](data.ipynb)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(links)])
+    write_page(notebook, tmp_path / "page.html", "a page")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    found = [link["href"] for link in BeautifulSoup(page, "html.parser").find("main").find_all("a")]
+    assert found == ["01_next.html", "https://arxiv.org/abs/1312.6114", "data.ipynb"]
+    assert notebook.cells[0].source == links
 
 
 def test_all_lessons_well_means_exit_status_zero(lessons, tmp_path):

@@ -1,5 +1,6 @@
 """The project's files: pins that agree, a lock for every machine, nothing that belongs to one machine."""
 
+import json
 import re
 import subprocess
 import sys
@@ -133,9 +134,15 @@ def test_every_target_is_in_the_help():
 
 
 def test_the_readme_lists_every_lesson():
-    """Its table has one row for each notebook, with the link."""
+    """Its table, and the map in lesson 0, have a row for each, with link and reading time."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lessons = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    assert lessons
-    for lesson in lessons:
-        assert f"(notebooks/{lesson.name})" in readme, lesson.name
+    tables = [(readme, "notebooks/", lessons)]
+    tables.append((lessons[0].read_text(encoding="utf-8"), "", lessons[1:]))
+    for text, folder, rows in tables:
+        for lesson in rows:
+            first = json.loads(lesson.read_text(encoding="utf-8"))["cells"][0]["source"]
+            minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", "".join(first)).group(1)
+            row = re.search(rf"\| \[{lesson.name[1]} .*?\]\({folder}{lesson.name}\).*", text)
+            assert row, lesson.name
+            assert f"| {minutes} " in row.group(), lesson.name

@@ -76,7 +76,7 @@ def load_digits(dataset="auto"):
         CorruptedDataError: If a file of yours claims to be MNIST and is not.
         DataNotFoundError: If `dataset` is "mnist" and it can be neither found nor downloaded.
     """
-    choice = _choose(dataset)
+    choice = choose(dataset)
     if choice == "digits":
         return _embedded_digits()
     try:
@@ -133,7 +133,18 @@ def _raise_or_skip(place, error, repair):
     print(f"Passed over: {error}")
 
 
-def _choose(dataset):
+def choose(dataset):
+    """Say which data set is wanted, once VAE_COURSE_DATASET has been asked what "auto" shall mean.
+
+    Args:
+        dataset: "auto", "mnist" or "digits".
+
+    Returns:
+        One of the same three.
+
+    Raises:
+        ValueError: If `dataset` or the variable is none of the three.
+    """
     if dataset not in CHOICES:
         raise ValueError(f"There is no data set {dataset!r}: choose one of {', '.join(CHOICES)}.")
     wanted = os.environ.get("VAE_COURSE_DATASET", "")

@@ -2,6 +2,7 @@
 
 import copy
 import html
+import re
 import textwrap
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from nbconvert import HTMLExporter
 
 
 def write_page(notebook, path, title):
-    """Write an executed notebook as one readable HTML page.
+    """Write an executed notebook as one readable HTML page; links to lessons become links to their pages.
 
     Args:
         notebook: The executed notebook.
@@ -18,6 +19,8 @@ def write_page(notebook, path, title):
     """
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", cell.source)
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 _give_picture_its_text(output)
