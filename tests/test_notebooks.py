@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import dis
 import inspect
 import json
 import re
@@ -154,6 +155,45 @@ def test_texts_are_finished(path):
         for number in re.findall(r"\blesson (\d)", text, re.I):
             exists = any(p.name.startswith(f"0{number}_") for p in PATHS)
             assert exists, f"lesson {number}: {text[:60]}"
+
+
+def names_in(code):
+    """Tell which names a cell needs from other cells, and which it gives a value; `code` is compiled."""
+    needed, stored = set(), set()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "STORE_NAME":
+            stored.add(instruction.argval)
+        elif instruction.opname == "LOAD_NAME" and instruction.argval not in stored:
+            needed.add(instruction.argval)
+    inner = [constant for constant in code.co_consts if inspect.iscode(constant)]
+    while inner:  # functions, classes, comprehensions
+        code = inner.pop()
+        instructions = dis.get_instructions(code)
+        needed |= {i.argval for i in instructions if i.opname == "LOAD_GLOBAL"} - stored
+        inner += [constant for constant in code.co_consts if inspect.iscode(constant)]
+    return needed, stored
+
+
+# A model trained for longer, and the package's function in place of the same one just shown.
+BETTER = {"autoencoder", "vae", "build_encoder", "build_decoder"}
+
+
+@every_lesson
+def test_each_cell_can_be_run_again(path):
+    """Change a number, run again: no cell needs a name to which it or a later cell gives another value."""
+    cells = [(c.id, *names_in(compile(c.source, c.id, "exec"))) for c in code_cells(path)]
+    for place, (cell, needed, _) in enumerate(cells):
+        before = {name for _, _, stored in cells[:place] for name in stored}
+        after = {name for _, _, stored in cells[place:] for name in stored}
+        assert not (needed & before & after) - BETTER, cell
+
+
+def test_names_that_a_cell_needs_are_found():
+    """Used before it is given a value, or inside a function; not what the cell makes itself."""
+    source = "a = b\nc = [d * a for e in f]\ng += 1\ndef h(i):\n    return a + i + j\n"
+    needed, stored = names_in(compile(source, "cell", "exec"))
+    assert needed == {"b", "d", "f", "g", "j"}
+    assert {"a", "c", "g", "h"} <= stored
 
 
 def body_of(function):

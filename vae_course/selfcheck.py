@@ -15,7 +15,7 @@ TRAINED = Path(__file__).with_name("trained")
 # The keys of checkpoints.RECIPES: that module would import Keras.
 CHECKPOINTS = "ae-2-mnist vae-2-mnist vae-100-mnist ae-2-digits vae-2-digits vae-100-digits".split()
 # Seconds that each lesson runs with its default parameters, measured on 2 cores.
-SECONDS = {0: 10, 1: 38, 2: 20, 3: 40, 4: 15, 5: 42, 6: 21}
+SECONDS = {0: 16, 1: 38, 2: 21, 3: 25, 4: 19, 5: 40, 6: 16}
 LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a browser the rest
 REINSTALL = "In the course's folder: `make clean`, then `make lab` (without make, install as in the README)."
 
