@@ -151,7 +151,7 @@ def test_texts_are_finished(path):
     """Formulas are closed, nothing is left to do, and lessons that are named exist."""
     for text in texts(path):
         assert text.count("$") % 2 == 0, text[:60]
-        assert "TODO" not in text
+        assert "TODO" not in text and "#%%" not in text
         for number in re.findall(r"\blesson (\d)", text, re.I):
             exists = any(p.name.startswith(f"0{number}_") for p in PATHS)
             assert exists, f"lesson {number}: {text[:60]}"
