@@ -1,5 +1,7 @@
 """Every lesson, executed by papermill with small parameters."""
 
+import re
+
 import nbformat
 import papermill
 import pytest
@@ -20,8 +22,8 @@ SMALL |= {"draws": 1010, "repeats": 10, "kernels": 20}
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_it_runs_with_small_parameters(path, tmp_path):
-    """No cell fails, nothing is warned of, and the key numbers are recorded for the right data.
+def test_it_runs_with_small_parameters(path, tmp_path, capfd):
+    """No cell fails, nothing warns, in the notebook or on the terminal; key numbers are of the right data.
 
     On the embedded digits, which are everywhere; nbval runs each lesson with its own parameters on
     whatever `auto` finds.
@@ -34,6 +36,8 @@ def test_it_runs_with_small_parameters(path, tmp_path):
         o.text for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stderr"
     ]
     assert not errors
+    without_bar = re.sub(r"\d\w+:[^\]]*\]", "", capfd.readouterr().err)
+    assert not without_bar.strip()
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

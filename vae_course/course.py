@@ -92,7 +92,12 @@ def known_parameters(path, wanted):
 
 
 def _papermill(path, target, parameters):
-    """Execute a notebook in its own folder, with a progress bar and an encrypted kernel connection."""
+    """Execute a notebook in its own folder, with a progress bar and an encrypted kernel connection.
+
+    The kernel does not watch file descriptors 1 and 2: the thread that does may find its event loop closed
+    when the kernel ends, and then prints a traceback (ipython/ipykernel issue 1155). What C++ libraries
+    write there goes to the terminal; what Python prints is in the notebook as ever.
+    """
     papermill.execute_notebook(
         path,
         target,
@@ -100,7 +105,12 @@ def _papermill(path, target, parameters):
         cwd=path.parent,
         kernel_name="python3",
         progress_bar={"desc": path.stem, "ncols": 90},
-        config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+        config=Config(
+            {
+                "KernelManager": {"transport_encryption": "auto"},
+                "NotebookClient": {"extra_arguments": ["--IPKernelApp.capture_fd_output=False"]},
+            }
+        ),
     )
 
 
