@@ -56,9 +56,9 @@ def test_a_shipped_model_scores_what_its_card_says(name):
         pytest.skip("MNIST is not here: fetch it with `vae-course data`")
     model, card = checkpoints.load(name)
     passes, tolerance = (20, 0.03) if dataset == "digits" else (4, 0.01)
+    x_test = load_digits(dataset).x_test
     runs = [
-        model.evaluate(load_digits(dataset).x_test, batch_size=500, verbose=0, return_dict=True)
-        for _ in range(passes)
+        model.evaluate(x_test, batch_size=500, verbose=0, return_dict=True) for _ in range(passes)
     ]
     for key, value in card["test_scores"].items():
         assert np.mean([run[key] for run in runs]) == pytest.approx(value, rel=tolerance), key

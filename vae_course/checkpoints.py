@@ -1,7 +1,7 @@
 """Trained models that ship with the course, so that no reader has to wait for training.
 
 `python -m vae_course.checkpoints` trains them anew and writes, beside each `.keras` file, a card: data set,
-optimizer, epochs, seed, the command, versions, the loss of every epoch and the scores on the test images.
+optimizer, epochs, seed, the command, versions, the loss of every epoch and mean scores on the test images.
 """
 
 import hashlib
@@ -36,9 +36,8 @@ RECIPES = {
     "vae-100-digits": {"optimizer": "adam", "learning_rate": 2e-3, "batch_size": 32, "epochs": 300},
 }
 SEED = 1
-PASSES = (
-    20  # a VAE's score depends on the noise it draws: the cards give the mean over so many passes
-)
+# A VAE's score depends on the noise it draws: the cards give the mean over so many passes.
+PASSES = 20
 
 
 def build(name):
