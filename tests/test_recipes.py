@@ -1,0 +1,140 @@
+"""How models are trained: the same numbers for the same seed, also after a stop."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from vae_course import recipes
+from vae_course.data import load_digits
+from vae_course.models import VAE, Autoencoder
+
+TINY = recipes.Recipe("adam", 4e-3, 32, 4, decay=True, memory=0.99)
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Give a few images of noise in the form of `load_digits`."""
+    rng = np.random.default_rng(0)
+    images = rng.random((90, 28, 28, 1)).astype("float32")
+    return SimpleNamespace(x_train=images[:80], x_test=images[80:], name="blobs")
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Interrupt a training as Ctrl-C does, at the end of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.last = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Raise in the epoch that was asked for."""
+        if epoch == self.last:
+            raise KeyboardInterrupt
+
+
+def same_weights(one, other):
+    """Tell whether two models have equal weights, to the bit."""
+    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_the_lectures_recipe_is_the_listings():
+    """RMSprop as Keras ships it, batches of 64, 50 epochs, on either data set."""
+    for dataset in "MNIST", "embedded digits":
+        recipe = recipes.find("lecture", dataset)
+        assert (recipe.optimizer, recipe.batch_size, recipe.epochs) == ("rmsprop", 64, 50)
+        optimizer = recipes.make_optimizer(recipe, steps=10, epochs=50)
+        assert optimizer.get_config() == {
+            **keras.optimizers.RMSprop().get_config(),
+            "name": optimizer.name,
+        }
+
+
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_adams_rate_grows_for_an_epoch_and_falls_to_zero(name):
+    """By the formula of half a cosine, at its start, its middle and its end."""
+    recipe = recipes.find(name, "MNIST")
+    optimizer = recipes.make_optimizer(recipe, steps=100, epochs=21)
+    rate, top = optimizer._learning_rate, recipe.learning_rate
+    steps = [0, 50, 100, 1100, 1600, 2100]
+    expected = [0, 0.5, 1, 0.5, (1 + np.cos(0.75 * np.pi)) / 2, 0]
+    np.testing.assert_allclose([float(rate(s)) for s in steps], top * np.array(expected), atol=1e-8)
+    assert optimizer.beta_2 == recipe.memory
+
+
+def test_training_learns():
+    """The loss falls well below what the mean image costs, on images that were not trained on."""
+    data = load_digits("digits")
+    vae, history = recipes.train("fast", data, latent_dim=4, epochs=6)
+    assert isinstance(vae, VAE)
+    blind = np.square(data.x_test - data.x_train.mean(axis=0)).sum() / len(data.x_test)
+    assert history["val_loss"][-1] < 0.8 * blind
+    assert {len(values) for values in history.values()} == {6}
+
+
+def test_the_same_seed_gives_the_same_weights(blobs):
+    """To the bit, scored on test images or not; another seed gives others."""
+    first, _ = recipes.train(TINY, blobs, latent_dim=3, seed=5)
+    again, history = recipes.train(TINY, blobs, latent_dim=3, seed=5, validate=False)
+    assert same_weights(first, again) and "val_loss" not in history
+    assert not same_weights(first, recipes.train(TINY, blobs, latent_dim=3, seed=6)[0])
+
+
+@pytest.mark.parametrize("kind", ["vae", "ae"])
+def test_a_stopped_training_goes_on_to_the_same_place(kind, blobs, tmp_path):
+    """Saved after two of four epochs, loaded and continued: the same weights, and the last two losses."""
+    whole, history = recipes.train(TINY, blobs, kind, latent_dim=3)
+    model = recipes.build(TINY, blobs, kind, latent_dim=3)
+    with pytest.raises(KeyboardInterrupt):
+        recipes.fit(model, TINY, blobs, callbacks=[StopAfter(1)])
+    model.save(tmp_path / "stopped.keras")
+    loaded = keras.models.load_model(tmp_path / "stopped.keras")
+    rest = recipes.fit(loaded, TINY, blobs)
+    assert same_weights(whole, loaded)
+    assert rest["loss"] == history["loss"][2:]
+    assert type(loaded) is {"vae": VAE, "ae": Autoencoder}[kind]
+
+
+def test_each_epoch_holds_every_image_once_in_an_order_of_its_own():
+    """Counted over the stream of two epochs, begun at the second of three."""
+    images = np.arange(10, dtype="float32").reshape(10, 1, 1, 1)
+    stream = [b.numpy().ravel().tolist() for b in recipes.batches(images, 4, 7, 1, 3)]
+    assert [len(batch) for batch in stream] == [4, 4, 2, 4, 4, 2]
+    epochs = [sum(stream[:3], []), sum(stream[3:], [])]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10))
+    assert epochs[0] != epochs[1]
+    later = [b.numpy().ravel().tolist() for b in recipes.batches(images, 4, 7, 2, 3)]
+    assert sum(later, []) == epochs[1]
+
+
+def test_the_quick_way_and_the_plain_way_agree(blobs):
+    """After an epoch of either, the scores differ by rounding alone."""
+    scores = []
+    for quick in True, False:
+        model = recipes.build(TINY, blobs, latent_dim=3)
+        scores.append(recipes.fit(model, TINY, blobs, epochs=1, quick=quick))
+    assert scores[0]["val_loss"] == pytest.approx(scores[1]["val_loss"], rel=1e-4)
+    assert scores[0]["loss"] == pytest.approx(scores[1]["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda blobs: recipes.train("slow", blobs), "'slow'.*lecture, fast, best"),
+        (lambda blobs: recipes.train(TINY, blobs, epochs=0), "epochs=0"),
+        (lambda blobs: recipes.train(TINY, blobs, latent_dim=0), "latent_dim=0"),
+        (lambda blobs: recipes.train(TINY, blobs, beta=-1), "beta=-1"),
+        (
+            lambda blobs: recipes.train(
+                TINY, SimpleNamespace(x_train=255 * blobs.x_train, x_test=0, name="blobs")
+            ),
+            r"x_train has values from .* to .*divide",
+        ),
+    ],
+)
+def test_bad_arguments_are_refused(call, message, blobs):
+    """Each error names the value and the cure."""
+    with pytest.raises(ValueError, match=message):
+        call(blobs)

@@ -1,0 +1,228 @@
+"""How to train the course's models: the lecture's recipe, a fast one, and the best that an hour buys."""
+
+import dataclasses
+import math
+
+import keras
+import tensorflow as tf
+
+from vae_course.image_model import check_images
+from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
+from vae_course.shortcut import QuickVAE
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a training is made of, apart from network, loss and data."""
+
+    optimizer: str  # "rmsprop" or "adam"
+    learning_rate: float  # the largest
+    batch_size: int
+    epochs: int
+    # The rate grows from 0 during the first epoch (a full step from random weights can switch off every
+    # ReLU for good), then falls to 0 along half a cosine. Without: always the same.
+    decay: bool = False
+    # How much of the running mean of squared gradients a step keeps; None for the optimizer's own default.
+    memory: float | None = None
+
+
+RECIPES = {
+    "lecture": Recipe("rmsprop", 1e-3, 64, 50),
+    "fast": Recipe("adam", 6e-3, 128, 14, decay=True, memory=0.99),
+    "best": Recipe("adam", 4e-3, 128, 250, decay=True, memory=0.99),
+}
+# The embedded digits have 1,500 training images: smaller batches, more epochs.
+DIGITS = {
+    "lecture": RECIPES["lecture"],
+    "fast": dataclasses.replace(RECIPES["fast"], batch_size=32, epochs=60),
+    "best": Recipe("adam", 2e-3, 32, 300, decay=True),
+}
+
+
+def find(name, dataset):
+    """Look up a recipe.
+
+    Args:
+        name: "lecture", "fast" or "best".
+        dataset: Name of the data set, such as `load_digits` gives it.
+
+    Returns:
+        A `Recipe`.
+
+    Raises:
+        ValueError: If there is no recipe of that name.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"There is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
+    return (DIGITS if dataset == "embedded digits" else RECIPES)[name]
+
+
+def make_optimizer(recipe, steps, epochs):
+    """Make a recipe's optimizer.
+
+    Args:
+        recipe: A `Recipe`.
+        steps: Steps in an epoch.
+        epochs: Epochs of the whole training, which the learning rate is planned for.
+
+    Returns:
+        A Keras optimizer.
+    """
+    rate = recipe.learning_rate
+    if recipe.decay:
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, epochs - 1) * steps, warmup_target=rate, warmup_steps=steps
+        )
+    if recipe.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(rate, rho=recipe.memory or 0.9)
+    return keras.optimizers.Adam(rate, beta_2=recipe.memory or 0.999)
+
+
+def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=1):
+    """Build the untrained model of a training, compiled with the recipe's optimizer.
+
+    Args:
+        recipe: A `Recipe`.
+        data: What `load_digits` returns.
+        kind: "vae", or "ae" for an `Autoencoder`.
+        latent_dim: Number of latent dimensions.
+        beta: Weight of the KL term.
+        epochs: Epochs that the training will have; None for the recipe's number.
+        seed: Seed of the weights and of the noise.
+
+    Returns:
+        `VAE` or `Autoencoder`.
+
+    Raises:
+        ValueError: If `epochs` is less than 1, or another argument makes no model.
+    """
+    epochs = recipe.epochs if epochs is None else epochs
+    if epochs < 1:
+        raise ValueError(
+            f"epochs={epochs} is no training: give 1 or more, or None for the recipe's."
+        )
+    keras.utils.set_random_seed(seed)
+    encoder, decoder = build_encoder(latent_dim), build_decoder(latent_dim)
+    model = Autoencoder(encoder, decoder) if kind == "ae" else VAE(encoder, decoder, beta)
+    model.compile(make_optimizer(recipe, steps_per_epoch(recipe, data), epochs))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def steps_per_epoch(recipe, data):
+    """Return how many batches hold all training images once; the last may be smaller."""
+    return math.ceil(len(data.x_train) / recipe.batch_size)
+
+
+def batches(images, batch_size, seed, first_epoch, epochs):
+    """Make a stream of batches in an order that depends on the seed and the epoch alone.
+
+    So a training that stopped after an epoch goes on as if it had not.
+
+    Args:
+        images: Training images, shape `(n, 28, 28, 1)`.
+        batch_size: Images in a batch; the last one of an epoch may be smaller.
+        seed: Seed of the order.
+        first_epoch: Epoch to begin with, counted from 0.
+        epochs: Epoch to stop before.
+
+    Returns:
+        `tf.data.Dataset` of tensors `(batch_size, 28, 28, 1)`, epoch after epoch.
+    """
+    images = tf.constant(images)
+
+    def one_epoch(epoch):
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(images)), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
+        )
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    order = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
+    return order.map(lambda chosen: tf.gather(images, chosen)).prefetch(4)
+
+
+def fit(
+    model, recipe, data, epochs=None, seed=1, callbacks=(), verbose=0, validate=True, quick=True
+):
+    """Train a model that `build` made, or go on with one that has seen some epochs.
+
+    How many epochs it has seen, its optimizer knows: nothing else is needed to go on.
+
+    Args:
+        model: `VAE` or `Autoencoder`, compiled; it is trained in place.
+        recipe: A `Recipe`.
+        data: What `load_digits` returns. Test images are only scored, never trained on.
+        epochs: Epochs of the whole training, the ones seen included; None for the recipe's number.
+        seed: Seed of the order of the images.
+        callbacks: Keras callbacks.
+        verbose: As in `keras.Model.fit`.
+        validate: Whether to score the test images after each epoch.
+        quick: Whether a `VAE` learns as `QuickVAE`: the same numbers sooner.
+
+    Returns:
+        History: a dictionary from metric to a list, one value for each epoch of this call.
+
+    Raises:
+        ValueError: If the images are not valid.
+    """
+    check_images(data.x_train, model.encoder.input_shape[1:], "x_train")
+    epochs = recipe.epochs if epochs is None else epochs
+    steps = steps_per_epoch(recipe, data)
+    seen = int(model.optimizer.iterations) // steps
+    worker, callbacks = model, list(callbacks)
+    if isinstance(model, VAE) and quick:
+        worker = QuickVAE(model.encoder, model.decoder, model.beta)
+        worker.compile(model.optimizer)
+    if isinstance(model, VAE):
+        # Keras does not save where a stream of noise was: each epoch gets one of its own.
+        noise = model.encoder.get_layer("z").noise.state
+        renew = keras.callbacks.LambdaCallback(lambda epoch, logs: noise.assign([seed, epoch]))
+        callbacks = [renew, *callbacks]
+    return worker.fit(
+        batches(data.x_train, recipe.batch_size, seed, seen, epochs),
+        steps_per_epoch=steps,
+        initial_epoch=seen,
+        epochs=epochs,
+        validation_data=data.x_test if validate else None,
+        validation_batch_size=500,
+        callbacks=callbacks,
+        shuffle=False,  # the stream is
+        verbose=verbose,
+    ).history
+
+
+def train(
+    recipe,
+    data,
+    kind="vae",
+    latent_dim=100,
+    beta=1.0,
+    epochs=None,
+    seed=1,
+    callbacks=(),
+    verbose=0,
+    validate=True,
+):
+    """Train a model from scratch: `build`, then `fit`.
+
+    Args:
+        recipe: "lecture", "fast", "best", or a `Recipe`.
+        data: As in `fit`.
+        kind: As in `build`.
+        latent_dim: As in `build`.
+        beta: As in `build`.
+        epochs: How often every training image is seen; None for the recipe's number.
+        seed: Seed of the weights, the noise and the order of the images.
+        callbacks: As in `fit`.
+        verbose: As in `fit`.
+        validate: As in `fit`.
+
+    Returns:
+        The trained model, compiled, and its history.
+
+    Raises:
+        ValueError: If there is no such recipe, or another argument makes no training.
+    """
+    recipe = find(recipe, data.name) if isinstance(recipe, str) else recipe
+    model = build(recipe, data, kind, latent_dim, beta, epochs, seed)
+    return model, fit(model, recipe, data, epochs, seed, callbacks, verbose, validate)

@@ -1,0 +1,99 @@
+"""The same VAE, trained with less work: the decoder's last layer without its big picture.
+
+The decoder doubles 14 x 14 x 16 numbers to 28 x 28 x 16, and makes one channel of them. A pixel and its
+three neighbours of the same 2 x 2 cell see the same few small pixels, each with kernel weights of its own,
+some of them added up. So one convolution of the *small* picture with four output channels, one for each place
+in the cell, gives the same numbers: same weights, same function, same gradients.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from vae_course.losses import gaussian_kl
+from vae_course.models import VAE
+
+
+def _sums_of_weights():
+    """Tell which of 9 weights add up to each of the 9 small pixels' weights, for 4 places: (9, 9, 4)."""
+    sums = np.zeros((3, 3, 3, 3, 2, 2), "float32")  # small pixel, weight, place in the cell
+    for row, column, i, j in np.ndindex(3, 3, 2, 2):
+        # i + row - 1 is the big pixel, counted from the first of its cell; half of that is the small one.
+        sums[(i + row - 1) // 2 + 1, (j + column - 1) // 2 + 1, row, column, i, j] = 1
+    return sums.reshape(9, 9, 4)
+
+
+SUMS = _sums_of_weights()
+
+
+def to_cells(images):
+    """Sort the pixels of each 2 x 2 cell into four channels.
+
+    Args:
+        images: Tensor `(batch, height, width, 1)`, height and width even.
+
+    Returns:
+        Tensor `(batch, height / 2, width / 2, 4)`.
+    """
+    height, width = images.shape[1] // 2, images.shape[2] // 2
+    x = ops.reshape(images, (-1, height, 2, width, 2))
+    return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4)), (-1, height, width, 4))
+
+
+def from_cells(cells):
+    """Undo `to_cells`.
+
+    Args:
+        cells: Tensor `(batch, height, width, 4)`.
+
+    Returns:
+        Tensor `(batch, 2 * height, 2 * width, 1)`.
+    """
+    height, width = cells.shape[1:3]
+    x = ops.transpose(ops.reshape(cells, (-1, height, width, 2, 2)), (0, 1, 3, 2, 4))
+    return ops.reshape(x, (-1, 2 * height, 2 * width, 1))
+
+
+@keras.saving.register_keras_serializable(package="vae_course")
+class QuickVAE(VAE):
+    """Train the weights of a `VAE` with the last layer's work done in cells, see the top of this module.
+
+    It owns no weight: whatever `fit` does to it, it does to the encoder and the decoder it was given. Losses
+    and metrics are those of `VAE`; what it returns for images are their reconstructions in cells, for
+    `from_cells` to sort back.
+
+    Args:
+        encoder: As for `VAE`.
+        decoder: One of `build_decoder`: its last two layers are up-sampling and a transposed convolution.
+        beta: As for `VAE`.
+        **kwargs: Passed to `keras.Model`.
+
+    Raises:
+        ValueError: If the decoder ends with other layers.
+    """
+
+    def __init__(self, encoder, decoder, beta=1.0, **kwargs):
+        super().__init__(encoder, decoder, beta, **kwargs)
+        doubling, self.last = decoder.layers[-2:]
+        if not isinstance(doubling, keras.layers.UpSampling2D) or not isinstance(
+            self.last, keras.layers.Conv2DTranspose
+        ):
+            raise ValueError(
+                f"The decoder ends with {type(doubling).__name__} and {type(self.last).__name__}, but "
+                "QuickVAE needs UpSampling2D and Conv2DTranspose: use one of build_decoder, or VAE."
+            )
+        self.trunk = keras.Model(decoder.input, doubling.input)
+
+    def call(self, x):
+        """Return reconstructions of the images x in cells, shape `(batch, 14, 14, 4)`."""
+        z_mean, z_log_var, z = self.encoder(x)
+        self.add_loss(ops.mean(gaussian_kl(z_mean, z_log_var)))
+        small = self.trunk(z)  # (batch, 14, 14, 16)
+        # A transposed convolution is a convolution with the flipped kernel (lesson 4).
+        weights = ops.reshape(ops.flip(self.last.kernel, (0, 1)), (9, -1))
+        weights = ops.reshape(ops.einsum("swp,wc->scp", SUMS, weights), (3, 3, -1, 4))
+        return ops.sigmoid(ops.conv(small, weights, padding="same") + self.last.bias)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the loss of `VAE`: the order of the pixels does not matter for a sum over them."""
+        return super().compute_loss(to_cells(x if y is None else y), None, y_pred)
