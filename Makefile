@@ -22,13 +22,14 @@ else
             && $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 endif
 READY   = $(VENV)/.ready
+BENCH   = $(subst $(VENV),.venv-bench,$(BIN))
 
 # What `auto` means everywhere: in the lessons, in JupyterLab and in the tests.
 export VAE_COURSE_DATASET := $(DATASET)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run data lab test test-notebooks lint format tidy refresh checkpoints lock clean
+.PHONY: help venv run data lab test test-notebooks lint format tidy refresh checkpoints bench lock clean
 
 help:  ## list the targets
 	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest]"
@@ -75,6 +76,18 @@ refresh: $(READY)  ## execute the lessons on MNIST and store their clean outputs
 checkpoints: $(READY)  ## train every shipped checkpoint anew (about 45 minutes)
 	$(BIN)/python -m vae_course.checkpoints
 
+bench: .venv-bench/.ready  ## how fast it trains and decodes; 10 minutes, or FULL=1: 35, and written to benchmarks/RESULTS.md
+	$(BENCH)/python -m benchmarks.bench $(if $(FULL),--full)
+
+# The locked versions first; then what is measured against, which may not change any of them.
+.venv-bench/.ready: requirements.lock pyproject.toml
+	@echo "Installing the course, legacy Keras and PyTorch into .venv-bench, up to 8 GB: once."
+	@$(PYTHON) -m venv .venv-bench
+	@$(BENCH)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BENCH)/python -m pip freeze --all --exclude-editable > .venv-bench/pins.txt
+	@$(BENCH)/python -m pip install --quiet --no-build-isolation -c .venv-bench/pins.txt -e ".[bench]"
+	@$(BENCH)/python -c "open('.venv-bench/.ready', 'w').close()"
+
 lock: $(READY)  ## pin the newest allowed versions in requirements.lock and environment.yml
 	$(BIN)/python -m pip install --quiet "uv>=0.9,<1"
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --extra test --generate-hashes \
@@ -82,4 +95,4 @@ lock: $(READY)  ## pin the newest allowed versions in requirements.lock and envi
 	$(BIN)/python tests/pins.py
 
 clean:  ## delete the virtual environments and everything that was built
-	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', '.venv-newest', 'build', '.pytest_cache', '.ruff_cache')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', '.venv-newest', '.venv-bench', 'build', '.pytest_cache', '.ruff_cache')]"
