@@ -1,11 +1,15 @@
 """The command line as its user sees it: exit status, messages, no tracebacks."""
 
+import json
+import os
 import subprocess
 import sys
 
 import pytest
 from click.testing import CliRunner
+from tiny import tiny_digits
 
+from vae_course import plans, runs
 from vae_course.cli import main
 from vae_course.data import check_mnist
 
@@ -41,7 +45,7 @@ def test_every_command_explains_itself():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert output.stdout.strip().endswith("False")
-    for command in ("run", "data", "refresh", "tidy"):
+    for command in ("run", "train", "evaluate", "data", "refresh", "tidy"):
         assert command in output.stdout
         assert call(command, "--help")[0] == 0
 
@@ -109,3 +113,97 @@ def test_maintenance_of_what_is_no_lesson_is_refused(tmp_path):
     status, output = call("tidy", str(broken))
     assert status == 1 and "JSON" in output
     assert broken.read_text() == '{"cells": ['
+
+
+@pytest.fixture
+def blobs(monkeypatch):
+    """Train on a few blobs."""
+    monkeypatch.setattr(plans, "load_digits", tiny_digits)
+
+
+def test_train_trains_and_says_what_came_of_it(blobs, tmp_path):
+    """Data set, score beside the lecture's, and why they cannot be compared; a second call repeats it."""
+    out = tmp_path / "run"
+    arguments = ("train", "--epochs", "1", "--latent-dim", "2", "--out", str(out))
+    status, output = call(*arguments)
+    assert status == 0, output
+    card = runs.read_card(out)
+    for text in (output, call("train", "--resume", "--out", str(out))[1]):
+        assert f"score is [{card['test_scores']['loss']:.3f}, " in text
+        assert "[28.217, 0.01979] on MNIST" in text
+        assert "this run is on embedded digits, latent_dim 2, beta 1." in text
+    assert "complete already" in text
+    status, output = call(*arguments)
+    assert status == 1 and "run is not empty" in output and runs.read_card(out) == card
+
+
+@pytest.mark.parametrize(
+    "option", [("--epochs", "0"), ("--latent-dim", "0"), ("--beta", "nan"), ("--seed", "-1")]
+)
+def test_train_refuses_numbers_that_make_no_training(option, tmp_path):
+    """Exit status 1, the value and the cure; no folder is made."""
+    status, output = call("train", *option, "--out", str(tmp_path / "run"))
+    assert status == 1 and f"={option[1]} " in output and "give" in output
+    assert not (tmp_path / "run").exists()
+
+
+def test_train_refuses_before_it_loads_tensorflow(tmp_path):
+    """A folder that is not empty, a card that contradicts: told within a second or two, not ten."""
+    (tmp_path / "notes.txt").touch()
+    code = (
+        "import sys; from vae_course.cli import main\n"
+        "try: main(['train', '--dataset', 'digits', '--out', sys.argv[1], *sys.argv[2:]])\n"
+        "except SystemExit as end: print(end.code, {'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    for option, told in ((), "is not empty"), (("--resume",), "holds no run"):
+        command = [sys.executable, "-c", code, str(tmp_path), *option]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert result.stdout == "1 set()\n" and told in result.stderr
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_train_interrupted_before_it_begins_has_changed_nothing(monkeypatch, tmp_path):
+    """Ctrl-C while data are looked for: exit status 130 as ever."""
+
+    def interrupted(dataset):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plans, "load_digits", interrupted)
+    status, output = call("train", "--out", str(tmp_path / "run"))
+    assert status == 130 and "nothing was changed" in output and not os.listdir(tmp_path)
+
+
+def test_evaluate_takes_the_data_set_from_the_card_and_judges():
+    """The name of a shipped model is enough: spread, range, verdict, yardstick."""
+    status, output = call("evaluate", "vae-2-digits")
+    assert status == 0, output
+    assert "vae-2-digits: VAE, latent_dim 2, beta 1" in output
+    assert "scored on the 297 test images of embedded digits" in output
+    (row,) = [line.split() for line in output.splitlines() if line.startswith("loss")]
+    assert float(row[2]) > 0 and row[-1] == "within"
+    assert "active units" in output and "mean training image" in output
+
+
+def test_evaluate_as_json_prints_one_object_and_the_same_at_every_call(monkeypatch, nowhere):
+    """What is said about missing data goes to standard error; another data set than the card's is scored."""
+    arguments = ["evaluate", "ae-2-mnist", "--dataset", "auto", "--json"]
+    runs = [CliRunner().invoke(main, arguments) for _ in range(2)]
+    assert [run.exit_code for run in runs] == [0, 0]
+    assert runs[0].stdout == runs[1].stdout
+    report = json.loads(runs[0].stdout)
+    assert "embedded digits of scikit-learn instead" in runs[0].stderr
+    assert (report["model"], report["kind"]) == ("ae-2-mnist", "ae")
+    assert (report["dataset"], report["trained_on"]) == ("embedded digits", "MNIST")
+    assert report["note"] == "no range measured for a model trained on MNIST"
+    assert report["scores"]["reconstruction"]["mean"] > 0 and "kl" not in report["scores"]
+
+
+@pytest.mark.parametrize("content", [None, b"no model"])
+def test_evaluate_refuses_what_is_no_model(tmp_path, content):
+    """Exit status 1, the file, the cure, no traceback."""
+    path = tmp_path / "model.keras"
+    if content:
+        path.write_bytes(content)
+    status, output = call("evaluate", str(path))
+    assert status == 1 and str(path) in output.replace("\n", "") and "ive " in output
+    assert "Traceback" not in output

@@ -1,6 +1,7 @@
-"""The command line: `vae-course run`, `data`, `refresh`, `tidy`."""
+"""The command line: `vae-course run`, `train`, `evaluate`, `data`, `refresh`, `tidy`."""
 
 import contextlib
+import json
 import os
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 
 ROOT = Path(__file__).resolve().parents[1]
+DATASETS = click.Choice(["auto", "mnist", "digits"])
 notebooks_option = click.option(
     "--notebooks",
     type=click.Path(file_okay=False, path_type=Path),
@@ -19,11 +21,14 @@ notebooks_option = click.option(
 
 @contextlib.contextmanager
 def _told_without_traceback():
-    """Turn what a user can mend into one message and exit status 1."""
+    """Turn what a user can mend into one message and exit status 1, Ctrl-C into 130."""
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("Interrupted: nothing was changed.", err=True)
+        sys.exit(130)
 
 
 @click.group()
@@ -36,7 +41,7 @@ def main():
 @click.argument("lessons", nargs=-1)
 @click.option(
     "--dataset",
-    type=click.Choice(["auto", "mnist", "digits"]),
+    type=DATASETS,
     default="auto",
     envvar="VAE_COURSE_DATASET",
     help="Real MNIST, the embedded digits, or (auto) the first of the two that is to be had.",
@@ -79,6 +84,72 @@ def run(lessons, dataset, profile, out, notebooks):
         click.echo(f"FAILED {result.name}, kept as {out / result.name}.ipynb", err=True)
         click.echo(f"  {result.error}", err=True)
     sys.exit(1 if failed else 0)
+
+
+@main.command()
+@click.option(
+    "--recipe",
+    type=click.Choice(["lecture", "fast", "best"]),
+    help="The lecture's own, a fast one (default), or the best that an hour buys.",
+)
+@click.option("--dataset", type=DATASETS, help="As for run.")
+@click.option(
+    "--epochs", type=int, help="How often every image is seen; by default the recipe's number."
+)
+@click.option("--latent-dim", type=int, help="Number of latent dimensions; 100 by default.")
+@click.option("--beta", type=float, help="Weight of the KL term; 1 by default.")
+@click.option("--seed", type=int, help="Seed of weights, noise and order of images; 1 by default.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run in that folder, by its own settings."
+)
+def train(out, resume, **wanted):
+    """Train a VAE. Ctrl-C leaves a usable model, and --resume goes on to the same result."""
+    from vae_course import lesson, plans, reports
+
+    with _told_without_traceback():
+        if resume:
+            out, card, data = plans.old_run(out, wanted)
+        else:
+            out, card, data = plans.new_run(out, wanted)
+        if data:
+            click.echo(f"Data set: {data.name} ({data.source})")
+            lesson.load_tensorflow()
+            from vae_course import training
+
+            card = training.train(out, card if resume else training.first_card(card, data), data)
+        else:
+            click.echo("This run was complete already.")
+    click.echo(reports.of_training(card, out))
+    sys.exit(0 if card["status"] == "complete" else 130)
+
+
+@main.command()
+@click.argument("model")
+@click.option(
+    "--dataset",
+    type=DATASETS,
+    help="Test images to use; by default those of the model's own data set.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def evaluate(model, dataset, as_json):
+    """Score MODEL: a .keras file, a folder that train wrote, or a shipped model such as vae-100-mnist."""
+    from vae_course import lesson, reports
+    from vae_course.data import load_digits
+    from vae_course.runs import DATASETS as NAMES
+
+    with _told_without_traceback(), contextlib.redirect_stdout(sys.stderr):
+        lesson.load_tensorflow()
+        from vae_course import evaluation, opening
+
+        opened, card = opening.open_model(model)
+        data = load_digits(dataset or (NAMES[card["dataset"]] if card else "auto"))
+        report = {"model": model, **evaluation.report(opened, card, data)}
+    click.echo(json.dumps(report) if as_json else f"{model}: {reports.of_scores(report)}")
 
 
 @main.command()

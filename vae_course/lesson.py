@@ -23,16 +23,21 @@ def _silent_stderr():
         os.close(nowhere)
 
 
+def load_tensorflow():
+    """Load TensorFlow without its start-up messages."""
+    with _silent_stderr():
+        import tensorflow
+    # Its advice on retracing is meant for large programs; a lesson decodes few pictures, many times.
+    tensorflow.get_logger().setLevel("ERROR")
+
+
 def begin(seed):
     """Load TensorFlow without its start-up messages, set the seed, and give figures the course's style.
 
     Args:
         seed: Whole number from 0 to 2**32 - 1. Same seed, same machine, same numbers.
     """
-    with _silent_stderr():
-        import tensorflow
-    # Its advice on retracing is meant for large programs; a lesson decodes few pictures, many times.
-    tensorflow.get_logger().setLevel("ERROR")
+    load_tensorflow()
     import keras
 
     from vae_course import plotting
