@@ -73,7 +73,7 @@ tidy: $(READY)  ## remove execution noise from the notebooks, and keep their out
 refresh: $(READY)  ## execute the lessons on MNIST and store their clean outputs [LESSONS="01 05"]
 	$(BIN)/vae-course refresh $(LESSONS)
 
-checkpoints: $(READY)  ## train every shipped checkpoint anew (about 45 minutes)
+checkpoints: $(READY)  ## train every shipped checkpoint anew (about 90 minutes)
 	$(BIN)/python -m vae_course.checkpoints
 
 bench: .venv-bench/.ready  ## how fast it trains and decodes; 10 minutes, or FULL=1: 35, and written to benchmarks/RESULTS.md

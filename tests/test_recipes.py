@@ -1,5 +1,6 @@
 """How models are trained: the same numbers for the same seed, also after a stop."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import keras
@@ -53,25 +54,30 @@ def test_the_lectures_recipe_is_the_listings():
 
 
 @pytest.mark.parametrize("name", ["fast", "best"])
-def test_adams_rate_grows_for_an_epoch_and_falls_to_zero(name):
-    """By the formula of half a cosine, at its start, its middle and its end."""
+def test_adams_rate_grows_for_a_tenth_and_falls_to_zero(name):
+    """By the formula of half a cosine, at its start, its middle and its end; an epoch is the least."""
     recipe = recipes.find(name, "MNIST")
     optimizer = recipes.make_optimizer(recipe, steps=100, epochs=21)
     rate, top = optimizer._learning_rate, recipe.learning_rate
-    steps = [0, 50, 100, 1100, 1600, 2100]
-    expected = [0, 0.5, 1, 0.5, (1 + np.cos(0.75 * np.pi)) / 2, 0]
+    steps = [0, 105, 210, 1155, 2100]
+    expected = [0, 0.5, 1, 0.5, 0]
     np.testing.assert_allclose([float(rate(s)) for s in steps], top * np.array(expected), atol=1e-8)
     assert optimizer.beta_2 == recipe.memory
+    short = recipes.make_optimizer(recipe, steps=100, epochs=5)._learning_rate
+    np.testing.assert_allclose([float(short(s)) for s in (50, 100, 300)], [top / 2, top, top / 2])
 
 
 def test_training_learns():
-    """The loss falls well below what the mean image costs, on images that were not trained on."""
+    """The loss falls well below what the mean image costs, on images that were not trained on.
+
+    With this seed, and a rate that grew during one epoch only, it once stayed there for good.
+    """
     data = load_digits("digits")
-    vae, history = recipes.train("fast", data, latent_dim=4, epochs=6)
+    vae, history = recipes.train("fast", data, latent_dim=4, epochs=25)
     assert isinstance(vae, VAE)
     blind = np.square(data.x_test - data.x_train.mean(axis=0)).sum() / len(data.x_test)
     assert history["val_loss"][-1] < 0.8 * blind
-    assert {len(values) for values in history.values()} == {6}
+    assert {len(values) for values in history.values()} == {25}
 
 
 def test_the_same_seed_gives_the_same_weights(blobs):
@@ -109,14 +115,37 @@ def test_each_epoch_holds_every_image_once_in_an_order_of_its_own():
     assert sum(later, []) == epochs[1]
 
 
+def test_no_two_steps_draw_the_same_noise(blobs):
+    """Over three epochs and the scorings at their ends, every draw starts from another state."""
+    model, states = recipes.build(TINY, blobs, latent_dim=3), []
+    noise = model.encoder.get_layer("z").noise.state
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            states.append(tuple(noise.numpy()))
+
+        on_test_batch_begin = on_train_batch_begin
+
+    recipes.fit(model, TINY, blobs, epochs=3, callbacks=[Watch()])
+    assert len(states) == len(set(states)) == 3 * (3 + 1)
+
+
 def test_the_quick_way_and_the_plain_way_agree(blobs):
-    """After an epoch of either, the scores differ by rounding alone."""
+    """Two steps at once, and one; trained and scored on every image, they differ by rounding alone."""
+    recipe = dataclasses.replace(TINY, batch_size=4)  # 20 steps
+    assert recipes._at_once(20) == 2
     scores = []
     for quick in True, False:
-        model = recipes.build(TINY, blobs, latent_dim=3)
-        scores.append(recipes.fit(model, TINY, blobs, epochs=1, quick=quick))
-    assert scores[0]["val_loss"] == pytest.approx(scores[1]["val_loss"], rel=1e-4)
-    assert scores[0]["loss"] == pytest.approx(scores[1]["loss"], rel=1e-4)
+        model = recipes.build(recipe, blobs, latent_dim=3)
+        scores.append(recipes.fit(model, recipe, blobs, epochs=1, quick=quick))
+        assert int(model.optimizer.iterations) == 20
+    for name in "loss", "val_loss", "kl", "val_mse":
+        assert scores[0][name] == pytest.approx(scores[1][name], rel=1e-3), name
+
+
+def test_steps_taken_at_once_divide_an_epoch():
+    """MNIST's 469 and 938 steps have large divisors, 47 is prime, and few steps are taken one by one."""
+    assert [recipes._at_once(n) for n in (469, 938, 47, 3, 1)] == [7, 67, 1, 1, 1]
 
 
 @pytest.mark.parametrize(

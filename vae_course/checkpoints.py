@@ -1,43 +1,44 @@
 """Trained models that ship with the course, so that no reader has to wait for training.
 
 `python -m vae_course.checkpoints` trains them anew and writes, beside each `.keras` file, a card: data set,
-optimizer, epochs, seed, the command, versions, the loss of every epoch and mean scores on the test images.
+recipe, seed, the command, versions, the loss of every epoch, scores on the test images and their spread.
 """
 
-import hashlib
+import dataclasses
 import json
-import math
-import os
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import keras
 
+from vae_course import recipes, runs
 from vae_course.data import load_digits
+from vae_course.evaluation import evaluate
 from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
 
 FOLDER = Path(__file__).with_name("trained")
 
-# One recipe for each name. The lecture's own is RMSprop, batches of 64, 50 epochs; the maps take Adam with
-# a step that grows during the first epoch and then decays: it settles in fewer epochs.
+# The small maps settle sooner than the lecture's 100 dimensions.
+_MAP = recipes.Recipe("adam", 2e-3, 128, 20, decay=True)
+_DIGITS_MAP = dataclasses.replace(_MAP, batch_size=32, epochs=100)
 RECIPES = {
-    "ae-2-mnist": {"optimizer": "adam", "learning_rate": 2e-3, "batch_size": 128, "epochs": 20},
-    "vae-2-mnist": {"optimizer": "adam", "learning_rate": 2e-3, "batch_size": 128, "epochs": 20},
-    "vae-100-mnist": {
-        "optimizer": "rmsprop",
-        "learning_rate": 1e-3,
-        "batch_size": 64,
-        "epochs": 50,
-    },
-    "ae-2-digits": {"optimizer": "adam", "learning_rate": 2e-3, "batch_size": 32, "epochs": 100},
-    "vae-2-digits": {"optimizer": "adam", "learning_rate": 2e-3, "batch_size": 32, "epochs": 100},
-    "vae-100-digits": {"optimizer": "adam", "learning_rate": 2e-3, "batch_size": 32, "epochs": 300},
+    "ae-2-mnist": _MAP,
+    "vae-2-mnist": _MAP,
+    "vae-100-mnist": recipes.RECIPES["best"],
+    "ae-2-digits": _DIGITS_MAP,
+    "vae-2-digits": _DIGITS_MAP,
+    "vae-100-digits": recipes.DIGITS["best"],
 }
 SEED = 1
-# A VAE's score depends on the noise it draws: the cards give the mean over so many passes.
-PASSES = 20
+
+
+def _parts(name):
+    """Take a checkpoint's name apart: kind of model, latent dimensions, data set."""
+    if name not in RECIPES:
+        raise ValueError(f"There is no checkpoint {name!r}: choose one of {', '.join(RECIPES)}.")
+    kind, latent_dim, dataset = name.split("-")
+    return kind, int(latent_dim), dataset
 
 
 def build(name):
@@ -52,11 +53,9 @@ def build(name):
     Raises:
         ValueError: If there is no checkpoint of that name.
     """
-    if name not in RECIPES:
-        raise ValueError(f"There is no checkpoint {name!r}: choose one of {', '.join(RECIPES)}.")
-    kind, latent_dim, _ = name.split("-")
+    kind, latent_dim, _ = _parts(name)
     model = {"ae": Autoencoder, "vae": VAE}[kind]
-    return model(build_encoder(int(latent_dim)), build_decoder(int(latent_dim)))
+    return model(build_encoder(latent_dim), build_decoder(latent_dim))
 
 
 def train(name, data, epochs=None, seed=SEED, verbose=2):
@@ -75,33 +74,10 @@ def train(name, data, epochs=None, seed=SEED, verbose=2):
     Raises:
         ValueError: If there is no checkpoint of that name, or `epochs` is less than 1.
     """
-    if epochs is not None and epochs < 1:
-        raise ValueError(
-            f"epochs={epochs} is no training: give 1 or more, or None for the recipe's."
-        )
-    keras.utils.set_random_seed(seed)
-    model = build(name)
-    recipe = RECIPES[name]
-    epochs = recipe["epochs"] if epochs is None else epochs
-    rate = recipe["learning_rate"]
-    if recipe["optimizer"] == "adam":
-        # Small steps first: a full one from random weights can switch off every ReLU for good.
-        epoch = math.ceil(len(data.x_train) / recipe["batch_size"])
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, epochs - 1) * epoch, warmup_target=rate, warmup_steps=epoch
-        )
-    optimizer = keras.optimizers.get(
-        {"class_name": recipe["optimizer"], "config": {"learning_rate": rate}}
+    kind, latent_dim, _ = _parts(name)
+    return recipes.train(
+        RECIPES[name], data, kind, latent_dim, epochs=epochs, seed=seed, verbose=verbose
     )
-    model.compile(optimizer=optimizer)
-    history = model.fit(
-        data.x_train,
-        validation_data=data.x_test,
-        batch_size=recipe["batch_size"],
-        epochs=epochs,
-        verbose=verbose,
-    )
-    return model, history.history
 
 
 def load(name):
@@ -114,41 +90,50 @@ def load(name):
         The model, compiled, and its card as a dictionary.
 
     Raises:
-        ValueError: If there is no checkpoint of that name, or its file is damaged.
+        ValueError: If there is no checkpoint of that name, or its file or card is damaged.
         FileNotFoundError: If the file or its card is missing.
     """
-    if name not in RECIPES:
-        raise ValueError(f"There is no checkpoint {name!r}: choose one of {', '.join(RECIPES)}.")
+    _parts(name)
     path, card_path = FOLDER / f"{name}.keras", FOLDER / f"{name}.json"
     cure = f"Train it anew: python -m vae_course.checkpoints {name}"
     for file in (path, card_path):
         if not file.exists():
             raise FileNotFoundError(f"The checkpoint file {file} is missing. {cure}")
-    card = json.loads(card_path.read_text())
-    if hashlib.sha256(path.read_bytes()).hexdigest() != card["sha256"]:
+    try:
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+        digest, optimizer = card["sha256"], card["recipe"]["optimizer"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The checkpoint's card {card_path} is damaged ({error}). {cure}"
+        ) from error
+    if runs.sha256(path) != digest:
         raise ValueError(
             f"The checkpoint file {path} is damaged: its digest is not its card's. {cure}"
         )
-    model = keras.models.load_model(path)
-    model.compile(optimizer=card["recipe"]["optimizer"])
+    model = keras.models.load_model(path, safe_mode=True)
+    model.compile(optimizer=optimizer)
     return model, card
 
 
-def average_scores(model, images, passes):
-    """Evaluate a model several times, each time with fresh noise, and average.
+def measured(dataset):
+    """Return what was measured when the lecture's recipe was turned into the fast one, for lesson 5.
 
     Args:
-        model: A compiled model.
-        images: Images as `load_digits` gives them.
-        passes: How many times.
+        dataset: "mnist" or "digits".
 
     Returns:
-        Dictionary from the name of a metric to its mean over the passes.
+        What `benchmarks.ladder` wrote: `dataset`, `machine`, `lecture` (that recipe to its end) and `steps`,
+        a list; the former and each of the latter with `recipe`, `seconds`, `test_scores` and `history`.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
     """
-    runs = [
-        model.evaluate(images, batch_size=500, verbose=0, return_dict=True) for _ in range(passes)
-    ]
-    return {key: sum(run[key] for run in runs) / passes for key in runs[0]}
+    path = FOLDER / f"recipes-{dataset}.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"The measurements {path} are missing. Make them: python -m benchmarks.ladder --dataset {dataset}"
+        )
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def save(name, model, history, data, seed, seconds):
@@ -165,29 +150,22 @@ def save(name, model, history, data, seed, seconds):
     Returns:
         The card, a dictionary.
     """
-    scores = average_scores(model, data.x_test, PASSES)
     bare = build(name)  # without the optimizer's state, which would triple the file
     bare.set_weights(model.get_weights())
+    recipe = dataclasses.replace(RECIPES[name], epochs=len(history["loss"]))
+    command = f"python -m vae_course.checkpoints {name}"
+    scores = evaluate(model, data.x_test)
+    path = FOLDER / f"{name}.keras"
     FOLDER.mkdir(exist_ok=True)
-    unfinished = FOLDER / f"{name}.unfinished.keras"
-    bare.save(unfinished)
+    runs.write_atomically(path, bare.save)
+    what = (data.name, dataclasses.asdict(recipe), seed, command, seconds, scores)
     card = {
         "name": name,
-        "dataset": data.name,
-        "recipe": {**RECIPES[name], "epochs": len(history["loss"])},
-        "seed": seed,
-        "command": f"python -m vae_course.checkpoints {name}",
-        "versions": {name: version(name) for name in ("keras", "tensorflow", "numpy")},
-        "seconds": round(seconds),
-        "parameters": bare.count_params(),
-        "test_scores": {key: float(f"{value:.6g}") for key, value in scores.items()},
-        "history": {key: [float(f"{v:.6g}") for v in values] for key, values in history.items()},
-        "sha256": hashlib.sha256(unfinished.read_bytes()).hexdigest(),
+        **runs.make_card(bare, *what),
+        "history": {key: [runs.rounded(v) for v in values] for key, values in history.items()},
+        "sha256": runs.sha256(path),
     }
-    unfinished_card = FOLDER / f"{name}.unfinished.json"
-    unfinished_card.write_text(json.dumps(card, indent=1) + "\n")
-    os.replace(unfinished, FOLDER / f"{name}.keras")
-    os.replace(unfinished_card, FOLDER / f"{name}.json")
+    runs.write_json(path.with_suffix(".json"), card)
     return card
 
 

@@ -198,11 +198,12 @@ class Show(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Say which epoch it is."""
         self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
+        self.before = epoch * self.params["steps"]
 
     def on_train_batch_end(self, batch, logs=None):
-        """Move on by a batch."""
+        """Move on to a batch: Keras may have taken several steps since the last one."""
         self.bar.set_postfix({"loss": logs["loss"], **self.held_out}, refresh=False)
-        self.bar.update()
+        self.bar.update(self.before + batch + 1 - self.bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
         """Show the loss on the test images, too."""
