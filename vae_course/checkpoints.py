@@ -122,8 +122,8 @@ def measured(dataset):
         dataset: "mnist" or "digits".
 
     Returns:
-        What `benchmarks.ladder` wrote: `dataset`, `machine`, `lecture` (that recipe to its end) and `steps`,
-        a list; the former and each of the latter with `recipe`, `seconds`, `test_scores` and `history`.
+        What `benchmarks.ladder` wrote: `dataset` and `lecture` (that recipe to its end, with `recipe`,
+        `seconds`, `test_scores` and `history`); where all was measured, also `machine` and `steps`, a list.
 
     Raises:
         FileNotFoundError: If the file is missing.
