@@ -29,7 +29,7 @@ class Recipe:
 
 RECIPES = {
     "lecture": Recipe("rmsprop", 1e-3, 64, 50),
-    "fast": Recipe("adam", 6e-3, 128, 16, decay=True, memory=0.99),
+    "fast": Recipe("adam", 6e-3, 128, 14, decay=True, memory=0.99),
     "best": Recipe("adam", 4e-3, 128, 250, decay=True, memory=0.99),
 }
 # The embedded digits have 1,500 training images: smaller batches, more epochs.
