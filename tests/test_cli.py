@@ -170,7 +170,7 @@ def test_train_interrupted_before_it_begins_has_changed_nothing(monkeypatch, tmp
 
     monkeypatch.setattr(plans, "load_digits", interrupted)
     status, output = call("train", "--out", str(tmp_path / "run"))
-    assert status == 130 and "nothing was changed" in output and not os.listdir(tmp_path)
+    assert status == 130 and "half-written" in output and not os.listdir(tmp_path)
 
 
 def test_evaluate_takes_the_data_set_from_the_card_and_judges():

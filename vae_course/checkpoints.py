@@ -122,8 +122,9 @@ def measured(dataset):
         dataset: "mnist" or "digits".
 
     Returns:
-        What `benchmarks.ladder` wrote: `dataset` and `lecture` (that recipe to its end, with `recipe`,
-        `seconds`, `test_scores` and `history`); where all was measured, also `machine` and `steps`, a list.
+        What `benchmarks.ladder` wrote: `dataset`, `machine`, `lecture` (that recipe to its end: `recipe`,
+        `test_scores` and `history`) and `steps`, a list (the same, with `change` and
+        `seconds_per_epoch`, and of the history `val_loss` alone).
 
     Raises:
         FileNotFoundError: If the file is missing.

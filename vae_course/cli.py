@@ -27,7 +27,7 @@ def _told_without_traceback():
     except (OSError, ValueError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        click.echo("Interrupted: nothing was changed.", err=True)
+        click.echo("Interrupted: nothing is left half-written.", err=True)
         sys.exit(130)
 
 
