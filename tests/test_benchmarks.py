@@ -1,10 +1,13 @@
 """The benchmarks: arithmetic, turn-taking and tables; what they measure is not tested, but how."""
 
 import copy
+import dataclasses
 import importlib.util
+import itertools
 import json
 import re
 import sys
+import types
 
 import psutil
 import pytest
@@ -349,3 +352,36 @@ def test_a_real_worker_trains_the_lectures_network(module, settings, environment
     assert facts["wall_seconds"] >= facts["train_seconds"] > 0 and facts["peak_mb"] > 100
     if "passes" in settings:
         assert 0 < facts["score"]["mse"] < facts["score"]["loss"] < 400
+
+
+@pytest.mark.parametrize("dataset", ["MNIST", "embedded digits"])
+def test_ladder_leads_from_the_lectures_recipe_to_the_fast_one(dataset):
+    """As many epochs on every step; from one to the next something changes."""
+    from benchmarks import ladder
+    from vae_course import recipes
+
+    found = [(recipe, quick) for _, recipe, quick in ladder.steps(dataset)]
+    fast, lecture = recipes.find("fast", dataset), recipes.find("lecture", dataset)
+    assert found[0] == (dataclasses.replace(lecture, epochs=fast.epochs), False)
+    assert found[-1] == (fast, True)
+    assert {recipe.epochs for recipe, _ in found} == {fast.epochs}
+    assert all(one != other for one, other in itertools.pairwise(found))
+
+
+def test_ladder_times_the_second_epoch_of_each_turn(images, monkeypatch):
+    """The first one builds graphs, and is longer by far: it is not what a step is said to take."""
+    from benchmarks import ladder
+
+    clocks = []
+
+    class Kept(ladder.Clock):
+        def __init__(self):
+            super().__init__()
+            clocks.append(self)
+
+    monkeypatch.setattr(ladder, "Clock", Kept)
+    data = types.SimpleNamespace(name="MNIST", x_train=images, x_test=images)
+    times = ladder.time_epochs(data, turns=1)
+    assert len(times) == len(clocks) == 5
+    assert times == [round(clock.seconds[1], 3) for clock in clocks]
+    assert all(len(clock.seconds) == 2 for clock in clocks) and min(times) > 0
