@@ -15,6 +15,8 @@ CLASS_COLOURS = (
     "#882255", "#999933", "#555555", "#3388BB", "#BB8822",
 )  # fmt: skip
 
+MOST_POINTS = 1500  # on a map: more would hide each other
+
 
 def use_course_style():
     """Give all figures of a lesson the same sizes and colours."""
@@ -37,6 +39,29 @@ def use_course_style():
     )
 
 
+def bundle(fig, alt):
+    """Turn a figure into what a notebook displays, together with a text for readers who cannot see it.
+
+    Args:
+        fig: Matplotlib figure.
+        alt: What there is to see, in a sentence or two.
+
+    Returns:
+        The data by MIME type, and their metadata.
+
+    Raises:
+        ValueError: If the text is too short to tell anything.
+    """
+    if len(alt.split()) < 5:
+        raise ValueError(f"alt={alt!r} tells too little: say in a sentence what there is to see.")
+    rendered, packed = io.BytesIO(), io.BytesIO()
+    fig.savefig(rendered, format="png", bbox_inches="tight")
+    # A palette of 64 colours looks the same and keeps a lesson's file a third of the size.
+    Image.open(rendered).convert("RGB").quantize(64).save(packed, "PNG", optimize=True)
+    data = {"image/png": packed.getvalue(), "text/plain": alt}
+    return data, {"image/png": {"alt": alt}}
+
+
 def show(fig, alt):
     """Display a figure in the notebook together with a text for readers who cannot see it.
 
@@ -49,15 +74,9 @@ def show(fig, alt):
     """
     from IPython.display import display
 
-    if len(alt.split()) < 5:
-        raise ValueError(f"alt={alt!r} tells too little: say in a sentence what there is to see.")
-    rendered, packed = io.BytesIO(), io.BytesIO()
-    fig.savefig(rendered, format="png", bbox_inches="tight")
+    data, metadata = bundle(fig, alt)
     plt.close(fig)
-    # A palette of 64 colours looks the same and keeps a lesson's file a third of the size.
-    Image.open(rendered).convert("RGB").quantize(64).save(packed, "PNG", optimize=True)
-    bundle = {"image/png": packed.getvalue(), "text/plain": alt}
-    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+    display(data, raw=True, metadata=metadata)
 
 
 def tile(images, columns):
@@ -124,7 +143,7 @@ def show_images(images, columns, alt, title="", row_labels=(), column_labels=())
     show(fig, alt)
 
 
-def latent_map(z, labels, ax=None, most=2000):
+def latent_map(z, labels, ax=None, most=MOST_POINTS):
     """Draw latent vectors in the plane, each as the digit that it belongs to.
 
     Args:
