@@ -29,7 +29,7 @@ export VAE_COURSE_DATASET := $(DATASET)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run data lab test test-notebooks lint format tidy refresh checkpoints bench lock clean
+.PHONY: help venv run slides data lab test test-notebooks lint format tidy refresh checkpoints bench lock clean
 
 help:  ## list the targets
 	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest]"
@@ -46,6 +46,9 @@ $(READY): requirements.lock pyproject.toml
 
 run: $(READY)  ## execute every lesson; pages and a table of numbers in build/course
 	@$(BIN)/vae-course run --profile $(PROFILE)
+
+slides: $(READY)  ## decks of the lessons and their PDFs, for a room without network, in build/slides [LESSONS="01 05"]
+	@$(BIN)/vae-course slides $(LESSONS)
 
 data: $(READY)  ## fetch MNIST ahead of class (11 MB), and say where it is
 	@$(BIN)/vae-course data

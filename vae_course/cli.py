@@ -1,4 +1,4 @@
-"""The command line: `vae-course run`, `train`, `evaluate`, `data`, `refresh`, `tidy`."""
+"""The command line: `vae-course run`, `slides`, `train`, `evaluate`, `data`, `refresh`, `tidy`."""
 
 import contextlib
 import json
@@ -83,6 +83,38 @@ def run(lessons, dataset, profile, out, notebooks):
     for result in failed:
         click.echo(f"FAILED {result.name}, kept as {out / result.name}.ipynb", err=True)
         click.echo(f"  {result.error}", err=True)
+    sys.exit(1 if failed else 0)
+
+
+@main.command()
+@click.argument("lessons", nargs=-1)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("build/slides"),
+    help="Folder for decks, PDFs and the index.",
+)
+@notebooks_option
+def slides(lessons, out, notebooks):
+    """Make decks of LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
+    from vae_course import course
+    from vae_course.slides import build, pdf
+
+    start = time.perf_counter()
+    with _told_without_traceback():
+        decks = build.build(course.find_lessons(notebooks, lessons), out)
+        good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
+        try:
+            printed = f"{len(pdf.write_pdfs(good))} PDF(s)" if good else "no PDF"
+        except pdf.NoBrowser as error:
+            printed = str(error)
+        index = build.write_index(decks, out)
+    click.echo(build.table(decks))
+    click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
+    click.echo(f"Open {index}")
+    failed = [deck for deck in decks if deck.error]
+    for deck in failed:
+        click.echo(f"FAILED {deck.name}\n  {deck.error}", err=True)
     sys.exit(1 if failed else 0)
 
 

@@ -1,0 +1,163 @@
+"""Which parts of a lesson's cells go on which slide, as the cells' metadata say.
+
+A cell's `slideshow.slide_type` says where it goes, as everywhere in Jupyter. Its metadata may hold `slide`,
+lines of Markdown that the room reads: in place of a text, which then goes into the speaker's notes, or ahead
+of what code shows. A line `. . .` among them waits for a key.
+
+Of code the room sees what it drew, or else printed. A cell tagged `show-code` shows itself, too, or its lines
+from first to last that `slide_lines` names. What a cell printed goes into the notes if it has a figure, or is
+tagged `hide-output`.
+"""
+
+import copy
+import dataclasses
+import re
+import textwrap
+
+TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
+MOST_CODE_LINES = 15
+STEP = ". . ."  # as in Pandoc's slides
+
+
+class DeckError(ValueError):
+    """A lesson that no deck can be made of; the message names the cell and the cure."""
+
+
+@dataclasses.dataclass
+class Slide:
+    """One slide: parts as cells of their own, each with its kind and step, and the speaker's notes."""
+
+    id: str
+    title: str
+    parts: list = dataclasses.field(default_factory=list)
+    notes: list = dataclasses.field(default_factory=list)
+    steps: int = 0
+
+    def add(self, kind, cell, step):
+        """Add a part, which appears with that step; 0 is there from the start."""
+        part = copy.deepcopy(cell)
+        part.id = f"part-{len(self.parts)}-{cell.id}"[:64]
+        part.metadata = {"deck": {"kind": kind, "step": step}}
+        self.parts.append(part)
+        return part
+
+    def kinds(self):
+        """List the kinds of the parts: title, text, code, output, figure."""
+        return [part.metadata["deck"]["kind"] for part in self.parts]
+
+
+def slides_of(notebook):
+    """Sort a lesson's cells into slides.
+
+    Args:
+        notebook: An executed notebook with slide metadata; it is not changed.
+
+    Returns:
+        List of `Slide`.
+
+    Raises:
+        DeckError: If slide metadata are missing or wrong, a cell was not executed or failed, a slide has no
+            title, or shows too much code.
+    """
+    slides = []
+    # The cell that papermill puts in is no part of the lesson, and does not count.
+    cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    for number, cell in enumerate(cells, start=1):
+        where = f"cell {number} ({cell.get('id', 'without id')})"
+        kind = _type_of(cell, where)
+        if kind == "skip":
+            continue
+        if kind in ("slide", "subslide"):
+            slides.append(Slide(cell.id, ""))
+        elif not slides:
+            raise DeckError(f'{where} comes before the first slide: give it the type "slide".')
+        slide = slides[-1]
+        if kind == "notes":
+            slide.notes.append(cell.source)
+        elif cell.cell_type == "markdown":
+            _add_text(slide, cell, kind)
+        elif cell.cell_type == "code":
+            _add_code(slide, cell, kind, where)
+        if not slide.title:
+            raise DeckError(f"{where} opens a slide without a title: begin its text with ## Title.")
+    if not slides:
+        raise DeckError('No cell opens a slide: give one the slide type "slide".')
+    return slides
+
+
+def _type_of(cell, where):
+    kind = cell.metadata.get("slideshow", {}).get("slide_type")
+    if kind is None:
+        raise DeckError(
+            f"{where} has no slide type: choose one under Slide Type in JupyterLab's Notebook Tools."
+        )
+    if kind not in TYPES:
+        raise DeckError(f"{where} has the slide type {kind!r}: it must be one of {', '.join(TYPES)}.")
+    if cell.cell_type == "code":
+        if cell.source.strip() and cell.execution_count is None:
+            raise DeckError(f"{where} was not executed: run the lesson from top to bottom first.")
+        for output in cell.outputs:
+            if output.output_type == "error":
+                raise DeckError(f"{where} ended in {output.ename}: mend it, and run the lesson again.")
+    return kind
+
+
+def _add_text(slide, cell, kind):
+    lines = cell.metadata.get("slide")
+    prose = re.sub(r"\A#+ .*\n*", "", cell.source)
+    if lines is not None and prose.strip():
+        slide.notes.append(prose)
+    _add_pieces(slide, cell, kind, cell.source if lines is None else "\n".join(lines))
+
+
+def _add_pieces(slide, cell, kind, text):
+    for place, piece in enumerate(re.split(rf"^{re.escape(STEP)}$", text, flags=re.M)):
+        heading = re.match(r"\s*(#+) (.*)\n?", piece)
+        if heading and not slide.title:
+            slide.title = heading.group(2).strip()
+            slide.add("title", cell, 0).source = heading.group().strip()
+            piece = piece[heading.end() :]
+        if piece.strip():
+            if place or kind == "fragment":
+                slide.steps += 1
+            slide.add("text", cell, slide.steps).source = piece.strip()
+
+
+def _add_code(slide, cell, kind, where):
+    tags = cell.metadata.get("tags", [])
+    if "slide" in cell.metadata:
+        _add_pieces(slide, cell, kind, "\n".join(cell.metadata.slide))
+        kind = "-"  # what it shows comes with its text
+    figures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+    prints = [o for o in cell.outputs if o.output_type == "stream" and o.text.strip()]
+    shown = [("code", [])] if "show-code" in tags else []
+    if figures:
+        shown.append(("figure", figures[:1]))
+    elif prints and "hide-output" not in tags:
+        shown.append(("output", prints))
+    if prints and ("output", prints) not in shown:
+        printed = "".join(o.text for o in prints).rstrip()
+        slide.notes.append(f"It printed:\n\n```\n{printed}\n```")
+    if shown and kind == "fragment":
+        slide.steps += 1
+    for what, outputs in shown:
+        part = slide.add(what, cell, slide.steps)
+        part.outputs = outputs
+        if what == "code":
+            part.source = _lines_shown(cell, where)
+
+
+def _lines_shown(cell, where):
+    lines = cell.source.splitlines()
+    first, last = cell.metadata.get("slide_lines", (1, len(lines)))
+    if not 1 <= first <= last <= len(lines):
+        raise DeckError(
+            f"{where} has {len(lines)} lines, but slide_lines says {first} to {last}: count them again."
+        )
+    lines = lines[first - 1 : last]
+    if len(lines) > MOST_CODE_LINES:
+        raise DeckError(
+            f"{where} shows {len(lines)} lines of code, at most {MOST_CODE_LINES} can be read: "
+            'name the ones that matter in its metadata, such as "slide_lines": [3, 12].'
+        )
+    return textwrap.dedent("\n".join(lines)).replace("\n\n\n", "\n\n")  # each line counts in a room
