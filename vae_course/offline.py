@@ -1,4 +1,4 @@
-"""What pages and decks need from elsewhere, read from installed packages: nothing is fetched when they open."""
+"""What pages and decks need from elsewhere, read from installed packages: nothing is fetched later."""
 
 import importlib.util
 import re

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from nbconvert import HTMLExporter
 
+from vae_course import offline
+
 
 def write_page(notebook, path, title):
-    """Write an executed notebook as one readable HTML page; links to lessons become links to their pages.
+    """Write an executed notebook as one HTML page that needs no network; links to lessons lead to pages.
 
     Args:
         notebook: The executed notebook.
@@ -20,21 +22,21 @@ def write_page(notebook, path, title):
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", cell.source)
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                _give_picture_its_text(output)
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(
-        notebook, resources={"metadata": {"name": title}}
+            cell.source = to_pages(cell.source)
+    exporter = HTMLExporter(
+        template_name="page",
+        extra_template_basedirs=[str(offline.TEMPLATES)],
+        extra_template_paths=[str(offline.TEMPLATES)],
+        embed_images=True,
     )
+    resources = {"metadata": {"name": title}, "offline": {"mathjax": offline.mathjax()}}
+    page, _ = exporter.from_notebook_node(notebook, resources=resources)
     path.write_text(page, encoding="utf-8")
 
 
-def _give_picture_its_text(output):
-    # nbconvert's page template drops the alternative text of a PNG, but keeps HTML as it is.
-    alt = html.escape(output.metadata.get("image/png", {}).get("alt", "A figure without a text."))
-    source = f"data:image/png;base64,{output.data.pop('image/png').strip()}"
-    output.data["text/html"] = f'<img alt="{alt}" src="{source}">'
+def to_pages(text):
+    """Turn the links to lessons in a text into links to the pages, or decks, made of them."""
+    return re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", text)
 
 
 def write_index(results, folder):

@@ -1,1 +1,1 @@
-"""Decks for the classroom, made from the lessons: one HTML file for each that needs no network, and its PDF."""
+"""Decks for the classroom, made from the lessons: HTML in one file that needs no network, and PDF."""

@@ -92,13 +92,17 @@ def _type_of(cell, where):
             f"{where} has no slide type: choose one under Slide Type in JupyterLab's Notebook Tools."
         )
     if kind not in TYPES:
-        raise DeckError(f"{where} has the slide type {kind!r}: it must be one of {', '.join(TYPES)}.")
+        raise DeckError(
+            f"{where} has the slide type {kind!r}: it must be one of {', '.join(TYPES)}."
+        )
     if cell.cell_type == "code":
         if cell.source.strip() and cell.execution_count is None:
             raise DeckError(f"{where} was not executed: run the lesson from top to bottom first.")
         for output in cell.outputs:
             if output.output_type == "error":
-                raise DeckError(f"{where} ended in {output.ename}: mend it, and run the lesson again.")
+                raise DeckError(
+                    f"{where} ended in {output.ename}: mend it, and run the lesson again."
+                )
     return kind
 
 

@@ -1,11 +1,10 @@
 """One lesson as one HTML file of slides."""
 
-import re
-
 import nbformat
 from nbconvert import SlidesExporter
 
 from vae_course import offline
+from vae_course.pages import to_pages
 from vae_course.slides import deck, layout
 
 
@@ -27,9 +26,9 @@ def html_of(notebook, title):
     for slide in slides:
         shared = {"id": slide.id, "title": slide.title, "looks": layout.look_of(slide)}
         shared["code_size"] = layout.code_size(slide)
-        shared["notes"] = [_to_decks(note) for note in slide.notes]
+        shared["notes"] = [to_pages(note) for note in slide.notes]
         for place, part in enumerate(slide.parts):
-            part.source = _to_decks(part.source)
+            part.source = to_pages(part.source)
             part.metadata["deck"] |= {"slide": shared, "first": place == 0}
             part.metadata["deck"] |= {"last": place == len(slide.parts) - 1}
         parts += slide.parts
@@ -47,8 +46,3 @@ def html_of(notebook, title):
         },
     )
     return html, [slide.title for slide in slides]
-
-
-def _to_decks(text):
-    """Let links to lessons lead to their decks."""
-    return re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", text)

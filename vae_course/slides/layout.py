@@ -53,11 +53,14 @@ def _fits_beside(slide, figures):
     """Tell whether a figure beside the text gets larger than below it."""
     if len(figures) != 1 or _lines(slide):
         return False
-    width, height = struct.unpack(">II", base64.b64decode(figures[0].outputs[0].data["image/png"])[16:24])
+    width, height = struct.unpack(
+        ">II", base64.b64decode(figures[0].outputs[0].data["image/png"])[16:24]
+    )
     words, formulas, rows = _weigh(slide)
     if rows or not words:
         return False
-    text = LINE * (words / 12 + 2 * formulas + 0.5)
+    paragraphs = sum(part.source.count("\n\n") + 1 for part in slide.parts if _kind(part) == "text")
+    text = LINE * (words / 12 + 0.6 * paragraphs + 2 * formulas)
     in_column = LINE * (words / 4 + 2 * formulas + 1)
     below = min(FULL, (ROOM - text) * width / height)
     beside = min(FIGURE[0], FIGURE[1] * width / height)

@@ -5,7 +5,12 @@ import shutil
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+)
 CURE = (
     "no PDF: {what}. The HTML decks are complete; for PDFs, {cure}, or print a deck from your browser "
     "after adding ?print-pdf to its address."
@@ -32,7 +37,9 @@ def write_pdfs(decks):
         from playwright import sync_api
     except ModuleNotFoundError:
         raise NoBrowser(
-            CURE.format(what="Playwright is not installed", cure="install it with pip install playwright")
+            CURE.format(
+                what="Playwright is not installed", cure="install it with pip install playwright"
+            )
         ) from None
     with sync_api.sync_playwright() as playwright:
         browser = _launch(playwright.chromium, sync_api.Error)
@@ -43,7 +50,7 @@ def write_pdfs(decks):
             browser.close()
 
 
-def _launch(chromium, Error):  # noqa: N803
+def _launch(chromium, Error):
     named = os.environ.get("VAE_COURSE_CHROMIUM")
     paths = [named] if named else [path for path in map(shutil.which, NAMES) if path]
     # What Playwright finds by itself: browsers in their usual places on Windows and macOS, then its own.
