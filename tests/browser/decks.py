@@ -27,7 +27,7 @@ IMAGES = """() => [...document.images]
 
 
 @contextlib.contextmanager
-def opened(browser, path, width=1280, height=720):
+def opened(browser, path, width=1280, height=720, query=""):
     """Open a file with every way to the network shut.
 
     Args:
@@ -35,6 +35,7 @@ def opened(browser, path, width=1280, height=720):
         path: Path of an HTML file.
         width: Of the window, in pixels.
         height: Of the window, in pixels.
+        query: What follows the file's address, such as "?print-pdf".
 
     Yields:
         The page, and a list to which every address is added that was asked for from elsewhere.
@@ -55,7 +56,7 @@ def opened(browser, path, width=1280, height=720):
     context.route("**/*", answer)
     page = context.new_page()
     try:
-        page.goto(path.resolve().as_uri())
+        page.goto(path.resolve().as_uri() + query)
         yield page, asked
     finally:
         context.close()
@@ -82,6 +83,14 @@ def walk(page):
         if step["place"] == steps[-1]["place"]:
             return steps
         steps.append(step)
+
+
+def printed(page):
+    """Measure all slides of a deck that is laid out for paper, as `walk` does for those on the screen."""
+    page.wait_for_selector("html[data-ready][data-printed]", state="attached")
+    slides = "[...document.querySelectorAll('.pdf-page section')]"
+    every = f"{slides}.map((slide) => ({MEASURE})({LEAST_TEXT}, {LEAST_FIGURE}, slide))"
+    return page.evaluate(f"() => {every}")
 
 
 def complaints(steps):

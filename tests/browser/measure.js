@@ -1,6 +1,6 @@
-// Measures the slide that a deck shows, in pixels of the screen, after reveal.js has scaled it.
-(leastText, leastFigure) => {
-  const slide = Reveal.getCurrentSlide();
+// Measures a slide, the one that a deck shows or another one, in pixels of the screen, after reveal.js has
+// scaled it.
+(leastText, leastFigure, slide = Reveal.getCurrentSlide()) => {
   const frame = slide.getBoundingClientRect();
   const scale = frame.width / slide.offsetWidth;
   const foot = slide.querySelector(".lesson").getBoundingClientRect();

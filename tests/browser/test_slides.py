@@ -69,6 +69,16 @@ def test_every_slide_and_step_fits_the_screen(browser, folder, name, screen):
     fills[name] = slides
 
 
+@every_lesson
+def test_every_slide_fits_its_page_of_the_pdf(browser, folder, name):
+    """With all of its steps shown: a page is as large as a slide."""
+    with decks.opened(browser, folder / f"{name}.html", query="?print-pdf") as (page, asked):
+        found = decks.printed(page)
+        assert len(found) == len(page.query_selector_all(".pdf-page")) >= 15
+        assert not decks.complaints(found), "\n".join(decks.complaints(found))
+        whole(page, asked)
+
+
 def test_a_slide_that_is_too_long_fails_with_its_title_and_by_how_many_pixels(browser, tmp_path):
     """The tape measure sees what it is there to see: text, formulas and code that do not fit."""
     texts = {
