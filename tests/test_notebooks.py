@@ -13,10 +13,12 @@ import pytest
 from pins import ROOT
 
 from vae_course import course, layers, lesson, losses, models
+from vae_course.slides import deck
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TAGS = {"parameters", "nbval-check-output", "readme-picture"}
-SLIDES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
+TAGS = {"parameters", "nbval-check-output", "readme-picture", "show-code", "hide-output"}
+METADATA = {"tags", "slideshow", "slide", "slide_lines"}
+MOST_WORDS = 60  # of a slide; tables and formulas do not count
 every_lesson = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -54,7 +56,7 @@ def test_it_is_a_valid_notebook_without_execution_noise(path):
     assert set(raw["metadata"]) == {"kernelspec", "language_info"}
     assert "version" not in raw["metadata"]["language_info"]
     for cell in raw["cells"]:
-        assert set(cell["metadata"]) <= {"tags", "slideshow"}, cell["id"]
+        assert set(cell["metadata"]) <= METADATA, cell["id"]
         assert set(cell["metadata"].get("tags", [])) <= TAGS, cell["id"]
 
 
@@ -139,11 +141,31 @@ def test_parameters_are_few_and_explained(path):
 
 
 @every_lesson
-def test_every_cell_has_its_place_in_the_slides(path):
-    """Slide metadata from the start; the first cell opens a slide."""
-    cells = read(path).cells
-    kinds = [cell.metadata["slideshow"]["slide_type"] for cell in cells]
-    assert set(kinds) <= SLIDES and kinds[0] == "slide"
+def test_its_slides_are_made_for_a_room(path):
+    """Each lesson makes a deck; every slide has a title, short statements, and something to say to them."""
+    slides = deck.slides_of(read(path))
+    assert len(slides) >= 15 and slides[0].parts[0].source.startswith("# ")
+    for slide in slides:
+        text = "\n".join(p.source for p in slide.parts if p.metadata["deck"]["kind"] == "text")
+        for not_prose in (r"\$\$.*?\$\$", r"\$[^$]*\$", r"^\|.*$", r"\]\([^)]*\)"):
+            text = re.sub(not_prose, " ", text, flags=re.S if "$$" in not_prose else re.M)
+        words = re.findall(r"\w[\w'-]*", text)
+        assert len(words) <= MOST_WORDS, f"{slide.title}: {len(words)} words"
+        assert len(slide.title) <= 50, slide.title
+        assert slide.notes, slide.title
+    assert any(slide.steps > 1 for slide in slides)
+
+
+@every_lesson
+def test_slide_metadata_are_used(path):
+    """No text that is never shown, no lines of code that stay hidden."""
+    for cell in read(path).cells:
+        if cell.metadata["slideshow"]["slide_type"] in ("skip", "notes"):
+            assert not {"slide", "slide_lines"} & set(cell.metadata), cell.id
+        if "slide_lines" in cell.metadata:
+            assert "show-code" in cell.metadata.tags, cell.id
+        if cell.cell_type == "markdown":
+            assert not {"show-code", "hide-output"} & set(cell.metadata.get("tags", [])), cell.id
 
 
 @every_lesson
