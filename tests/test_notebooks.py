@@ -53,7 +53,7 @@ def test_it_is_a_valid_notebook_without_execution_noise(path):
     nbformat.validate(read(path))
     assert path.stat().st_size < 500_000
     raw = json.loads(path.read_text(encoding="utf-8"))
-    assert set(raw["metadata"]) == {"kernelspec", "language_info"}
+    assert set(raw["metadata"]) == {"kernelspec", "language_info", "rise"}
     assert "version" not in raw["metadata"]["language_info"]
     for cell in raw["cells"]:
         assert set(cell["metadata"]) <= METADATA, cell["id"]
