@@ -56,6 +56,7 @@ class Explorer:
     def __init__(self):
         self._widget = None
         self._watched = []
+        self._parts = []  # widgets that are to be closed although the explorer does not show them
         self._busy = False
         # JupyterLab may answer a drag in one thread while another runs a cell.
         self._lock = threading.RLock()
@@ -75,6 +76,7 @@ class Explorer:
     def widget(self):
         """Return the live explorer as one ipywidgets widget; always the same one."""
         if self._widget is None:
+            self._lasting = {*vars(self), "_lasting"}  # what is here when there is no widget
             self._picture = Picture(hint=self.hint)
             self._error = ipywidgets.HTML()
             self._error.layout.display = "none"
@@ -91,13 +93,19 @@ class Explorer:
 
     def close(self):
         """Take the explorer from the page, and let go of its widgets and their observers."""
-        for control, answer, name in self._watched:
-            control.unobserve(answer, name)
-        self._watched.clear()
-        if self._widget is not None:
-            for widget in _family(self._widget):
-                widget.close()
-        self._widget = None
+        with self._lock:
+            if self._widget is None:
+                return
+            for control, answer, name in self._watched:
+                control.unobserve(answer, name)
+            for part in [self._widget, *self._parts]:
+                for widget in _family(part):
+                    widget.close()
+            self._watched.clear()
+            self._parts.clear()
+            self._widget = None
+            for name in set(vars(self)) - self._lasting:  # the notebook may keep the explorer in `Out`
+                delattr(self, name)
 
     def _watch(self, control, prepare=None, name="value"):
         """Answer whenever a control changes, after `prepare()` if there is one; return the control."""
@@ -107,6 +115,7 @@ class Explorer:
 
         control.observe(answer, name)
         self._watched.append((control, answer, name))
+        self._parts.append(control)
         return control
 
     def _answer(self, prepare=None):
@@ -166,7 +175,8 @@ def _family(widget):
     yield widget
     for child in getattr(widget, "children", ()):
         yield from _family(child)
-    yield widget.layout
+    if hasattr(widget, "layout"):
+        yield widget.layout
     if hasattr(widget, "style") and isinstance(widget.style, ipywidgets.Widget):
         yield widget.style
 

@@ -48,7 +48,8 @@ class DigitMorph(Explorer):
         self._t = self._watch(whole_slider("t, in %", 0, 100, 50))
         self._weight = self._watch(whole_slider("third, in %", 0, 100, 0))
         play = ipywidgets.Play(50, min=0, max=100, step=4, interval=120, repeat=True)
-        ipywidgets.jslink((play, "value"), (self._t, "value"))  # in the browser: no detour to play
+        # In the browser: to play takes no detour through the kernel.
+        self._parts.append(ipywidgets.jslink((play, "value"), (self._t, "value")))
         self._path = None
         self._make_board()
         return [
