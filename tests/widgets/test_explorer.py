@@ -103,8 +103,10 @@ def test_where_nobody_can_move_a_slider_there_is_a_still_figure(kernel, call):
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_in_jupyterlab_it_is_live_and_the_still_figure_stays_for_those_without_widgets(kernel, call):
-    """JupyterLab sends the cell's id: then there is a widget, and the picture beside it as the second choice."""
+def test_in_jupyterlab_it_is_live_and_the_still_figure_stays_for_those_without_widgets(
+    kernel, call
+):
+    """JupyterLab sends the cell's id: then there is a widget, and the picture as the second choice."""
     data, _ = kernel.shown(call, cell=f"live {call}")
     assert set(data) == {"image/png", "text/plain", WIDGET_VIEW}
     assert data[WIDGET_VIEW]["model_id"]
@@ -132,7 +134,9 @@ def test_two_explorers_in_one_cell_both_stay(kernel):
     for _ in range(2):
         views = [m for m in kernel.run(code, "two") if m["msg_type"] == "display_data"]
         assert len({v["content"]["data"][WIDGET_VIEW]["model_id"] for v in views}) == 2
-        assert kernel.printed("print(int(one._widget is not None and two._widget is not None))") == 1
+        assert (
+            kernel.printed("print(int(one._widget is not None and two._widget is not None))") == 1
+        )
 
 
 class Toy(Explorer):

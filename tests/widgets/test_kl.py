@@ -41,9 +41,7 @@ def test_it_draws_what_the_sliders_say(explorer):
     np.testing.assert_allclose(explorer._panels.q.get_ydata(), q.pdf(POINTS), atol=1e-12)
     kl = 0.5 * (np.exp(0.5) + 2.25 - 1 - 0.5)
     assert f"{kl:.3f} nats = {kl / np.log(2):.3f} bits" in explorer._panels.heads[1].get_text()
-    assert explorer._form.get_text().endswith(
-        f"½ (1.649 + 2.250 − 1 − (0.50)) = {kl:.3f} nats"
-    )
+    assert explorer._form.get_text().endswith(f"½ (1.649 + 2.250 − 1 − (0.50)) = {kl:.3f} nats")
     assert f"{kl:.3f} nats, {kl / np.log(2):.3f} bits" in explorer._picture.alt
 
 

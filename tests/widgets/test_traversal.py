@@ -29,9 +29,7 @@ def test_it_sets_the_dimension_of_that_rank(explorer, decoder, codes, labels, ra
     expected = pictures_of(decoder, np.array([before, after]))
     np.testing.assert_allclose(explorer._before.get_array(), expected[0], atol=1e-5)
     np.testing.assert_allclose(explorer._after.get_array(), expected[1], atol=1e-5)
-    np.testing.assert_allclose(
-        explorer._change.get_array(), expected[1] - expected[0], atol=1e-5
-    )
+    np.testing.assert_allclose(explorer._change.get_array(), expected[1] - expected[0], atol=1e-5)
     assert f"dimension {ORDER[rank - 1]}, number {rank} by KL" in explorer._picture.alt
 
 

@@ -104,7 +104,9 @@ class Explorer:
             self._watched.clear()
             self._parts.clear()
             self._widget = None
-            for name in set(vars(self)) - self._lasting:  # the notebook may keep the explorer in `Out`
+            for name in (
+                set(vars(self)) - self._lasting
+            ):  # the notebook may keep the explorer in `Out`
                 delattr(self, name)
 
     def _watch(self, control, prepare=None, name="value"):
@@ -189,6 +191,7 @@ def slider(name, low, high, value, step=0.01, readout_format=".2f"):
         max=high,
         step=step,
         description=name,
+        tooltip=name,
         readout_format=readout_format,
         layout=ipywidgets.Layout(width="340px"),
         style={"description_width": "90px"},
@@ -202,6 +205,7 @@ def whole_slider(name, low, high, value):
         min=low,
         max=high,
         description=name,
+        tooltip=name,
         layout=ipywidgets.Layout(width="340px"),
         style={"description_width": "90px"},
     )
@@ -213,6 +217,7 @@ def choice(name, options, value, width):
         options=options,
         value=value,
         description=name,
+        tooltip=name,
         layout=ipywidgets.Layout(width=width),
         style={"description_width": "90px"},
     )
@@ -223,6 +228,7 @@ def switch(name, options, width="110px"):
     return ipywidgets.ToggleButtons(
         options=options,
         description=name,
+        tooltip=name,
         layout=ipywidgets.Layout(width="auto"),
         style={"description_width": "90px", "button_width": width},
     )

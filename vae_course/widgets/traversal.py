@@ -53,7 +53,7 @@ class LatentTraversal(Explorer):
         return [[self._start], [self._rank, self._value]]
 
     def _make_board(self):
-        self._board = board.Board(8.6, 3.9, ncols=4, width_ratios=(4, 3, 3, 3))
+        self._board = board.Board(8.6, 3.2, ncols=4, width_ratios=(4, 3, 3, 3))
         bars, *pictures = self._board.axes
         places = np.arange(1, len(self._kl) + 1)
         bars.bar(places, self._kl[self._order], width=1.0, color="0.7")

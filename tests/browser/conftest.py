@@ -1,0 +1,22 @@
+"""One browser for each module of tests; without Chromium they are skipped, or fail where it is required."""
+
+import os
+
+import lab
+import pytest
+from playwright.sync_api import sync_playwright
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Give a headless Chromium."""
+    path = lab.find_chromium()
+    if path is None:
+        wanted = "Chromium was not found: install it, or name it with VAE_COURSE_CHROMIUM."
+        if os.environ.get("VAE_COURSE_REQUIRE_BROWSER"):
+            pytest.fail(wanted)
+        pytest.skip(wanted)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=lab.FLAGS)
+        yield browser
+        browser.close()
