@@ -6,7 +6,7 @@ import textwrap
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from vae_course.widgets import explorer
+from vae_course.widgets.controls import whole_slider
 from vae_course.widgets.explorer import WIDGET_VIEW, Explorer
 
 SIX = textwrap.dedent(
@@ -145,8 +145,8 @@ class Toy(Explorer):
     drawn = 0
 
     def _controls(self):
-        self.slider = self._watch(explorer.whole_slider("n", 0, 9, 1))
-        self.other = self._watch(explorer.whole_slider("m", 0, 9, 1), self._prepare)
+        self.slider = self._watch(whole_slider("n", 0, 9, 1))
+        self.other = self._watch(whole_slider("m", 0, 9, 1), self._prepare)
         return [[self.slider, self.other]]
 
     def _prepare(self):

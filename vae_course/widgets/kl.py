@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from vae_course.widgets.board import Board
-from vae_course.widgets.explorer import Explorer, slider
+from vae_course.widgets.controls import slider
+from vae_course.widgets.explorer import Explorer
 
 POINTS = np.linspace(-10, 10, 1001)  # nearly all of q, whatever the sliders say
 PRIOR = np.exp(-(POINTS**2) / 2) / np.sqrt(2 * np.pi)

@@ -6,8 +6,9 @@ from scipy.spatial import cKDTree
 
 from vae_course import latent, plotting
 from vae_course.widgets import board
+from vae_course.widgets.controls import switch
 from vae_course.widgets.decoding import check_codes, quick_decoder
-from vae_course.widgets.explorer import Explorer, switch
+from vae_course.widgets.explorer import Explorer
 
 GAPS = 6
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from vae_course import latent, plotting
 from vae_course.widgets import board
+from vae_course.widgets.controls import choice, switch, whole_slider
 from vae_course.widgets.decoding import check_codes, quick_decoder
-from vae_course.widgets.explorer import Explorer, choice, switch, whole_slider
+from vae_course.widgets.explorer import Explorer
 from vae_course.widgets.starts import starting_points
 
 FRAMES = 9

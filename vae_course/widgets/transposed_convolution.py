@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from vae_course.widgets.board import Board
-from vae_course.widgets.explorer import Explorer, choice, switch, whole_slider
+from vae_course.widgets.controls import choice, switch, whole_slider
+from vae_course.widgets.explorer import Explorer
 
 
 def stamps(values, kernel, stride, padding):

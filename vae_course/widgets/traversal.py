@@ -6,8 +6,9 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from vae_course import latent, plotting
 from vae_course.widgets import board
+from vae_course.widgets.controls import choice, slider, whole_slider
 from vae_course.widgets.decoding import check_codes, quick_decoder
-from vae_course.widgets.explorer import Explorer, choice, slider, whole_slider
+from vae_course.widgets.explorer import Explorer
 from vae_course.widgets.starts import starting_points
 
 LIMIT = 3.0
