@@ -56,11 +56,11 @@ data: $(READY)  ## fetch MNIST ahead of class (11 MB), and say where it is
 lab: $(READY)  ## open JupyterLab on the lessons (localhost only, with a token)
 	$(BIN)/jupyter lab --ip=localhost --KernelManager.transport_encryption=auto --notebook-dir=notebooks
 
-test: $(READY)  ## unit tests, style of the notebooks, papermill, nbval: everything
+test: $(READY)  ## unit tests, style of the notebooks, papermill, nbval, JupyterLab in Chromium: everything
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests notebooks
 
-test-notebooks: $(READY)  ## only what executes notebooks: papermill and nbval
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests/test_lessons.py notebooks
+test-notebooks: $(READY)  ## only what executes notebooks: papermill, nbval and JupyterLab
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests/test_lessons.py tests/browser notebooks
 
 lint: $(READY)  ## check the style of package, tests and notebooks
 	$(BIN)/ruff check .

@@ -56,6 +56,7 @@ class Explorer:
     def __init__(self):
         self._widget = None
         self._watched = []
+        self._parts = []  # widgets that are to be closed although the explorer does not show them
         self._busy = False
         # JupyterLab may answer a drag in one thread while another runs a cell.
         self._lock = threading.RLock()
@@ -75,6 +76,7 @@ class Explorer:
     def widget(self):
         """Return the live explorer as one ipywidgets widget; always the same one."""
         if self._widget is None:
+            self._lasting = {*vars(self), "_lasting"}  # what is here when there is no widget
             self._picture = Picture(hint=self.hint)
             self._error = ipywidgets.HTML()
             self._error.layout.display = "none"
@@ -91,13 +93,21 @@ class Explorer:
 
     def close(self):
         """Take the explorer from the page, and let go of its widgets and their observers."""
-        for control, answer, name in self._watched:
-            control.unobserve(answer, name)
-        self._watched.clear()
-        if self._widget is not None:
-            for widget in _family(self._widget):
-                widget.close()
-        self._widget = None
+        with self._lock:
+            if self._widget is None:
+                return
+            for control, answer, name in self._watched:
+                control.unobserve(answer, name)
+            for part in [self._widget, *self._parts]:
+                for widget in _family(part):
+                    widget.close()
+            self._watched.clear()
+            self._parts.clear()
+            self._widget = None
+            for name in (
+                set(vars(self)) - self._lasting
+            ):  # the notebook may keep the explorer in `Out`
+                delattr(self, name)
 
     def _watch(self, control, prepare=None, name="value"):
         """Answer whenever a control changes, after `prepare()` if there is one; return the control."""
@@ -107,6 +117,7 @@ class Explorer:
 
         control.observe(answer, name)
         self._watched.append((control, answer, name))
+        self._parts.append(control)
         return control
 
     def _answer(self, prepare=None):
@@ -166,53 +177,7 @@ def _family(widget):
     yield widget
     for child in getattr(widget, "children", ()):
         yield from _family(child)
-    yield widget.layout
+    if hasattr(widget, "layout"):
+        yield widget.layout
     if hasattr(widget, "style") and isinstance(widget.style, ipywidgets.Widget):
         yield widget.style
-
-
-def slider(name, low, high, value, step=0.01, readout_format=".2f"):
-    """Return a slider for a real number, wide enough to be dragged exactly."""
-    return ipywidgets.FloatSlider(
-        value,
-        min=low,
-        max=high,
-        step=step,
-        description=name,
-        readout_format=readout_format,
-        layout=ipywidgets.Layout(width="340px"),
-        style={"description_width": "90px"},
-    )
-
-
-def whole_slider(name, low, high, value):
-    """Return a slider for a whole number."""
-    return ipywidgets.IntSlider(
-        value,
-        min=low,
-        max=high,
-        description=name,
-        layout=ipywidgets.Layout(width="340px"),
-        style={"description_width": "90px"},
-    )
-
-
-def choice(name, options, value, width):
-    """Return a drop-down list of values of which one is chosen."""
-    return ipywidgets.Dropdown(
-        options=options,
-        value=value,
-        description=name,
-        layout=ipywidgets.Layout(width=width),
-        style={"description_width": "90px"},
-    )
-
-
-def switch(name, options, width="110px"):
-    """Return a row of buttons of which one is pressed, the first; `width` is that of each."""
-    return ipywidgets.ToggleButtons(
-        options=options,
-        description=name,
-        layout=ipywidgets.Layout(width="auto"),
-        style={"description_width": "90px", "button_width": width},
-    )

@@ -4,9 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from vae_course.widgets.board import Board
-from vae_course.widgets.explorer import Explorer, slider
+from vae_course.widgets.controls import slider
+from vae_course.widgets.explorer import Explorer
 
-POINTS = np.linspace(-9, 9, 901)  # all but a thousandth of q, whatever the sliders say
+POINTS = np.linspace(-10, 10, 1001)  # nearly all of q, whatever the sliders say
 PRIOR = np.exp(-(POINTS**2) / 2) / np.sqrt(2 * np.pi)
 TOPS = (1, 2, 4, 8, 20)  # of the axes: the curves of all slider values fit below one of them
 STILL = ((0.0, 0.0), (1.0, -1.4), (0.0, 1.2))  # mu and log sigma^2 in the figure without sliders
@@ -37,14 +38,14 @@ class _Panels:
     def __init__(self, densities, integrand):
         densities.plot(POINTS, PRIOR, "--", color="0.4", label="p = N(0, 1)")
         (self.q,) = densities.plot(POINTS, PRIOR, color="C0", linewidth=2.5, label="q")
-        densities.set(xlabel="z", ylabel="density", xlim=(-9, 9))
+        densities.set(xlabel="z", ylabel="density", xlim=(-10, 10))
         densities.legend(loc="upper left")
         integrand.axhline(0, color="0.4", linewidth=1)
         self.gain = integrand.fill_between(POINTS, 0 * POINTS, color="C0", alpha=0.5, label="adds")
         self.loss = integrand.fill_between(
             POINTS, 0 * POINTS, color="C1", alpha=0.5, hatch="//", label="takes away"
         )
-        integrand.set(xlabel="z", ylabel="q log(q / p)", xlim=(-9, 9))
+        integrand.set(xlabel="z", ylabel="q log(q / p)", xlim=(-10, 10))
         integrand.legend(loc="upper left")
         self.axes, self.tops = (densities, integrand), None
         self.heads = [ax.set_title(" ", fontsize="medium") for ax in (densities, integrand)]

@@ -6,8 +6,9 @@ from scipy.spatial import cKDTree
 
 from vae_course import latent, plotting
 from vae_course.widgets import board
+from vae_course.widgets.controls import switch
 from vae_course.widgets.decoding import check_codes, quick_decoder
-from vae_course.widgets.explorer import Explorer, switch
+from vae_course.widgets.explorer import Explorer
 
 GAPS = 6
 
@@ -27,7 +28,7 @@ class _Map:
         self.tree = cKDTree(self.codes)
         self.centres, self.radii = latent.largest_gaps(self.codes, count=GAPS)
         self.clusters = self._inside_clusters()
-        self.start = self.centres[0]
+        self.start = self.centres[0] if len(self.centres) else self.codes[0]
 
     def _inside_clusters(self):
         """Find one code for each of three digits that has most of its own kind about it."""
@@ -58,8 +59,7 @@ class _Map:
         (cross,) = ax.plot([], [], "P", color="black", markersize=13, markeredgecolor="white")
         words = picture.text(0.5, 1.03, "\n\n", ha="center", transform=picture.transAxes)
         drawn.move(digit, link, cross, words)
-        self.artists = drawn, ax, digit, link, cross, words
-        return drawn
+        return drawn, digit, link, cross, words
 
     def answer(self, z):
         """Describe a place: its picture, the nearest code, the gap it lies in (0 for none)."""
@@ -107,7 +107,7 @@ class LatentMap(Explorer):
 
     def _go_to_start(self):
         """Stand in the middle of the largest gap of the map that is chosen."""
-        drawn = self._chosen_board()
+        drawn = self._chosen_board()[0]
         ax = drawn.axes[0]
         with self._picture.hold_trait_notifications():
             self._picture.area = drawn.area(ax)
@@ -123,9 +123,9 @@ class LatentMap(Explorer):
         return self._boards[name]
 
     def _draw(self):
-        chosen, drawn = self._chosen(), self._chosen_board()
-        _, ax, digit, link, cross, words = chosen.artists
-        z = drawn.to_data(ax, self._picture.place)
+        chosen = self._chosen()
+        drawn, digit, link, cross, words = self._chosen_board()
+        z = drawn.to_data(drawn.axes[0], self._picture.place)
         picture, distance, nearest, gap = chosen.answer(z)
         code, kind = chosen.codes[nearest], chosen.labels[nearest]
         digit.set_data(picture)

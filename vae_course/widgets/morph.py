@@ -6,8 +6,9 @@ import numpy as np
 
 from vae_course import latent, plotting
 from vae_course.widgets import board
+from vae_course.widgets.controls import choice, switch, whole_slider
 from vae_course.widgets.decoding import check_codes, quick_decoder
-from vae_course.widgets.explorer import Explorer, choice, switch, whole_slider
+from vae_course.widgets.explorer import Explorer
 from vae_course.widgets.starts import starting_points
 
 FRAMES = 9
@@ -48,7 +49,8 @@ class DigitMorph(Explorer):
         self._t = self._watch(whole_slider("t, in %", 0, 100, 50))
         self._weight = self._watch(whole_slider("third, in %", 0, 100, 0))
         play = ipywidgets.Play(50, min=0, max=100, step=4, interval=120, repeat=True)
-        ipywidgets.jslink((play, "value"), (self._t, "value"))  # in the browser: no detour to play
+        # In the browser: to play takes no detour through the kernel.
+        self._parts.append(ipywidgets.jslink((play, "value"), (self._t, "value")))
         self._path = None
         self._make_board()
         return [

@@ -1,12 +1,18 @@
 // A picture that the kernel draws; where `area` is not empty, a point can be dragged or stepped in it.
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-// Sliders of ipywidgets show their names, but do not give them to screen readers.
-function nameSliders(explorer) {
+// Sliders of ipywidgets show their names, but do not tell them to screen readers; buttons of Play have none.
+function nameControls(explorer) {
   for (const slider of explorer?.querySelectorAll(".widget-slider") ?? []) {
     const handle = slider.querySelector(".noUi-handle");
     const name = slider.querySelector(".widget-label")?.textContent;
     if (handle && name) handle.setAttribute("aria-label", name);
+  }
+  for (const player of explorer?.querySelectorAll(".widget-play") ?? []) {
+    player.querySelectorAll("button").forEach((button, i) => {
+      button.title = ["play or pause", "stop", "repeat"][i];
+      button.setAttribute("aria-label", button.title);
+    });
   }
 }
 
@@ -76,7 +82,7 @@ function render({ model, el }) {
     image.addEventListener("pointercancel", release);
     image.addEventListener("keydown", step);
   }
-  requestAnimationFrame(() => nameSliders(el.closest(".vae-course-explorer")));
+  requestAnimationFrame(() => nameControls(el.closest(".vae-course-explorer")));
   return () => {
     model.off("change:png", show);
     model.off("change:alt", tell);

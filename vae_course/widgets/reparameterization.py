@@ -5,7 +5,8 @@ import numpy as np
 from matplotlib.collections import LineCollection
 
 from vae_course.widgets.board import Board
-from vae_course.widgets.explorer import Explorer, slider, switch
+from vae_course.widgets.controls import slider, switch
+from vae_course.widgets.explorer import Explorer
 
 TARGET = 3.0  # f(z) = (z - 3)^2, as in the lesson
 TRICK, PLAIN = "z = mu + sigma * eps", "plain sampling"

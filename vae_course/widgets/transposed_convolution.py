@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from vae_course.widgets.board import Board
-from vae_course.widgets.explorer import Explorer, choice, switch, whole_slider
+from vae_course.widgets.controls import choice, switch, whole_slider
+from vae_course.widgets.explorer import Explorer
 
 
 def stamps(values, kernel, stride, padding):
@@ -71,6 +72,8 @@ class _Grid:
             [[ax.text(b + 0.5, a + 0.5, "", ha="center", va="center", size=size) for b in range(shape[1])]
              for a in range(shape[0])]
         )  # fmt: skip
+        for text in self.texts.flat:
+            text.set_in_layout(False)  # else measuring them takes longer than drawing them
         self.frame = ax.add_patch(plt.Rectangle((0, 0), 1, 1, fill=False, ec="#D55E00", lw=3))
         ax.set(title=title, xticks=[], yticks=[], aspect="equal")
         ax.margins(0.01)  # room for the frame

@@ -6,8 +6,9 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from vae_course import latent, plotting
 from vae_course.widgets import board
+from vae_course.widgets.controls import choice, slider, whole_slider
 from vae_course.widgets.decoding import check_codes, quick_decoder
-from vae_course.widgets.explorer import Explorer, choice, slider, whole_slider
+from vae_course.widgets.explorer import Explorer
 from vae_course.widgets.starts import starting_points
 
 LIMIT = 3.0
@@ -53,7 +54,7 @@ class LatentTraversal(Explorer):
         return [[self._start], [self._rank, self._value]]
 
     def _make_board(self):
-        self._board = board.Board(8.6, 3.9, ncols=4, width_ratios=(4, 3, 3, 3))
+        self._board = board.Board(8.6, 3.2, ncols=4, width_ratios=(4, 3, 3, 3))
         bars, *pictures = self._board.axes
         places = np.arange(1, len(self._kl) + 1)
         bars.bar(places, self._kl[self._order], width=1.0, color="0.7")

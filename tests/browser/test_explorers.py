@@ -1,0 +1,375 @@
+"""Each lesson in a real JupyterLab in a real browser: run, dragged by mouse, stepped by keyboard."""
+
+import json
+import os
+
+import lab
+import numpy as np
+import pytest
+from lesson_page import Lesson
+from PIL import Image
+from pins import ROOT
+
+from vae_course import checkpoints, latent
+from vae_course.data import load_digits
+from vae_course.widgets import DigitMorph
+
+LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+EXPLORERS = {
+    "01_autoencoder_latent_gaps": ["explore"],
+    "02_kl_divergence": ["explore"],
+    "03_reparameterization": ["explore"],
+    "04_transposed_convolution": ["explore"],
+    "05_convolutional_vae": ["map"],
+    "06_latent_interpolation": ["morph", "traversal"],
+}
+latencies = {}
+
+
+def of_lesson(start):
+    """Let a test have this lesson, run to its end."""
+    (name,) = [name for name in LESSONS if name.startswith(start)]
+    return pytest.mark.parametrize("lesson", [name], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Give a JupyterLab."""
+    with lab.serve(tmp_path_factory.mktemp("lab")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module", params=LESSONS)
+def lesson(request, browser, address):
+    """Give a lesson, run from top to bottom."""
+    lesson = Lesson(browser, address, request.param)
+    lesson.run_all()
+    yield lesson
+    lesson.close()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Give the data that the lessons use here."""
+    return load_digits(os.environ.get("VAE_COURSE_DATASET", "auto"))
+
+
+@pytest.fixture(scope="module")
+def model(digits):
+    """Give a function that loads the shipped model for these data."""
+    return lambda name: checkpoints.load(
+        f"{name}-{'mnist' if digits.name == 'MNIST' else 'digits'}"
+    )[0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def report():
+    """Print, at the end, how long the answers took, and keep the numbers."""
+    yield
+    rows = {
+        name: {"n": len(t), "median": np.median(t), "p95": np.percentile(t, 95)}
+        for name, t in latencies.items()
+    }
+    print("\nexplorer                       drags   median     95 %   (ms, from event to picture)")
+    for name, row in rows.items():
+        print(f"{name:30} {row['n']:5} {row['median']:8.0f} {row['p95']:8.0f}")
+    lab.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    (lab.SCREENSHOTS / "latencies.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+@pytest.fixture
+def watch(request, lesson):
+    """Give a function that finds the explorer of a cell, and note its latencies when the test is over."""
+    watched = []
+
+    def watch(cell):
+        watched.append((f"{lesson.name[:2]} {cell}", lesson.explorer(cell)))
+        return watched[-1][1]
+
+    yield watch
+    for name, seen in watched:
+        latencies.setdefault(name, []).extend(seen.seen()["times"])
+
+
+def test_it_runs_from_top_to_bottom_without_an_error(lesson):
+    """No cell fails or warns; the browser's console has no error."""
+    for cell in lesson.cells():
+        for output in cell.get("outputs", []):
+            assert output["output_type"] != "error", output
+            assert output.get("name") != "stderr", output
+    assert not lesson.complaints
+
+
+def test_its_explorers_are_named_fit_the_screen_and_look_well_in_both_themes(lesson):
+    """Each control has a name, picture and controls fit 1280 x 720; screenshots to look at."""
+    for cell in EXPLORERS.get(lesson.name, []):
+        seen = lesson.explorer(cell)
+        for handle in seen.node.get_by_role("slider").all():
+            assert handle.get_attribute("aria-label")
+        for box in seen.node.locator("select").all():
+            assert box.evaluate("(box) => box.labels.length") == 1
+        assert len(seen.text().split()) >= 8
+        for theme in ("JupyterLab Dark", "JupyterLab Light"):
+            lesson.theme(theme)
+            seen = lesson.explorer(cell)
+            box = seen.node.bounding_box()
+            area = lesson.page.locator(".jp-WindowedPanel-outer").bounding_box()
+            assert box["y"] >= area["y"] - 1
+            assert box["y"] + box["height"] <= area["y"] + area["height"] + 1
+            assert box["x"] + box["width"] <= area["x"] + area["width"] + 1
+            lab.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+            name = f"{lesson.name[:2]}_{cell}_{theme.split()[-1].lower()}.png"
+            lesson.page.screenshot(path=lab.SCREENSHOTS / name)
+
+
+@pytest.mark.parametrize(
+    ("lesson", "cell"),
+    [(name, cell) for name, cells in EXPLORERS.items() for cell in cells],
+    indirect=["lesson"],
+)
+def test_running_its_cell_again_leaves_one_explorer_that_works(lesson, watch, cell):
+    """The old one is gone from the page, the new one answers."""
+    lesson.explorer(cell)
+    for _ in range(3):
+        lesson.run_cell(cell)
+    seen = watch(cell)
+    assert seen.node.count() == 1
+    before = seen.picture()
+    if seen.node.get_by_role("slider").count():
+        seen.press(seen.node.get_by_role("slider").first, "ArrowRight")
+    else:
+        seen.press(seen.image, "ArrowLeft")
+    assert (seen.picture() != before).any()
+    assert not lesson.complaints
+
+
+def place_and_nearest(seen):
+    """Read where the map's cross stands, and how far the nearest code is."""
+    z = seen.numbers(r"z = \((-?[\d.]+), (-?[\d.]+)\)")
+    digit, distance = seen.numbers(r"nearest code: a (\d), ([\d.]+) away")
+    return np.array(z), digit, distance
+
+
+@pytest.mark.parametrize(
+    ("lesson", "cell"),
+    [("01_autoencoder_latent_gaps", "explore"), ("05_convolutional_vae", "map")],
+    indirect=["lesson"],
+)
+def test_latent_map(lesson, watch, digits, model, cell):
+    """Dragged and stepped: each place has its picture and its nearest code; two models; no stale frames."""
+    seen = watch(cell)
+    start, first = place_and_nearest(seen), seen.picture()
+    assert "in gap 1" in seen.text()
+    seen.drag([seen.at(0.15 + 0.008 * i, 0.3 + 0.01 * i) for i in range(25)])
+    moved = place_and_nearest(seen)
+    assert (moved[0] != start[0]).all() and (seen.picture() != first).any()
+    if lesson.name.startswith("01"):
+        codes = model("ae-2").encoder.predict(digits.x_test, verbose=0)
+        distances = np.linalg.norm(codes - moved[0], axis=1)
+        assert distances.min() == pytest.approx(moved[2], abs=0.02)
+
+    seen.press(seen.image, "ArrowRight", 10)
+    stepped = place_and_nearest(seen)
+    assert stepped[0][0] > moved[0][0] and stepped[0][1] == pytest.approx(moved[0][1])
+    seen.press(seen.image, "ArrowUp")
+    assert place_and_nearest(seen)[0][1] > stepped[0][1]
+    seen.press(seen.image, "Shift+ArrowDown")
+    assert place_and_nearest(seen)[0][1] < stepped[0][1]
+
+    path = [seen.at(0.15 + 0.004 * i, 0.3 + 0.004 * i) for i in range(60)]
+    seen.drag(path, fast=True)
+    seen.settle()
+    assert seen.seen()["late"] <= 2  # what was under way, and the last place: nothing had queued up
+    x, y = path[-1]
+    slow = place_and_nearest(seen)[0]
+    seen.page.mouse.click(x, y)
+    seen.settle()
+    np.testing.assert_allclose(place_and_nearest(seen)[0], slow)
+
+    before = seen.picture()
+    seen.after(seen.button("VAE").click)
+    assert seen.text().startswith("VAE: ") and (seen.picture() != before).mean() > 0.02
+    seen.press(seen.button("autoencoder"), "Enter")
+    assert seen.text().startswith("autoencoder: ")
+
+
+def closed_form(mu, log_var):
+    """KL of N(mu, exp(log_var)) to N(0, 1), nats."""
+    return 0.5 * (np.exp(log_var) + mu**2 - 1 - log_var)
+
+
+@of_lesson("02")
+def test_kl_explorer(lesson, watch):
+    """Both sliders by mouse and by keyboard; the number told is the closed form of where they stand."""
+    seen = watch("explore")
+
+    def right():
+        nats = seen.numbers(r"= (-?[\d.]+) nats, (-?[\d.]+) bits")
+        exact = closed_form(seen.value("mu"), seen.value("log sigma²"))
+        np.testing.assert_allclose(nats, [exact, exact / np.log(2)], atol=6e-4)
+
+    pictures = [seen.picture()]
+    for name, share in (("mu", 0.2), ("log sigma²", 0.9), ("mu", 0.5)):
+        seen.slide(name, share)
+        right()
+        pictures.append(seen.picture())
+    for name in ("mu", "log sigma²"):
+        before = seen.value(name)
+        seen.press(seen.slider(name), "ArrowRight", 5)
+        assert seen.value(name) > before
+        right()
+        pictures.append(seen.picture())
+    for one, other in zip(pictures, pictures[1:], strict=False):
+        assert (one != other).any()
+    seen.slide("mu", 0.95, steps=50, fast=True)
+    seen.settle()
+    assert seen.seen()["late"] <= 2
+    right()
+
+
+@of_lesson("03")
+def test_reparameterization_explorer(lesson, watch):
+    """The trick links draws and sliders; plain sampling does not, and has no gradient."""
+    seen = watch("explore")
+    before = seen.picture()
+    seen.slide("mu", 0.8)
+    assert (seen.picture() != before).any()
+    by_mu = seen.numbers(r"gradient: mu ([+-][\d.]+)")[0]
+    seen.press(seen.slider("mu"), "ArrowLeft", 5)
+    assert seen.numbers(r"gradient: mu ([+-][\d.]+)")[0] <= by_mu  # 2 (mu + sigma mean(eps) - 3)
+    seen.slide("sigma", 0.9)
+    seen.press(seen.slider("sigma"), "ArrowLeft", 3)
+    assert seen.numbers(r"sigma ([\d.]+): the same")[0] == pytest.approx(
+        seen.value("sigma"), abs=6e-3
+    )
+    seen.after(seen.button("plain sampling").click)
+    assert "no gradient" in seen.text() and "fresh draws" in seen.text()
+    seen.press(seen.slider("mu"), "ArrowLeft")
+    first = seen.picture()
+    seen.press(seen.slider("mu"), "ArrowRight")
+    seen.press(seen.slider("mu"), "ArrowLeft")
+    assert (seen.picture() != first).any()  # the same mu, other draws
+    seen.press(seen.button("z = mu + sigma * eps"), "Enter")
+    assert "the same 12 eps" in seen.text()
+
+
+@of_lesson("04")
+def test_transposed_convolution_explorer(lesson, watch):
+    """Stepped through by mouse and keyboard; sizes as Keras has them for other settings."""
+    import keras
+
+    seen = watch("explore")
+    seen.press(seen.slider("stamps"), "Home")
+    blank = seen.picture()
+    seen.press(seen.slider("stamps"), "ArrowRight", 4)
+    assert "after 4 of 4 stamps" in seen.text() and (seen.picture() != blank).any()
+    seen.slide("stamps", 0.5, steps=1)
+    assert "after 2 of 4 stamps" in seen.text()
+    for side, kernel, stride, padding in ((3, 3, 2, "valid"), (4, 2, 3, "same"), (4, 4, 1, "same")):
+        for name, option in (("input side", side), ("kernel side", kernel), ("stride", stride)):
+            if seen.node.get_by_label(name, exact=True).input_value() != str(option):
+                seen.choose(name, str(option))
+        if f"o = i s = {side}·" not in seen.text() or padding == "valid":
+            seen.button(padding).click()
+            seen.settle()
+        layer = keras.layers.Conv2DTranspose(1, kernel, strides=stride, padding=padding)
+        assert seen.text().endswith(f"= {layer.compute_output_shape((1, side, side, 1))[1]}.")
+
+
+@of_lesson("06")
+def test_digit_morph(lesson, watch, digits, model):
+    """At t = 0 and t = 1 the picture is the decoded end point; play runs; a third is mixed in."""
+    vae = model("vae-100")
+    codes = vae.encoder.predict(digits.x_test, verbose=0)[0]
+    means = latent.class_means(codes, digits.y_test)
+    expected = vae.decoder.predict(means, verbose=0)[..., 0]  # (10, 28, 28)
+    seen = watch("morph")
+    twin = DigitMorph(vae.decoder, codes, digits.y_test)  # for where its large picture lies
+    twin.widget()
+    area = twin._board.area(twin._board.axes[0])
+    twin.close()
+
+    def shows(picture, digit):
+        height, width = picture.shape[:2]
+        left, top, right, bottom = np.array(area) * [width, height, width, height]
+        square = picture[round(top) : round(bottom), round(left) : round(right)]
+        small = Image.fromarray(square.astype("uint8")).convert("L").resize((28, 28), Image.BOX)
+        return np.abs(1 - np.asarray(small) / 255 - expected[digit]).mean() < 0.02
+
+    seen.slide("t, in %", 0.0)
+    assert shows(seen.picture(), 3) and not shows(seen.picture(), 7)
+    seen.slide("t, in %", 1.0)
+    assert shows(seen.picture(), 7) and not shows(seen.picture(), 3)
+    seen.choose("to", "mean of the 4s")
+    assert shows(seen.picture(), 4)
+    seen.press(seen.slider("t, in %"), "ArrowLeft", 10)
+    assert seen.numbers(r"t = ([\d.]+), lerp: ([\d.]+) from") == [0.9, 0.1]
+    seen.after(seen.button("slerp").click)
+    assert "slerp" in seen.text()
+    seen.slide("third, in %", 1.0)
+    assert shows(seen.picture(), 0)
+    seen.slide("third, in %", 0.0)
+    seen.choose("from", f"test image {np.flatnonzero(digits.y_test == 2)[0]}, a 2")
+
+    seen.slide("t, in %", 1.0, steps=60, fast=True)
+    seen.settle()
+    assert seen.seen()["late"] <= 2 and shows(seen.picture(), 4)
+
+    before = seen.seen()["pictures"]
+    seen.button("play or pause").click()
+    seen.page.wait_for_timeout(2000)
+    seen.button("play or pause").click()
+    assert seen.seen()["pictures"] >= before + 5
+
+
+@of_lesson("06")
+def test_latent_traversal(lesson, watch, digits, model):
+    """The dimension of each rank, moved by the slider: the change told is that of the decoder."""
+    vae = model("vae-100")
+    z_mean, z_log_var, _ = vae.encoder.predict(digits.x_test, verbose=0)
+    order = np.argsort(-latent.kl_per_dimension(z_mean, z_log_var))
+    mean = latent.class_means(z_mean, digits.y_test)[3]
+    seen = watch("traversal")
+
+    def right():
+        dimension, rank = seen.numbers(r"dimension (\d+), number (\d+) by KL")
+        assert (dimension, rank) == (order[int(rank) - 1], seen.value("place by KL"))
+        moved = mean.copy()
+        moved[int(dimension)] = seen.value("value")
+        before, after = vae.decoder.predict(np.array([mean, moved]), verbose=0)
+        change = seen.numbers(r"a pixel changes by ([\d.]+) at most")[0]
+        assert change == pytest.approx(np.abs(after - before).max(), abs=0.006)
+
+    right()
+    first = seen.picture()
+    seen.slide("value", 0.0, steps=20)
+    right()
+    assert seen.value("value") == -3 and (seen.picture() != first).any()
+    seen.press(seen.slider("place by KL"), "ArrowRight", 3)
+    right()
+    seen.press(seen.slider("value"), "ArrowRight", 5)
+    right()
+    seen.slide("place by KL", 1.0)
+    assert seen.value("place by KL") == 100
+    seen.slide("value", 0.9, steps=50, fast=True)
+    seen.settle()
+    assert seen.seen()["late"] <= 2
+    right()
+
+
+@of_lesson("06")
+def test_an_error_in_the_middle_of_a_drag_is_told_and_the_next_drag_works(lesson, watch):
+    """A decoder that has learned nothing but NaN: said below the picture; once it is well, all is well."""
+    lesson.execute(
+        "kept = vae.decoder.get_weights(); vae.decoder.set_weights([w * np.nan for w in kept])"
+    )
+    seen = watch("morph")
+    seen.slider("t, in %").focus()
+    seen.page.keyboard.press("ArrowLeft")
+    alert = seen.node.get_by_role("alert")
+    alert.wait_for()
+    assert "The decoder answers with NaN" in alert.inner_text()
+    lesson.execute("vae.decoder.set_weights(kept)")
+    seen.press(seen.slider("t, in %"), "ArrowLeft")
+    alert.wait_for(state="hidden")
+    assert not lesson.complaints
