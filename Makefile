@@ -48,7 +48,7 @@ run: $(READY)  ## execute every lesson; pages and a table of numbers in build/co
 	@$(BIN)/vae-course run --profile $(PROFILE)
 
 slides: $(READY)  ## decks of the lessons and their PDFs, for a room without network, in build/slides [LESSONS="01 05"]
-	@$(BIN)/vae-course slides $(LESSONS)
+	@$(BIN)/vae-course slides --notebooks $(or $(NOTEBOOKS),notebooks) $(LESSONS)
 
 data: $(READY)  ## fetch MNIST ahead of class (11 MB), and say where it is
 	@$(BIN)/vae-course data

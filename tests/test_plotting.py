@@ -1,5 +1,7 @@
 """Figures: what is drawn, on which axes, and with what in words."""
 
+import io
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -92,3 +94,18 @@ def test_show_refuses_a_text_that_tells_nothing():
     with pytest.raises(ValueError, match="alt='plot'"):
         plotting.show(plt.figure(), "plot")
     plt.close("all")
+
+
+def test_figures_are_finer_where_that_is_asked_for(monkeypatch):
+    """For slides on a large screen; a lesson's own file keeps 80 dots per inch."""
+    sizes = {}
+    with matplotlib.rc_context():
+        for dpi in "", "160":
+            monkeypatch.setenv("VAE_COURSE_DPI", dpi)
+            plotting.use_course_style()
+            fig = plt.figure(figsize=(2, 1))
+            fig.add_axes((0, 0, 1, 1))
+            data, _ = plotting.bundle(fig, "An empty frame, two by one.")
+            plt.close(fig)
+            sizes[dpi] = plt.imread(io.BytesIO(data["image/png"])).shape[1]
+    assert sizes["160"] == pytest.approx(2 * sizes[""], rel=0.05)

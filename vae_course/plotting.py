@@ -1,6 +1,7 @@
 """Figures of the course: functions take arrays and an `ax`, draw on it, and return it."""
 
 import io
+import os
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,12 +20,17 @@ MOST_POINTS = 1500  # on a map: more would hide each other
 
 
 def use_course_style():
-    """Give all figures of a lesson the same sizes and colours."""
+    """Give all figures of a lesson the same sizes and colours.
+
+    Figures have 80 dots per inch, so that a lesson's file stays small; the environment variable
+    `VAE_COURSE_DPI` asks for more, for slides on a large screen.
+    """
+    dpi = int(os.environ.get("VAE_COURSE_DPI") or 80)
     plt.rcParams.update(
         {
             "figure.figsize": (7, 4.2),
             "figure.dpi": 80,
-            "savefig.dpi": 80,
+            "savefig.dpi": dpi,
             "figure.constrained_layout.use": True,
             "axes.spines.top": False,
             "axes.spines.right": False,
