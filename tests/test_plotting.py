@@ -104,7 +104,7 @@ def test_figures_are_finer_where_that_is_asked_for(monkeypatch):
             monkeypatch.setenv("VAE_COURSE_DPI", dpi)
             plotting.use_course_style()
             fig = plt.figure(figsize=(2, 1))
-            fig.add_axes((0, 0, 1, 1))
+            fig.subplots()
             data, _ = plotting.bundle(fig, "An empty frame, two by one.")
             plt.close(fig)
             sizes[dpi] = plt.imread(io.BytesIO(data["image/png"])).shape[1]
