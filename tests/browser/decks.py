@@ -62,7 +62,8 @@ def opened(browser, path, width=1280, height=720, query=""):
         context.close()
 
 
-def _measure(page):
+def measure(page):
+    """Measure the slide that a deck shows: a dictionary as in `walk`."""
     return page.evaluate(f"({MEASURE})({LEAST_TEXT}, {LEAST_FIGURE})")
 
 
@@ -76,10 +77,10 @@ def walk(page):
         List of what was measured: dictionaries with `title`, `id`, `place`, `fill` and `found`.
     """
     page.wait_for_selector("html[data-ready]", state="attached")
-    steps = [_measure(page)]
+    steps = [measure(page)]
     while True:
         page.keyboard.press("ArrowRight")
-        step = _measure(page)
+        step = measure(page)
         if step["place"] == steps[-1]["place"]:
             return steps
         steps.append(step)
