@@ -367,12 +367,12 @@ def test_an_unusual_mistake_is_shown_on_an_input(capsys):
     """What it gives, what was expected, and on which numbers: the student can redo it."""
     checks.check_arithmetic(lambda means, start, minus, plus: means[start] * 0 + 0.123)
     text = capsys.readouterr().out
-    assert "gives another result" in text and "it gives [0.123" in text
+    assert "gives another result" in text and "yours    = [0.123" in text
     numbers = re.search(r"means = (\[\[.*?\]\])", text, re.S).group(1)
     means = np.array(ast.literal_eval(re.sub(r"(\d)\.(?!\d)", r"\1.0", numbers)))
     a, b, c = (int(re.search(rf"{n} = (\d)", text).group(1)) for n in ("start", "minus", "plus"))
     expected = ast.literal_eval(
-        re.sub(r"(\d)\.(?!\d)", r"\1.0", re.search(r"expected (\[.*\])", text).group(1))
+        re.sub(r"(\d)\.(?!\d)", r"\1.0", re.search(r"expected = (\[.*\])", text).group(1))
     )
     assert np.allclose(means[a] - means[b] + means[c], expected, atol=1e-3)
 
@@ -755,3 +755,16 @@ def test_inputs_are_fresh(monkeypatch):
     assert checks.check_up_sample(up_sample) and checks.check_up_sample(up_sample)
     assert not np.array_equal(seen[0], seen[3])
     assert compare.fresh().random() != compare.fresh().random()
+
+
+def test_nbgraders_validate_button_finds_what_is_not_solved(monkeypatch, capsys):
+    """It looks for errors alone: without one it would tell a blank notebook that all is well."""
+    from nbgrader.validator import Validator
+
+    assert "NBGRADER_EXECUTION='validate'" in inspect.getsource(Validator)
+    monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
+    with pytest.raises(AssertionError, match="TO DO"):
+        checks.check_prediction(None)
+    assert checks.check_prediction(3)
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert not checks.check_prediction(None)

@@ -59,6 +59,8 @@ def shown(value):
     array = np.asarray(value)
     if array.size > 24:
         return f"random numbers of shape {array.shape}"
+    if array.ndim > 2:  # nested brackets are hard to read
+        array = array.ravel()
     return np.array2string(array, precision=4, suppress_small=True, separator=", ")
 
 
@@ -66,8 +68,10 @@ def inputs_shown(inputs):
     """List inputs by name, one below the other."""
     lines = []
     for name, value in inputs.items():
+        if np.ndim(value) > 2:
+            name = f"{name}, of shape {np.shape(value)},"
         first, *rest = shown(value).splitlines()
-        lines += [f"  {name} = {first}"] + [" " * (len(name) + 5) + line.strip() for line in rest]
+        lines += [f"  {name} = {first}"] + [" " * (len(name) + 6) + line.strip() for line in rest]
     return "\n".join(lines)
 
 
@@ -179,10 +183,6 @@ def check_function(function, name, draw, truth, mistakes, praise="", tolerance=1
         text = f"{name}: {what}." if what else f"{name} gives another result than expected."
         if not what and found.shape != expected.shape:
             text = f"{name} gives shape {found.shape}, expected {expected.shape}."
-        text += f"\nWith\n{inputs_shown(inputs)}\nit gives {_oneline(found)}"
-        return wrong(f"{text}\nexpected {_oneline(expected)}")
+        results = {"yours   ": found[()], "expected": expected[()]}
+        return wrong(f"{text}\nWith\n{inputs_shown(inputs)}\nthe result\n{inputs_shown(results)}")
     return right(f"{name} agrees on {trials} fresh random inputs. {praise}".strip())
-
-
-def _oneline(array):
-    return " ".join(shown(array.item() if array.ndim == 0 else array).split())

@@ -27,7 +27,8 @@ def check_kl_monte_carlo(function):
     try:
         found = [as_array(call(function, name, inputs)) for _ in range(2)]
     except Problem as problem:
-        return wrong(f"{name}: {str(problem).split(' when it')[0]}\nWith\n{inputs_shown(told)}")
+        reason = str(problem).partition("\nwhen it was called")[0]
+        return wrong(f"{name}: {reason}\nWith\n{inputs_shown(told)}")
     if any(one.shape != () for one in found):
         return wrong(
             f"{name} gives shape {found[0].shape}: one number is due, the mean over the draws."

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import textwrap
 
 HEADS = {"right": "RIGHT", "wrong": "NOT YET", "to do": "TO DO"}
@@ -63,7 +64,10 @@ def to_do(text):
 
 
 def announced(check):
-    """Let a check print its verdict, and never raise: a blank or odd answer stops no notebook."""
+    """Let a check print its verdict, and never raise: a blank or odd answer stops no notebook.
+
+    Only nbgrader's Validate button, which looks for errors, gets one for each task that is not solved.
+    """
 
     @functools.wraps(check)
     def announcing(*args, **kwargs):
@@ -74,6 +78,8 @@ def announced(check):
                 f"Your answer could not be checked ({type(error).__name__}: {error}). "
                 "Does it have the form that the task asks for?"
             )
+        if not verdict and os.environ.get("NBGRADER_EXECUTION") == "validate":
+            raise AssertionError(str(verdict))
         print(verdict)
         return verdict
 
