@@ -570,11 +570,12 @@ def test_a_function_that_changes_its_inputs_is_judged_by_what_was_given(capsys):
     """It works on copies."""
 
     def arithmetic(means, start, minus, plus):
-        result = means[start] - means[minus] + means[plus]
+        result = means[start] + means[minus] - means[plus]
         means[:] = 0
         return result
 
-    assert checks.check_arithmetic(arithmetic)
+    assert not checks.check_arithmetic(arithmetic)
+    assert "plus and minus are exchanged" in told(capsys)
 
 
 def reference_lines():
@@ -650,6 +651,13 @@ def test_each_number_and_each_usual_mistake_is_known(question, capsys):
         assert text in told(capsys)
     values = sorted([*mistakes.values(), NUMBERS[question]])
     assert np.diff(values).min() > 2 * tolerance
+
+
+def test_what_is_no_number_is_told_apart(capsys):
+    """NaN and infinity are neither too small nor too large."""
+    for answer in (float("nan"), float("inf"), np.float64("nan")):
+        assert not checks.check_number("KL of a posterior", answer)
+        assert "no finite number" in told(capsys)
 
 
 def test_the_encoders_number_is_that_of_the_network():

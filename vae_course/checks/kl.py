@@ -91,7 +91,7 @@ def check_gaussian_kl(function):
 
 
 def _draw_logs(rng, trial):
-    logs = rng.uniform(-3, 1, 3).round(2)
+    logs = rng.uniform(-3, -0.2, 3).round(2)
     return dict(
         zip(("log_likelihood", "log_prior", "log_posterior"), map(float, logs), strict=True)
     )

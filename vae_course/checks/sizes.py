@@ -72,12 +72,12 @@ def _size_mistakes(side, kernel, stride, padding):
         (f'that is the size with "{other}"',),
         _side("Conv2DTranspose", side, **{**options, "padding": other}),
     )
-    yield (
-        ("a kernel smaller than the stride is forgotten: Keras fills up to the stride",),
-        ((side - 1) * stride + kernel),
-    )
-    yield ("between n stamps there are n - 1 steps",), side * stride + kernel
-    yield ("the stride is not used",), side - 1 + max(kernel, stride)
+    same = padding == "same"  # there all these are right
+    filled = "a kernel smaller than the stride is forgotten: Keras fills up to the stride"
+    yield (filled,), side * stride if same else (side - 1) * stride + kernel
+    steps = side * stride if same else side * stride + max(kernel, stride)
+    yield ("between n stamps there are n - 1 steps",), steps
+    yield ("the stride is not used",), side if same else side - 1 + kernel
 
 
 @announced

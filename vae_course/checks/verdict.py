@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import textwrap
+import warnings
 
 HEADS = {"right": "RIGHT", "wrong": "NOT YET", "to do": "TO DO"}
 
@@ -72,7 +73,9 @@ def announced(check):
     @functools.wraps(check)
     def announcing(*args, **kwargs):
         try:
-            verdict = check(*args, **kwargs)
+            with warnings.catch_warnings():  # nbgrader takes a warning for a failure
+                warnings.simplefilter("ignore")
+                verdict = check(*args, **kwargs)
         except Exception as error:  # whatever a student's answer does when it is looked at
             verdict = wrong(
                 f"Your answer could not be checked ({type(error).__name__}: {error}). "
