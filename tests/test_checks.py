@@ -345,6 +345,7 @@ NAMED = [
     ("check_encoder", lambda n: encoder(n, filters=(32, 16)), "expected are 16 of 3 x 3"),
     ("check_encoder", lambda n: encoder(n, filters=(16,)), "1 conv2d layers, two are due"),
     ("check_encoder", build_encoder, "ready-made from vae_course"),
+    ("check_decoder", lambda n: decoder(7), "whatever latent_dim is"),
     ("check_decoder", lambda n: decoder(n, up=True), "holds an upsampling2d"),
     ("check_decoder", lambda n: decoder(n, kernel=3), "no multiple of the stride"),
     ("check_decoder", lambda n: decoder(n, last=None), "grey values lie between 0 and 1"),

@@ -109,6 +109,10 @@ def check_decoder(build):
     latent_dim = int(rng.integers(3, 12))
     try:
         model = _build(build, name, latent_dim)
+        if _build(build, name, latent_dim + 1).input_shape == model.input_shape:
+            raise Problem(
+                f"It takes codes of shape {model.input_shape[1:]} whatever latent_dim is: use the argument."
+            )
         if tuple(model.input_shape) != (None, latent_dim):
             raise Problem(
                 f"Its input has shape {model.input_shape}, expected (None, {latent_dim})."
