@@ -29,7 +29,7 @@ export VAE_COURSE_DATASET := $(DATASET)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run slides data lab test test-notebooks lint format tidy refresh checkpoints bench lock clean
+.PHONY: help venv run slides data lab test test-notebooks student lint format tidy refresh checkpoints bench lock clean
 
 help:  ## list the targets
 	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest]"
@@ -62,6 +62,9 @@ test: $(READY)  ## unit tests, style of the notebooks, papermill, nbval, Jupyter
 test-notebooks: $(READY)  ## only what executes notebooks: papermill, nbval and JupyterLab
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests/test_lessons.py tests/browser notebooks
 
+student: $(READY)  ## release the exercises without solutions: one zip for students, a folder for grading
+	$(BIN)/vae-course student
+
 lint: $(READY)  ## check the style of package, tests and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -71,7 +74,7 @@ format: $(READY)  ## put package, tests and notebooks into that style
 	$(BIN)/ruff format .
 
 tidy: $(READY)  ## remove execution noise from the notebooks, and keep their outputs
-	$(BIN)/vae-course tidy $(wildcard notebooks/*.ipynb)
+	$(BIN)/vae-course tidy $(wildcard notebooks/*.ipynb notebooks/*/ex*.ipynb)
 
 refresh: $(READY)  ## execute the lessons on MNIST and store their clean outputs [LESSONS="01 05"]
 	$(BIN)/vae-course refresh $(LESSONS)

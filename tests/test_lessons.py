@@ -1,4 +1,4 @@
-"""Every lesson, executed by papermill with small parameters."""
+"""Every lesson and every exercise with its solutions, executed by papermill with small parameters."""
 
 import re
 
@@ -10,6 +10,7 @@ from pins import ROOT
 from vae_course import checkpoints, course
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
 SMALL = {
     "draws": 1010,
     "epochs": 1,
@@ -23,7 +24,7 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PATHS + EXERCISES, ids=lambda path: path.stem)
 def test_it_runs_with_small_parameters(path, tmp_path, capfd):
     """No cell fails, nothing warns, in the notebook or on the terminal; key numbers are of the right data.
 
@@ -33,6 +34,8 @@ def test_it_runs_with_small_parameters(path, tmp_path, capfd):
     result = course.execute(path, tmp_path, SMALL | {"dataset": "digits"})
     assert not result.error
     assert result.dataset == "embedded digits"
+    if path in EXERCISES:
+        assert result.numbers["checks_solved"] == result.numbers["checks_in_all"] >= 5
     notebook = nbformat.read(tmp_path / path.name, as_version=4)
     errors = [
         o.text for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stderr"

@@ -1,4 +1,4 @@
-"""The command line: `vae-course run`, `slides`, `train`, `evaluate`, `data`, `refresh`, `tidy`."""
+"""The command line: `vae-course run`, `slides`, `train`, `evaluate`, `data`, `student`, `grade` and upkeep."""
 
 import contextlib
 import json
@@ -204,15 +204,51 @@ def data(check):
 
 
 @main.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("build/student"),
+    help="Folder for the zip.",
+)
+def student(out):
+    """Release the exercises: one zip without solutions, with the package and instructions."""
+    from vae_course import release
+
+    with _told_without_traceback():
+        click.echo(f"For students: {release.make_zip(out)}")
+    click.echo(f"For grading with nbgrader: {out / 'nbgrader'}")
+
+
+@main.command()
+@click.argument("submissions", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("build/student/nbgrader"),
+    help="Folder of nbgrader, with its gradebook; the one that `student` made by default.",
+)
+def grade(submissions, out):
+    """Grade SUBMISSIONS, a folder with one folder of notebooks for each student. It runs their code."""
+    from vae_course import grading
+
+    with _told_without_traceback():
+        rows = grading.grade(submissions, out)
+        grading.write_csv(rows, out / "grades.csv")
+    click.echo(grading.table(rows))
+    click.echo(f"Written to {out / 'grades.csv'}")
+    sys.exit(1 if any(row.problem for row in rows) else 0)
+
+
+@main.command()
 @click.argument("lessons", nargs=-1)
 @notebooks_option
 def refresh(lessons, notebooks):
-    """Execute LESSONS, or all, on MNIST and store their clean outputs in them."""
+    """Execute LESSONS and exercises ("01", "ex01" ...), or all, on MNIST and store their clean outputs."""
     from vae_course import course
 
     os.environ["VAE_COURSE_DATASET"] = "mnist"
     with _told_without_traceback():
-        for path in course.find_lessons(notebooks, lessons):
+        for path in course.find_lessons(notebooks, lessons, exercises=True):
             course.refresh(path)
 
 

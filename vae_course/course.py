@@ -43,12 +43,13 @@ class Result:
         return "FAILED" if self.error else "ok"
 
 
-def find_lessons(folder, names=()):
+def find_lessons(folder, names=(), exercises=False):
     """List the notebooks of a folder, in the order of the course.
 
     Args:
         folder: Path of the folder.
         names: Beginnings of file names, such as "01", to choose some; none for all.
+        exercises: Whether to add the notebooks of its folder `exercises`, "ex01" and so on.
 
     Returns:
         List of paths.
@@ -62,6 +63,8 @@ def find_lessons(folder, names=()):
         raise FileNotFoundError(
             f"There is no lesson (NN_name.ipynb) in {folder}: name its folder with --notebooks."
         )
+    if exercises:
+        paths += sorted(folder.glob("exercises/ex[0-9][0-9]_*.ipynb"))
     for name in names:
         if not any(path.stem.startswith(name) for path in paths):
             known = ", ".join(path.stem for path in paths)
