@@ -90,7 +90,7 @@ def test_titles_are_unique_in_a_deck():
 
 def test_every_lesson_is_treated():
     """Minutes that are the lesson's own, what to say, ask and show, and what students get wrong."""
-    parts = re.split(r"^### ", GUIDE.split("## Links")[0], flags=re.M)[1:]
+    parts = re.split(r"^### ", GUIDE.split("\n## Exercises")[0], flags=re.M)[1:]
     assert len(parts) == len(LESSONS)
     for part, path in zip(parts, LESSONS, strict=True):
         first = nbformat.read(path, as_version=4).cells[0].source

@@ -1,4 +1,4 @@
-"""The command line: `vae-course run`, `slides`, `train`, `evaluate`, `data`, `student`, `grade` and upkeep."""
+"""The command line: `vae-course run`, `slides`, `train`, `evaluate`, `data`, `student`, `grade`, and more."""
 
 import contextlib
 import json
