@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import zipfile
 
 import nbformat
@@ -50,6 +51,20 @@ def test_the_zip_holds_all_that_a_student_needs(made, released):
     assert not [n for n in names if "__pycache__" in n or n.startswith("tests") or ".db" in n]
     assert "make lab" in start and "Hand in" in start
     assert size < 10_000_000
+
+
+def test_the_package_can_be_installed_from_the_zip(made, tmp_path):
+    """Nothing that its build needs was left out: a wheel of it holds the package and its extension."""
+    with zipfile.ZipFile(made / "vae-course-exercises.zip") as archive:
+        archive.extractall(tmp_path)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "."]
+    folder = tmp_path / "vae-course-exercises"
+    output = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert output.returncode == 0, output.stdout + output.stderr
+    (wheel,) = folder.glob("vae_course-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "vae_course/checks/choices.json" in names
+    assert [n for n in names if n.endswith("labextensions/vae-course-rise/package.json")]
 
 
 @pytest.mark.parametrize("name", NAMES)

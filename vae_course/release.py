@@ -38,6 +38,7 @@ CONFIG = {
 MARKS = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 STUDENT_FILES = """
 LICENSE README.md pyproject.toml requirements.lock environment.yml Makefile data/README.md data/registry.txt
+notebooks/rise.css
 """.split()
 
 
@@ -249,7 +250,8 @@ def make_zip(out, exercises=EXERCISES):
             text = path.read_text(encoding="utf-8")
             _refuse_solutions(exercises / path.name, text)
             archive.write(path, f"{FOLDER}/notebooks/exercises/{path.name}")
-        for path in [*(ROOT / name for name in STUDENT_FILES), *package]:
+        extension = sorted(path for path in (ROOT / "jupyter").rglob("*") if path.is_file())
+        for path in [*(ROOT / name for name in STUDENT_FILES), *package, *extension]:
             archive.write(path, f"{FOLDER}/{path.relative_to(ROOT).as_posix()}")
         for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
             archive.write(path, f"{FOLDER}/notebooks/{path.name}")
