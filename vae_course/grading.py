@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import os
 import re
 import shutil
 from pathlib import Path
@@ -170,9 +171,11 @@ def write_csv(rows, path):
         rows: List of `Grade`.
         path: Path of the file.
     """
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    partial = Path(path).with_suffix(".tmp")
+    with open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["student", "exercise", "points", "of", "still to read", "problem"])
         for row in rows:
             numbers = ["", "", ""] if row.problem else [row.points, row.most, row.to_read]
             writer.writerow([row.student, row.exercise, *numbers, row.problem])
+    os.replace(partial, path)
