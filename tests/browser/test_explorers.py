@@ -274,6 +274,10 @@ def test_transposed_convolution_explorer(lesson, watch):
             seen.settle()
         layer = keras.layers.Conv2DTranspose(1, kernel, strides=stride, padding=padding)
         assert seen.text().endswith(f"= {layer.compute_output_shape((1, side, side, 1))[1]}.")
+    seen.press(seen.slider("stamps"), "Home")
+    seen.press(seen.slider("stamps"), "ArrowRight", 16)
+    assert "after 16 of 16 stamps" in seen.text()
+    seen.slide("stamps", 0.1, steps=10)
 
 
 @of_lesson("06")

@@ -18,11 +18,13 @@ class Board:
     Args:
         width: In inches, of 80 pixels each.
         height: In inches.
+        engine: Who lays the axes out: "constrained", or "none" where `gridspec_kw` says where they are. That
+            takes no measuring, so it is quicker.
         **layout: Passed to `Figure.subplots`, `width_ratios` for example.
     """
 
-    def __init__(self, width, height, **layout):
-        self.fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    def __init__(self, width, height, engine="constrained", **layout):
+        self.fig = Figure(figsize=(width, height), dpi=DPI, layout=engine)
         self.canvas = FigureCanvasAgg(self.fig)
         self.axes = np.atleast_1d(self.fig.subplots(**layout)).ravel()
         self.moving = []

@@ -72,8 +72,6 @@ class _Grid:
             [[ax.text(b + 0.5, a + 0.5, "", ha="center", va="center", size=size) for b in range(shape[1])]
              for a in range(shape[0])]
         )  # fmt: skip
-        for text in self.texts.flat:
-            text.set_in_layout(False)  # else measuring them takes longer than drawing them
         self.frame = ax.add_patch(plt.Rectangle((0, 0), 1, 1, fill=False, ec="#D55E00", lw=3))
         ax.set(title=title, xticks=[], yticks=[], aspect="equal")
         ax.margins(0.01)  # room for the frame
@@ -118,7 +116,8 @@ class TransposedConvolutionExplorer(Explorer):
             self._values, self._weights, self._stride.value, self._padding.value
         )
         largest = max(self._states.max(), self._weights.max() * self._values.max())
-        board = Board(8.6, 4.2, ncols=3, width_ratios=(2, 2, 4))
+        places = {"left": 0.01, "right": 0.99, "bottom": 0.09, "top": 0.93, "wspace": 0.08}
+        board = Board(8.6, 4.2, engine="none", ncols=3, width_ratios=(2, 2, 4), gridspec_kw=places)
         o = len(self._states[0])
         self._grids = [
             _Grid(board.axes[0], (i, i), i * i, "input"),
