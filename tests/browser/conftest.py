@@ -20,3 +20,15 @@ def browser():
         browser = playwright.chromium.launch(executable_path=path, args=lab.FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def tell(request):
+    """Give a function that prints to the terminal, whether pytest captures what tests print or not."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def tell(*lines):
+        with capture.global_and_fixture_disabled():
+            print("", *lines, sep="\n")
+
+    return tell

@@ -33,14 +33,18 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def report():
+def report(tell):
     """Keep, at the end, how many slides there are and how full, and print the fullest."""
     yield
     rows = {
         name: {"slides": len(found), "fill": max(found.values())} for name, found in fills.items()
     }
-    for name, row in rows.items():
-        print(f"\n{name:30} {row['slides']:3} slides, the fullest {row['fill']:.0%}", end="")
+    tell(
+        *(
+            f"{name:30} {row['slides']:3} slides, the fullest {row['fill']:.0%}"
+            for name, row in rows.items()
+        )
+    )
     lab.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     (lab.SCREENSHOTS / "slides.json").write_text(json.dumps(rows, indent=1) + "\n")
 
@@ -130,7 +134,7 @@ def test_s_opens_the_speakers_notes(browser, folder):
         assert not asked
 
 
-def test_the_command_builds_all_decks_their_pdfs_and_an_index(browser, tmp_path):
+def test_the_command_builds_all_decks_their_pdfs_and_an_index(browser, tmp_path, tell):
     """What `make slides` runs, with the browser of these tests; a PDF has a page for each slide."""
     environment = os.environ | {"VAE_COURSE_CHROMIUM": lab.find_chromium()}
     start = time.perf_counter()
@@ -142,7 +146,7 @@ def test_the_command_builds_all_decks_their_pdfs_and_an_index(browser, tmp_path)
         text=True,
     )
     assert output.returncode == 0, output.stdout + output.stderr
-    print(f"\nall decks, PDFs and the index: {time.perf_counter() - start:.0f} s")
+    tell(f"all decks, PDFs and the index: {time.perf_counter() - start:.0f} s")
     index = (tmp_path / "index.html").read_text(encoding="utf-8")
     for name in NAMES:
         slides = (tmp_path / f"{name}.html").read_text(encoding="utf-8").count('data-title="')
