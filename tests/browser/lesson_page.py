@@ -177,6 +177,14 @@ class Seen:
             if self.seen()["pictures"] == before:
                 return
 
+    def kept_up(self):
+        """Tell, after many fast moves, whether no pictures of earlier places had queued up.
+
+        When the last event came, one picture was on its way into the page, and one was being drawn; the third
+        is that of the last place. A queue would hold one for each move.
+        """
+        return self.seen()["late"] <= 3
+
     def drag(self, path, fast=False):
         """Press the mouse at the first point of a path, move along it, release.
 

@@ -180,7 +180,7 @@ def test_latent_map(lesson, watch, digits, model, cell):
     path = [seen.at(0.15 + 0.004 * i, 0.3 + 0.004 * i) for i in range(60)]
     seen.drag(path, fast=True)
     seen.settle()
-    assert seen.seen()["late"] <= 2  # what was under way, and the last place: nothing had queued up
+    assert seen.kept_up()
     x, y = path[-1]
     slow = place_and_nearest(seen)[0]
     seen.page.mouse.click(x, y)
@@ -224,7 +224,7 @@ def test_kl_explorer(lesson, watch):
         assert (one != other).any()
     seen.slide("mu", 0.95, steps=50, fast=True)
     seen.settle()
-    assert seen.seen()["late"] <= 2
+    assert seen.kept_up()
     right()
 
 
@@ -318,7 +318,7 @@ def test_digit_morph(lesson, watch, digits, model):
 
     seen.slide("t, in %", 1.0, steps=60, fast=True)
     seen.settle()
-    assert seen.seen()["late"] <= 2 and shows(seen.picture(), 4)
+    assert seen.kept_up() and shows(seen.picture(), 4)
 
     before = seen.seen()["pictures"]
     seen.button("play or pause").click()
@@ -358,7 +358,7 @@ def test_latent_traversal(lesson, watch, digits, model):
     assert seen.value("place by KL") == 100
     seen.slide("value", 0.9, steps=50, fast=True)
     seen.settle()
-    assert seen.seen()["late"] <= 2
+    assert seen.kept_up()
     right()
 
 
