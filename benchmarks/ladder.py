@@ -12,8 +12,9 @@ import click
 import keras
 
 from benchmarks.machine import describe
-from vae_course import checkpoints, evaluation, recipes, runs
+from vae_course import pretrained, training
 from vae_course.data import load_digits
+from vae_course.runs import evaluate, files
 
 TURNS = 3
 
@@ -27,8 +28,8 @@ def steps(dataset):
     Returns:
         List of triples; the first recipe is the lecture's, the last the fast one, all with its epochs.
     """
-    fast = recipes.find("fast", dataset)
-    lecture = dataclasses.replace(recipes.find("lecture", dataset), epochs=fast.epochs)
+    fast = training.find("fast", dataset)
+    lecture = dataclasses.replace(training.find("lecture", dataset), epochs=fast.epochs)
     decay = dataclasses.replace(lecture, decay=True)
     adam = dataclasses.replace(fast, batch_size=lecture.batch_size)
     return [
@@ -71,13 +72,13 @@ def train(recipe, data, quick):
     Returns:
         Dictionary: recipe, scores at the end, and the history of losses, epoch by epoch.
     """
-    model = recipes.build(recipe, data)
-    history = recipes.fit(model, recipe, data, quick=quick)
-    scores = evaluation.evaluate(model, data.x_test)
+    model = training.build(recipe, data)
+    history = training.fit(model, recipe, data, quick=quick)
+    scores = evaluate.evaluate(model, data.x_test)
     return {
         "recipe": dataclasses.asdict(recipe),
-        "test_scores": {name: runs.rounded(mean) for name, (mean, _) in scores.items()},
-        "history": {name: [runs.rounded(v) for v in values] for name, values in history.items()},
+        "test_scores": {name: files.rounded(mean) for name, (mean, _) in scores.items()},
+        "history": {name: [files.rounded(v) for v in values] for name, values in history.items()},
     }
 
 
@@ -92,12 +93,12 @@ def time_epochs(data, turns=TURNS):
         List of median seconds, in the order of `steps`.
     """
     plans = [(recipe, quick) for _, recipe, quick in steps(data.name)]
-    models, clocks = [recipes.build(recipe, data) for recipe, _ in plans], [Clock() for _ in plans]
+    models, clocks = [training.build(recipe, data) for recipe, _ in plans], [Clock() for _ in plans]
     for turn in range(turns):
         for model, clock, (recipe, quick) in zip(models, clocks, plans, strict=True):
             # Two epochs: the first one builds graphs.
             options = {"callbacks": [clock], "quick": quick, "validate": False}
-            recipes.fit(model, recipe, data, epochs=2 * turn + 2, **options)
+            training.fit(model, recipe, data, epochs=2 * turn + 2, **options)
     return [round(statistics.median(clock.seconds[1::2]), 3) for clock in clocks]
 
 
@@ -118,7 +119,7 @@ def measure(dataset):
         curve = {"val_loss": trained["history"]["val_loss"]}  # all that the lesson draws of it
         found["steps"].append({"change": change, **trained, "history": curve})
     print(f"{data.name}: the lecture's recipe to its end", flush=True)
-    found["lecture"] = train(recipes.find("lecture", data.name), data, quick=False)
+    found["lecture"] = train(training.find("lecture", data.name), data, quick=False)
     return found
 
 
@@ -128,14 +129,14 @@ def measure(dataset):
 def main(dataset, times):
     """Measure, and write what lesson 5 shows."""
     for name in dataset or ("digits", "mnist"):
-        found = checkpoints.measured(name) if times else measure(name)
+        found = pretrained.measured(name) if times else measure(name)
         for step, seconds in zip(found["steps"], time_epochs(load_digits(name)), strict=True):
             step["seconds_per_epoch"] = seconds
             print(
                 f"{step['change']:32} {step['test_scores']['loss']:8.3f} {seconds:8.2f}", flush=True
             )
         found["machine"] = describe()
-        runs.write_json(checkpoints.FOLDER / f"recipes-{name}.json", found)
+        files.write_json(pretrained.FOLDER / f"recipes-{name}.json", found)
 
 
 if __name__ == "__main__":

@@ -21,14 +21,14 @@ def main(recipe, seed, turns, images, dataset="mnist", latent_dim=100, passes=0)
     begin(seed)
     import keras
 
-    from vae_course import recipes
+    from vae_course import training
 
     digits = load_digits(dataset)
     data = types.SimpleNamespace(
         x_train=digits.x_train[:images], x_test=digits.x_test, name=digits.name
     )
     channel.start_clock()
-    vae, _ = recipes.train(
+    vae, _ = training.train(
         recipe,
         data,
         latent_dim=latent_dim,

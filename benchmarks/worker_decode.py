@@ -54,9 +54,9 @@ def main(repeats, single_repeats, dataset="mnist", checkpoint="vae-100-mnist"):
     """Measure both in one turn."""
     channel = Turns()
     begin(1)
-    from vae_course import checkpoints
+    from vae_course import pretrained
 
-    vae, _ = checkpoints.load(checkpoint)
+    vae, _ = pretrained.load(checkpoint)
     images = load_digits(dataset).x_test
     channel.begin(turns=1)
     facts = throughput(vae.encoder, vae.decoder, images, repeats)

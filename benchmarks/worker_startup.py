@@ -14,9 +14,9 @@ def main():
 
     begin(1)
     times.append(time.perf_counter())
-    from vae_course import checkpoints
+    from vae_course import pretrained
 
-    checkpoints.load("vae-100-mnist")
+    pretrained.load("vae-100-mnist")
     times.append(time.perf_counter())
     steps = ("import vae_course", "begin(1)", "load the checkpoint")
     passed = [after - before for before, after in zip(times[:-1], times[1:], strict=True)]

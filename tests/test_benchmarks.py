@@ -358,10 +358,10 @@ def test_a_real_worker_trains_the_lectures_network(module, settings, environment
 def test_ladder_leads_from_the_lectures_recipe_to_the_fast_one(dataset):
     """As many epochs on every step; from one to the next something changes."""
     from benchmarks import ladder
-    from vae_course import recipes
+    from vae_course import training
 
     found = [(recipe, quick) for _, recipe, quick in ladder.steps(dataset)]
-    fast, lecture = recipes.find("fast", dataset), recipes.find("lecture", dataset)
+    fast, lecture = training.find("fast", dataset), training.find("lecture", dataset)
     assert found[0] == (dataclasses.replace(lecture, epochs=fast.epochs), False)
     assert found[-1] == (fast, True)
     assert {recipe.epochs for recipe, _ in found} == {fast.epochs}

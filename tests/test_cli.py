@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 from tiny import tiny_digits
 
-from vae_course import plans, runs
 from vae_course.cli import main
 from vae_course.data import check_mnist
+from vae_course.runs import files, settings
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_maintenance_of_what_is_no_lesson_is_refused(tmp_path):
 @pytest.fixture
 def blobs(monkeypatch):
     """Train on a few blobs."""
-    monkeypatch.setattr(plans, "load_digits", tiny_digits)
+    monkeypatch.setattr(settings, "load_digits", tiny_digits)
 
 
 def test_train_trains_and_says_what_came_of_it(blobs, tmp_path):
@@ -127,14 +127,14 @@ def test_train_trains_and_says_what_came_of_it(blobs, tmp_path):
     arguments = ("train", "--epochs", "1", "--latent-dim", "2", "--out", str(out))
     status, output = call(*arguments)
     assert status == 0, output
-    card = runs.read_card(out)
+    card = files.read_card(out)
     for text in (output, call("train", "--resume", "--out", str(out))[1]):
         assert f"score is [{card['test_scores']['loss']:.3f}, " in text
         assert "[28.217, 0.01979] on MNIST" in text
         assert "this run is on embedded digits, latent_dim 2, beta 1." in text
     assert "complete already" in text
     status, output = call(*arguments)
-    assert status == 1 and "run is not empty" in output and runs.read_card(out) == card
+    assert status == 1 and "run is not empty" in output and files.read_card(out) == card
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_train_interrupted_before_it_begins_has_changed_nothing(monkeypatch, tmp
     def interrupted(dataset):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(plans, "load_digits", interrupted)
+    monkeypatch.setattr(settings, "load_digits", interrupted)
     status, output = call("train", "--out", str(tmp_path / "run"))
     assert status == 130 and "half-written" in output and not os.listdir(tmp_path)
 

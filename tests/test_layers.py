@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from vae_course.layers import Sampling
+from vae_course.models import Sampling
 
 MEAN, LOG_VAR = 1.5, np.log(0.25)  # a standard deviation of 1/2
 

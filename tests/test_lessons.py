@@ -7,7 +7,8 @@ import papermill
 import pytest
 from pins import ROOT
 
-from vae_course import checkpoints, course
+from vae_course import pretrained
+from vae_course.teaching import notebooks
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
@@ -31,7 +32,7 @@ def test_it_runs_with_small_parameters(path, tmp_path, capfd):
     On the embedded digits, which are everywhere; nbval runs each lesson with its own parameters on
     whatever `auto` finds.
     """
-    result = course.execute(path, tmp_path, SMALL | {"dataset": "digits"})
+    result = notebooks.execute(path, tmp_path, SMALL | {"dataset": "digits"})
     assert not result.error
     assert result.dataset == "embedded digits"
     if path in EXERCISES:
@@ -51,9 +52,9 @@ def test_it_trains_anew_where_it_can(path, tmp_path):
     if "retrain" not in papermill.inspect_notebook(str(path)):
         return
     anew = {"dataset": "digits", "retrain": True, "retrain_epochs": 1}
-    result = course.execute(path, tmp_path, SMALL | anew)
+    result = notebooks.execute(path, tmp_path, SMALL | anew)
     assert not result.error
     measured = "loss" if "loss" in result.numbers else "kl"
     kind = "ae-2" if path.stem.startswith("01") else "vae-100"
-    _, card = checkpoints.load(f"{kind}-digits")
+    _, card = pretrained.load(f"{kind}-digits")
     assert abs(result.numbers[measured] / card["test_scores"][measured] - 1) > 0.2

@@ -12,8 +12,9 @@ import nbformat
 import pytest
 from pins import ROOT
 
-from vae_course import course, layers, lesson, losses, models
-from vae_course.slides import deck
+from vae_course import lesson, losses, models
+from vae_course.teaching import notebooks
+from vae_course.teaching.slides import deck
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TAGS = {"parameters", "nbval-check-output", "readme-picture", "show-code", "hide-output"}
@@ -244,8 +245,8 @@ def functions_in(path):
 SHOWN = [
     ("05_convolutional_vae", "squared_error", losses.squared_error),
     ("05_convolutional_vae", "gaussian_kl", losses.gaussian_kl),
-    ("05_convolutional_vae", "Sampling.__init__", layers.Sampling.__init__),
-    ("05_convolutional_vae", "Sampling.call", layers.Sampling.call),
+    ("05_convolutional_vae", "Sampling.__init__", models.Sampling.__init__),
+    ("05_convolutional_vae", "Sampling.call", models.Sampling.call),
     ("05_convolutional_vae", "build_encoder", models.build_encoder),
     ("05_convolutional_vae", "build_decoder", models.build_decoder),
     ("05_convolutional_vae", "VAE.call", models.VAE.call),
@@ -271,9 +272,9 @@ def test_the_readmes_picture_is_a_lessons_figure():
     ]
     (cell,) = tagged
     (figure,) = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
-    assert course.README_PICTURE.read_bytes() == base64.b64decode(figure)
+    assert notebooks.README_PICTURE.read_bytes() == base64.b64decode(figure)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert course.README_PICTURE.relative_to(ROOT).as_posix() in readme
+    assert notebooks.README_PICTURE.relative_to(ROOT).as_posix() in readme
 
 
 def test_refresh_would_not_change_what_is_committed(tmp_path):
@@ -281,4 +282,4 @@ def test_refresh_would_not_change_what_is_committed(tmp_path):
     for path in PATHS:
         copy = tmp_path / path.name
         copy.write_bytes(path.read_bytes())
-        assert not course.tidy(copy), path.name
+        assert not notebooks.tidy(copy), path.name

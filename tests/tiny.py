@@ -13,16 +13,17 @@ from vae_course.data import Digits
 PROGRAM = """
 import sys, time
 from tiny import tiny_digits
-from vae_course import cli, plans
-plans.load_digits = tiny_digits
+from vae_course import cli
+from vae_course.runs import settings
+settings.load_digits = tiny_digits
 sys.argv[0] = "vae-course"
 if "--slowly" in sys.argv:
     sys.argv.remove("--slowly")
     from vae_course import lesson
     lesson.load_tensorflow()
-    from vae_course import training
-    show = training.Show.on_train_batch_end
-    training.Show.on_train_batch_end = lambda *a, **k: (show(*a, **k), time.sleep(0.5))
+    from vae_course.runs import train
+    show = train.Show.on_train_batch_end
+    train.Show.on_train_batch_end = lambda *a, **k: (show(*a, **k), time.sleep(0.5))
 cli.main()
 """
 

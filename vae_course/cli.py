@@ -61,11 +61,12 @@ def main():
 @notebooks_option
 def run(lessons, dataset, profile, out, notebooks):
     """Execute LESSONS ("01", "05" ...), or all of them, in order."""
-    from vae_course import course, pages
     from vae_course.data import load_digits
+    from vae_course.teaching import pages
+    from vae_course.teaching.notebooks import execute, find_lessons
 
     with _told_without_traceback():
-        paths = course.find_lessons(notebooks, lessons)
+        paths = find_lessons(notebooks, lessons)
         data = load_digits(dataset)  # asked once: the lessons take what was found here
         out.mkdir(parents=True, exist_ok=True)
     os.environ.pop("VAE_COURSE_DATASET", None)  # every lesson is told by its parameter
@@ -75,7 +76,7 @@ def run(lessons, dataset, profile, out, notebooks):
     }
     click.echo(f"Data set: {data.name} ({data.source})")
     start = time.perf_counter()
-    results = [course.execute(path, out, wanted) for path in paths]
+    results = [execute(path, out, wanted) for path in paths]
     click.echo(f"\n{pages.table(results)}\n")
     click.echo(f"{len(results)} lesson(s) in {time.perf_counter() - start:.0f} s")
     click.echo(f"Open {pages.write_index(results, out)}")
@@ -97,12 +98,12 @@ def run(lessons, dataset, profile, out, notebooks):
 @notebooks_option
 def slides(lessons, out, notebooks):
     """Make decks of LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
-    from vae_course import course
-    from vae_course.slides import build, pdf
+    from vae_course.teaching.notebooks import find_lessons
+    from vae_course.teaching.slides import build, pdf
 
     start = time.perf_counter()
     with _told_without_traceback():
-        decks = build.build(course.find_lessons(notebooks, lessons), out)
+        decks = build.build(find_lessons(notebooks, lessons), out)
         good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
         try:
             printed = f"{len(pdf.write_pdfs(good))} PDF(s)" if good else "no PDF"
@@ -141,22 +142,24 @@ def slides(lessons, out, notebooks):
 )
 def train(out, resume, **wanted):
     """Train a VAE. Ctrl-C leaves a usable model, and --resume goes on to the same result."""
-    from vae_course import lesson, plans, reports
+    from vae_course import lesson
+    from vae_course.runs.report import of_training
+    from vae_course.runs.settings import new_run, old_run
 
     with _told_without_traceback():
         if resume:
-            out, card, data = plans.old_run(out, wanted)
+            out, card, data = old_run(out, wanted)
         else:
-            out, card, data = plans.new_run(out, wanted)
+            out, card, data = new_run(out, wanted)
         if data:
             click.echo(f"Data set: {data.name} ({data.source})")
             lesson.load_tensorflow()
-            from vae_course import training
+            from vae_course.runs import train
 
-            card = training.train(out, card if resume else training.first_card(card, data), data)
+            card = train.train(out, card if resume else train.first_card(card, data), data)
         else:
             click.echo("This run was complete already.")
-    click.echo(reports.of_training(card, out))
+    click.echo(of_training(card, out))
     sys.exit(0 if card["status"] == "complete" else 130)
 
 
@@ -170,18 +173,19 @@ def train(out, resume, **wanted):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(model, dataset, as_json):
     """Score MODEL: a .keras file, a folder that train wrote, or a shipped model such as vae-100-mnist."""
-    from vae_course import lesson, reports
+    from vae_course import lesson
     from vae_course.data import load_digits
-    from vae_course.runs import DATASETS as NAMES
+    from vae_course.runs.files import DATASETS as NAMES
+    from vae_course.runs.report import of_scores
 
     with _told_without_traceback(), contextlib.redirect_stdout(sys.stderr):
         lesson.load_tensorflow()
-        from vae_course import evaluation, opening
+        from vae_course.runs import evaluate, opening
 
         opened, card = opening.open_model(model)
         data = load_digits(dataset or (NAMES[card["dataset"]] if card else "auto"))
-        report = {"model": model, **evaluation.report(opened, card, data)}
-    click.echo(json.dumps(report) if as_json else f"{model}: {reports.of_scores(report)}")
+        report = {"model": model, **evaluate.report(opened, card, data)}
+    click.echo(json.dumps(report) if as_json else f"{model}: {of_scores(report)}")
 
 
 @main.command()
@@ -212,7 +216,7 @@ def data(check):
 )
 def student(out):
     """Release the exercises: one zip without solutions, with the package and instructions."""
-    from vae_course import release
+    from vae_course.teaching import release
 
     with _told_without_traceback():
         click.echo(f"For students: {release.make_zip(out)}")
@@ -229,7 +233,7 @@ def student(out):
 )
 def grade(submissions, out):
     """Grade SUBMISSIONS, a folder with one folder of notebooks for each student. It runs their code."""
-    from vae_course import grading
+    from vae_course.teaching import grading
 
     with _told_without_traceback():
         rows = grading.grade(submissions, out)
@@ -244,22 +248,22 @@ def grade(submissions, out):
 @notebooks_option
 def refresh(lessons, notebooks):
     """Execute LESSONS and exercises ("01", "ex01" ...), or all, on MNIST and store their clean outputs."""
-    from vae_course import course
+    from vae_course.teaching.notebooks import find_lessons, refresh
 
     os.environ["VAE_COURSE_DATASET"] = "mnist"
     with _told_without_traceback():
-        for path in course.find_lessons(notebooks, lessons, exercises=True):
-            course.refresh(path)
+        for path in find_lessons(notebooks, lessons, exercises=True):
+            refresh(path)
 
 
 @main.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def tidy(files):
     """Remove execution noise from notebook FILES, and keep their outputs."""
-    from vae_course import course
+    from vae_course.teaching import notebooks
 
     with _told_without_traceback():
-        changed = [file for file in files if course.tidy(file)]
+        changed = [file for file in files if notebooks.tidy(file)]
     for file in changed:
         click.echo(f"tidied {file}")
     sys.exit(1 if changed else 0)  # as pre-commit expects of a hook that changes files

@@ -1,214 +1,239 @@
-"""Train a model in a folder: one bar, a state saved at each epoch's end, Ctrl-C at any time."""
+"""How to train the course's models: the lecture's recipe, a fast one, and the best that an hour buys."""
 
-import contextlib
 import dataclasses
 import math
-import os
-import signal
-import sys
-import time
 
 import keras
-from tqdm import tqdm
+import numpy as np
+import tensorflow as tf
 
-from vae_course import recipes, runs
-from vae_course.evaluation import METRICS, evaluate
-from vae_course.opening import load_keras
+from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder, check_images
+from vae_course.quick_vae import QuickVAE
 
 
-def first_card(settings, data):
-    """Make the card of a run that has not begun.
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a training is made of, apart from network, loss and data."""
+
+    optimizer: str  # "rmsprop" or "adam"
+    learning_rate: float  # the largest
+    batch_size: int
+    epochs: int
+    # The rate grows from 0 during the first tenth, an epoch at least (full steps from random weights can
+    # switch off every ReLU for good), then falls to 0 along half a cosine. Without: always the same.
+    decay: bool = False
+    # How much of the running mean of squared gradients a step keeps; None for the optimizer's own default.
+    memory: float | None = None
+
+
+RECIPES = {
+    "lecture": Recipe("rmsprop", 1e-3, 64, 50),
+    "fast": Recipe("adam", 6e-3, 128, 14, decay=True, memory=0.99),
+    "best": Recipe("adam", 4e-3, 128, 250, decay=True, memory=0.99),
+}
+# The embedded digits have 1,500 training images: smaller batches, more epochs.
+DIGITS = {
+    "lecture": RECIPES["lecture"],
+    "fast": Recipe("adam", 2e-3, 32, 100, decay=True),
+    "best": Recipe("adam", 2e-3, 32, 300, decay=True),
+}
+
+
+def find(name, dataset):
+    """Look up a recipe.
 
     Args:
-        settings: Dictionary with the keys of `plans.DEFAULTS`.
-        data: What `load_digits` returns.
+        name: "lecture", "fast" or "best".
+        dataset: Name of the data set, such as `load_digits` gives it.
 
     Returns:
-        Dictionary: what `train` needs to know.
-    """
-    recipe = recipes.find(settings["recipe"], data.name)
-    recipe = dataclasses.replace(recipe, epochs=settings["epochs"] or recipe.epochs)
-    return {
-        "dataset": data.name,
-        "recipe": {"name": settings["recipe"], **dataclasses.asdict(recipe)},
-        **{key: settings[key] for key in ("latent_dim", "beta", "seed")},
-    }
-
-
-def train(folder, card, data):
-    """Train the model that a card describes, or go on with it, and leave a folder with all about it.
-
-    Ctrl-C stops it after the batch at hand; the model is then the one after the last whole epoch.
-
-    Args:
-        folder: Path of the run's folder; it is made if it is not there.
-        card: What `first_card` returned or, to go on, `runs.read_card`.
-        data: What `load_digits` returns.
-
-    Returns:
-        The new card; its "status" is "complete" or "interrupted".
+        A `Recipe`.
 
     Raises:
-        ValueError: If the folder's model is not the one of the card, or a file is damaged.
-        OSError: If a file cannot be written.
+        ValueError: If there is no recipe of that name.
     """
-    card = card | {"resumed": card["resumed"] + 1 if "status" in card else 0}
-    with _noted_interrupts() as pressed:
-        recipe = _recipe(folder, card)
-        model, rows = _open(folder, card, recipe, data)
-        runs.write_json(folder / "card.json", _new_card(card, model, rows, {}, "running"))
-        if not (folder / "vae.keras").exists():
-            runs.write_atomically(folder / "vae.keras", model.save)
-        scores, callbacks = {}, [Keep(folder, model, rows), Stop(pressed)]
-        try:
-            _fit(model, recipe, data, card["seed"], rows, callbacks)
-            scores = _score(model, data, callbacks[1:])
-        except KeyboardInterrupt:
-            model = load_keras(folder / "vae.keras")  # the other has seen a part of the next epoch
-        return _finish(folder, card, model, rows, scores, pressed)
+    if name not in RECIPES:
+        raise ValueError(f"There is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
+    return (DIGITS if dataset == "embedded digits" else RECIPES)[name]
 
 
-def _score(model, data, callbacks):
-    print(f"scoring: {runs.PASSES} passes over the test images", file=sys.stderr, flush=True)
-    return evaluate(model, data.x_test, runs.PASSES, callbacks)
+def make_optimizer(recipe, steps, epochs):
+    """Make a recipe's optimizer.
 
+    Args:
+        recipe: A `Recipe`.
+        steps: Steps in an epoch.
+        epochs: Epochs of the whole training, which the learning rate is planned for.
 
-def _finish(folder, card, model, rows, scores, pressed):
-    for name in ("encoder", "decoder"):
-        runs.write_atomically(folder / f"{name}.keras", getattr(model, name).save)
-    card = _new_card(card, model, rows, scores, "interrupted" if pressed else "complete")
-    card["sha256"] = {name: runs.sha256(folder / name) for name in runs.MODELS}
-    runs.write_json(folder / "card.json", card)
-    return card
-
-
-@contextlib.contextmanager
-def _noted_interrupts():
-    """Let Ctrl-C be noted, not raised: it might hit TensorFlow or a file in the middle of something."""
-    pressed = []
-
-    def note(number, frame):
-        pressed.append(number)
-        with contextlib.suppress(OSError):
-            os.write(2, b"\nStopping ...\n")  # print may not be called by what interrupts a print
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _recipe(folder, card):
-    try:
-        return recipes.Recipe(**{k: v for k, v in card["recipe"].items() if k != "name"})
-    except TypeError as error:
-        raise ValueError(f"{folder / 'card.json'} is damaged ({error}). {runs.CURE}") from error
-
-
-def _open(folder, card, recipe, data):
-    """Return the model in its last state, or a new one, and the rows of its history."""
-    path = folder / "vae.keras"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = {key: card[key] for key in ("latent_dim", "beta", "seed")}
-        return recipes.build(recipe, data, epochs=recipe.epochs, **settings), []
-    model = load_keras(path, with_optimizer=True)
-    found = {"latent_dim": model.decoder.input_shape[-1], "beta": getattr(model, "beta", None)}
-    wanted = {name: card[name] for name in found}
-    steps = recipes.steps_per_epoch(recipe, data)
-    taken = int(model.optimizer.iterations) if model.compiled else math.nan
-    if found != wanted or taken % steps or taken > recipe.epochs * steps:
-        raise ValueError(
-            f"{path} is not this run's: it has {found} and has taken {taken} steps; by its card it has "
-            f"{wanted} and takes up to {recipe.epochs} times {steps} steps. {runs.CURE}"
+    Returns:
+        A Keras optimizer.
+    """
+    rate = recipe.learning_rate
+    if recipe.decay:
+        growing = max(steps, epochs * steps // 10)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, epochs * steps - growing), warmup_target=rate, warmup_steps=growing
         )
-    return model, runs.read_history(folder, taken // steps)
+    if recipe.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(rate, rho=recipe.memory or 0.9)
+    return keras.optimizers.Adam(rate, beta_2=recipe.memory or 0.999)
 
 
-def _fit(model, recipe, data, seed, rows, callbacks):
-    seen, steps = len(rows), recipes.steps_per_epoch(recipe, data)
-    if seen == recipe.epochs:
-        return
-    shape = {"initial": seen * steps, "total": recipe.epochs * steps, "unit": "batch", "ncols": 100}
-    with tqdm(disable=None, **shape) as bar:  # None: only on a terminal
-        callbacks = [*callbacks, Show(bar, recipe.epochs)]
-        recipes.fit(model, recipe, data, recipe.epochs, seed, callbacks)
+def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=1):
+    """Build the untrained model of a training, compiled with the recipe's optimizer.
+
+    Args:
+        recipe: A `Recipe`.
+        data: What `load_digits` returns.
+        kind: "vae", or "ae" for an `Autoencoder`.
+        latent_dim: Number of latent dimensions.
+        beta: Weight of the KL term.
+        epochs: Epochs that the training will have; None for the recipe's number.
+        seed: Seed of the weights and of the noise.
+
+    Returns:
+        `VAE` or `Autoencoder`.
+
+    Raises:
+        ValueError: If `epochs` is less than 1, or another argument makes no model.
+    """
+    epochs = recipe.epochs if epochs is None else epochs
+    if epochs < 1:
+        raise ValueError(
+            f"epochs={epochs} is no training: give 1 or more, or None for the recipe's."
+        )
+    keras.utils.set_random_seed(seed)
+    encoder, decoder = build_encoder(latent_dim), build_decoder(latent_dim)
+    model = Autoencoder(encoder, decoder) if kind == "ae" else VAE(encoder, decoder, beta)
+    model.compile(make_optimizer(recipe, steps_per_epoch(recipe, data), epochs))
+    model.optimizer.build(model.trainable_variables)
+    return model
 
 
-def _new_card(card, model, rows, scores, status):
-    command = (
-        "vae-course train --recipe {name} --dataset {short} --epochs {epochs} "
-        "--latent-dim {latent_dim} --beta {beta} --seed {seed}"
-    ).format(**card["recipe"] | card, short=runs.DATASETS[card["dataset"]])
-    seconds = sum(row["seconds"] for row in rows)
-    what = (card["dataset"], card["recipe"], card["seed"], command, seconds, scores)
-    return {
-        "status": status,
-        "epochs_done": len(rows),
-        "resumed": card["resumed"],
-        "passes": runs.PASSES,
-        **runs.make_card(model, *what),
-    }
+def steps_per_epoch(recipe, data):
+    """Return how many batches hold all training images once; the last may be smaller."""
+    return math.ceil(len(data.x_train) / recipe.batch_size)
 
 
-class Keep(keras.callbacks.Callback):
-    """At the end of each epoch, write the history, then the model: its last row may be one too many."""
+def batches(images, batch_size, seed, first_epoch, epochs):
+    """Make a stream of batches in an order that depends on the seed and the epoch alone.
 
-    def __init__(self, folder, trained, rows):
-        super().__init__()
-        self.folder, self.trained, self.rows = folder, trained, rows
+    So a training that stopped after an epoch goes on as if it had not.
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Start the clock."""
-        self.start = time.perf_counter()
+    Args:
+        images: Training images, shape `(n, 28, 28, 1)`.
+        batch_size: Images in a batch; the last one of an epoch may be smaller.
+        seed: Seed of the order.
+        first_epoch: Epoch to begin with, counted from 0.
+        epochs: Epoch to stop before.
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Write both files, each at once or not at all."""
-        seconds = round(time.perf_counter() - self.start, 2)
-        names = [prefix + name for prefix in ("", "val_") for name in METRICS if name in logs]
-        row = {"epoch": epoch + 1, "seconds": seconds} | {name: logs[name] for name in names}
-        self.rows.append(row)
-        runs.write_history(self.folder, self.rows)
-        runs.write_atomically(self.folder / "vae.keras", self.trained.save)
+    Returns:
+        `tf.data.Dataset` of tensors `(batch_size, 28, 28, 1)`, epoch after epoch.
+    """
+    images = tf.constant(images)
 
+    def one_epoch(epoch):
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(images)), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
+        )
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
-class Stop(keras.callbacks.Callback):
-    """Raise KeyboardInterrupt after the batch in which Ctrl-C was noted, or before the first."""
-
-    def __init__(self, pressed):
-        super().__init__()
-        self.pressed = pressed
-
-    def on_train_batch_end(self, *_, **__):
-        """Stop a training."""
-        if self.pressed:
-            raise KeyboardInterrupt
-
-    on_train_begin = on_test_begin = on_test_batch_end = on_train_batch_end
+    order = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
+    return order.map(lambda chosen: tf.gather(images, chosen)).prefetch(4)
 
 
-class Show(keras.callbacks.Callback):
-    """Move a bar with each batch or, where there is no terminal, print a line for each epoch."""
+def _at_once(steps):
+    """Choose how many steps Keras takes without looking up: they divide an epoch into ten parts or more."""
+    return max(n for n in range(1, max(1, steps // 10) + 1) if steps % n == 0)
 
-    def __init__(self, bar, epochs):
-        super().__init__()
-        self.bar, self.epochs, self.held_out = bar, epochs, {}
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Say which epoch it is."""
-        self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
-        self.before = epoch * self.params["steps"]
+def fit(
+    model, recipe, data, epochs=None, seed=1, callbacks=(), verbose=0, validate=True, quick=True
+):
+    """Train a model that `build` made, or go on with one that has seen some epochs.
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Move on to a batch: Keras may have taken several steps since the last one."""
-        self.bar.set_postfix({"loss": logs["loss"], **self.held_out}, refresh=False)
-        self.bar.update(self.before + batch + 1 - self.bar.n)
+    How many epochs it has seen, its optimizer knows: nothing else is needed to go on.
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Show the loss on the test images, too."""
-        self.held_out = {"val_loss": logs["val_loss"]}
-        self.bar.set_postfix({"loss": logs["loss"], **self.held_out})
-        if self.bar.disable:
-            losses = f"loss {logs['loss']:.2f}, val_loss {logs['val_loss']:.2f}"
-            print(f"epoch {epoch + 1}/{self.epochs}: {losses}", file=sys.stderr, flush=True)
+    Args:
+        model: `VAE` or `Autoencoder`, compiled; it is trained in place.
+        recipe: A `Recipe`.
+        data: What `load_digits` returns. Test images are only scored, never trained on.
+        epochs: Epochs of the whole training, the ones seen included; None for the recipe's number.
+        seed: Seed of the order of the images.
+        callbacks: Keras callbacks.
+        verbose: As in `keras.Model.fit`.
+        validate: Whether to score the test images after each epoch.
+        quick: Whether a `VAE` learns as `QuickVAE`, several steps at once: the same numbers sooner.
+
+    Returns:
+        History: a dictionary from metric to a list, one value for each epoch of this call.
+
+    Raises:
+        ValueError: If the images are not valid.
+    """
+    check_images(data.x_train, model.encoder.input_shape[1:], "x_train")
+    epochs = recipe.epochs if epochs is None else epochs
+    steps = steps_per_epoch(recipe, data)
+    seen = int(model.optimizer.iterations) // steps
+    worker, callbacks = model, list(callbacks)
+    if isinstance(model, VAE) and quick:
+        worker = QuickVAE(model.encoder, model.decoder, model.beta)
+        worker.compile(model.optimizer, steps_per_execution=_at_once(steps))
+    if isinstance(model, VAE):
+        # Keras does not save where a stream of noise was: each epoch gets one of its own. Neighbouring seeds
+        # would not do: each step adds 1, so that they would run through the same noise.
+        noise = model.encoder.get_layer("z").noise.state
+        renew = keras.callbacks.LambdaCallback(
+            lambda epoch, logs: noise.assign(
+                np.random.SeedSequence([seed, epoch]).generate_state(2)
+            )
+        )
+        callbacks = [renew, *callbacks]
+    return worker.fit(
+        batches(data.x_train, recipe.batch_size, seed, seen, epochs),
+        steps_per_epoch=steps,
+        initial_epoch=seen,
+        epochs=epochs,
+        validation_data=data.x_test if validate else None,
+        validation_batch_size=500,
+        callbacks=callbacks,
+        shuffle=False,  # the stream is
+        verbose=verbose,
+    ).history
+
+
+def train(
+    recipe,
+    data,
+    kind="vae",
+    latent_dim=100,
+    beta=1.0,
+    epochs=None,
+    seed=1,
+    callbacks=(),
+    verbose=0,
+    validate=True,
+):
+    """Train a model from scratch: `build`, then `fit`.
+
+    Args:
+        recipe: "lecture", "fast", "best", or a `Recipe`.
+        data: As in `fit`.
+        kind: As in `build`.
+        latent_dim: As in `build`.
+        beta: As in `build`.
+        epochs: How often every training image is seen; None for the recipe's number.
+        seed: Seed of the weights, the noise and the order of the images.
+        callbacks: As in `fit`.
+        verbose: As in `fit`.
+        validate: As in `fit`.
+
+    Returns:
+        The trained model, compiled, and its history.
+
+    Raises:
+        ValueError: If there is no such recipe, or another argument makes no training.
+    """
+    recipe = find(recipe, data.name) if isinstance(recipe, str) else recipe
+    model = build(recipe, data, kind, latent_dim, beta, epochs, seed)
+    return model, fit(model, recipe, data, epochs, seed, callbacks, verbose, validate)

@@ -10,9 +10,9 @@ from lesson_page import Lesson
 from PIL import Image
 from pins import ROOT
 
-from vae_course import checkpoints, latent
+from vae_course import latent, pretrained
 from vae_course.data import load_digits
-from vae_course.widgets import DigitMorph
+from vae_course.explorers import DigitMorph
 
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 EXPLORERS = {
@@ -57,7 +57,7 @@ def digits():
 @pytest.fixture(scope="module")
 def model(digits):
     """Give a function that loads the shipped model for these data."""
-    return lambda name: checkpoints.load(
+    return lambda name: pretrained.load(
         f"{name}-{'mnist' if digits.name == 'MNIST' else 'digits'}"
     )[0]
 

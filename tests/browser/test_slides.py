@@ -13,9 +13,9 @@ import nbformat
 import pytest
 from pins import ROOT
 
-from vae_course import course
-from vae_course.pages import write_page
-from vae_course.slides import build, exporter
+from vae_course.teaching import notebooks
+from vae_course.teaching.pages import write_page
+from vae_course.teaching.slides import build, exporter
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in LESSONS]
@@ -161,7 +161,7 @@ def test_the_command_builds_all_decks_their_pdfs_and_an_index(browser, tmp_path,
 def test_lesson_pages_need_no_network(browser, tmp_path, name):
     """The pages of `make run`: formulas drawn, figures there, nothing asked for elsewhere."""
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    write_page(notebook, tmp_path / "page.html", course.title_of(notebook))
+    write_page(notebook, tmp_path / "page.html", notebooks.title_of(notebook))
     with decks.opened(browser, tmp_path / "page.html") as (page, asked):
         page.wait_for_function("() => MathJax.startup.promise.then(() => true)")
         whole(page, asked)

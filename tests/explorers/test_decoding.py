@@ -1,0 +1,72 @@
+"""Checked arguments, and a decoder that is fast and exact."""
+
+import keras
+import numpy as np
+import pytest
+from conftest import make_decoder, pictures_of
+from keras import layers
+
+from vae_course.explorers import DigitMorph, LatentMap, LatentTraversal, decoding
+
+PLANE = np.random.default_rng(0).normal(size=(20, 2)).astype("float32")
+DIGITS = np.arange(20) % 10
+
+
+def test_the_quick_decoder_is_the_decoder(decoder, codes):
+    """Any number of vectors, the same pictures as by hand; what is trained later is seen."""
+    quick = decoding.quick_decoder(decoder, 5)
+    for n in (1, 7):
+        np.testing.assert_allclose(quick(codes[:n]), pictures_of(decoder, codes[:n]), atol=1e-5)
+    weights = decoder.get_weights()
+    decoder.set_weights([w + 0.5 for w in weights])
+    np.testing.assert_allclose(quick(codes[:3]), pictures_of(decoder, codes[:3]), atol=1e-5)
+    decoder.set_weights(weights)
+
+
+@pytest.mark.parametrize(
+    ("codes", "labels", "message"),
+    [
+        (np.zeros((0, 5)), [], r"shape \(0, 5\): give at least one"),
+        (np.zeros(5), [1], r"shape \(5,\): give at least one"),
+        (np.full((3, 5), np.nan), [1, 2, 3], "3 rows that are not finite.*row 0 first"),
+        (np.array([[0.0, 1], [0, np.inf]]), [1, 2], "1 rows that are not finite.*row 1 first"),
+        (np.zeros((3, 5)), [1, 2], r"labels has shape \(2,\).*one label for each"),
+    ],
+)
+def test_codes_that_cannot_be_explored_are_refused(codes, labels, message):
+    """Empty, of another shape, not finite, or without labels: the message says which."""
+    with pytest.raises(ValueError, match=message):
+        decoding.check_codes(codes, labels)
+
+
+@pytest.mark.parametrize("explorer", [DigitMorph, lambda *a: LatentTraversal(*a, np.ones(5))])
+def test_a_wrong_decoder_is_refused_when_the_explorer_is_built(explorer, codes, labels):
+    """One of another latent size, one that makes other images, one that is no model, one full of NaN."""
+    with pytest.raises(ValueError, match=r"takes vectors of shape \(4,\), but these have 5"):
+        explorer(make_decoder(4), codes, labels)
+    small = keras.Sequential([keras.Input((5,)), layers.Dense(49), layers.Reshape((7, 7, 1))])
+    with pytest.raises(ValueError, match=r"images of shape \(7, 7, 1\): give \(28, 28, 1\)"):
+        explorer(small, codes, labels)
+    with pytest.raises(ValueError, match="has no input and output shape"):
+        explorer(lambda z: z, codes, labels)
+    lost = make_decoder(5)
+    lost.set_weights([w * np.nan for w in lost.get_weights()])
+    with pytest.raises(ValueError, match="answers with NaN"):
+        explorer(lost, codes, labels)
+
+
+def test_a_map_needs_models_and_two_numbers_for_each_image(codes, labels):
+    """No model at all, or one with codes of five numbers: refused by name."""
+    with pytest.raises(ValueError, match="models is empty"):
+        LatentMap({}, labels, "toy")
+    with pytest.raises(ValueError, match="codes of b have 5 numbers, but a map needs 2"):
+        LatentMap({"b": (make_decoder(5), codes)}, labels, "toy")
+    with pytest.raises(ValueError, match=r"takes vectors of shape \(5,\), but these have 2"):
+        LatentMap({"c": (make_decoder(5), PLANE)}, DIGITS, "toy")
+
+
+def test_a_traversal_needs_one_kl_for_each_dimension(decoder, codes, labels):
+    """Too few, or not finite: refused with both shapes."""
+    for kl in (np.ones(4), np.full(5, np.nan)):
+        with pytest.raises(ValueError, match=r"kl has shape .*codes \(60, 5\): give one finite"):
+            LatentTraversal(decoder, codes, labels, kl)

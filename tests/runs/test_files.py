@@ -1,0 +1,177 @@
+"""The folder of a training run: whole files, honest cards, and damage that is named."""
+
+import hashlib
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from vae_course.runs import files
+
+ROWS = [{"epoch": n, "seconds": 1.5, "loss": 10.1 / n, "val_loss": 11.3 / n} for n in (1, 2, 3)]
+CARD = {
+    "status": "complete",
+    "epochs_done": 3,
+    "resumed": 0,
+    "passes": 10,
+    "dataset": "MNIST",
+    "latent_dim": 2,
+    "beta": 1.0,
+    "seed": 1,
+    "recipe": {"name": "fast", "epochs": 3},
+    "sha256": {name: hashlib.sha256(name.encode()).hexdigest() for name in files.MODELS},
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Give a folder with the card and files that stand for models."""
+    files.write_json(tmp_path / "card.json", CARD)
+    for name in files.MODELS:
+        (tmp_path / name).write_bytes(name.encode())
+    files.write_history(tmp_path, ROWS)
+    return tmp_path
+
+
+def test_a_file_is_replaced_at_once(tmp_path):
+    """While the new one is written, the old one is whole; then nothing else is left."""
+    path = tmp_path / "state.keras"
+    path.write_text("old")
+    seen = []
+
+    def write(file):
+        file.write_text("half")
+        seen.append((path.read_text(), file.parent, file.suffix))
+        file.write_text("new")
+
+    files.write_atomically(path, write)
+    assert seen == [("old", tmp_path, ".keras")]
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_a_file_that_cannot_be_written_stays_what_it_was(tmp_path, error):
+    """The old content is there, the half-written file is not."""
+    path = tmp_path / "card.json"
+    path.write_text("old")
+
+    def write(file):
+        file.write_text("half")
+        raise error
+
+    with pytest.raises(type(error)):
+        files.write_atomically(path, write)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_digest_is_that_of_the_content(tmp_path):
+    """SHA-256 of "abc", from FIPS 180-2, appendix B.1."""
+    (tmp_path / "file").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert files.sha256(tmp_path / "file") == expected
+
+
+@pytest.mark.parametrize("beta, kind", [(0.5, "vae"), (None, "ae")])
+def test_a_card_tells_model_settings_versions_and_scores(beta, kind):
+    """Means and spread apart, six digits; what is not finite becomes null."""
+    model = SimpleNamespace(decoder=SimpleNamespace(input_shape=(None, 7)), count_params=lambda: 42)
+    if beta is not None:
+        model.beta = beta
+    scores = {"loss": (28.2170208, 0.0123456789), "mse": (float("nan"), float("inf"))}
+    card = files.make_card(model, "MNIST", {"epochs": 3}, 5, "make it", 12.345, scores)
+    assert card["kind"] == kind and card["beta"] == beta
+    assert (card["latent_dim"], card["parameters"], card["seconds"]) == (7, 42, 12.3)
+    assert card["recipe"] == {"epochs": 3} and (card["seed"], card["command"]) == (5, "make it")
+    assert set(card["versions"]) == {"python", "keras", "tensorflow", "numpy"}
+    assert card["test_scores"] == {"loss": 28.217, "mse": None}
+    assert card["test_spread"] == {"loss": 0.0123457, "mse": None}
+    json.dumps(card, allow_nan=False)
+
+
+def test_a_card_is_read_as_it_was_written(folder):
+    """And the files that it names are accepted."""
+    assert files.read_card(folder) == CARD
+    files.check_files(folder, CARD)
+
+
+def test_a_folder_without_a_card_is_no_run(tmp_path):
+    """The error names the folder and what to do."""
+    with pytest.raises(FileNotFoundError, match=rf"{tmp_path} holds no run.*leave out --resume"):
+        files.read_card(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "asleep"},
+        {"dataset": "CIFAR"},
+        {"dataset": ["MNIST"]},
+        {"seed": None},
+        {"recipe": "fast"},
+        {"recipe": {"name": "fast"}},
+        {"sha256": {}},
+    ],
+)
+def test_a_damaged_card_is_refused(folder, change):
+    """The error names the file and how to start anew."""
+    files.write_json(folder / "card.json", CARD | change)
+    with pytest.raises(ValueError, match=r"card\.json is damaged.*--out"):
+        files.read_card(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"card"', "{}", "\x00"])
+def test_a_card_that_is_no_card_is_refused(folder, text):
+    """Half a file, or something else."""
+    (folder / "card.json").write_text(text)
+    with pytest.raises(ValueError, match=r"card\.json is damaged"):
+        files.read_card(folder)
+
+
+@pytest.mark.parametrize("name", files.MODELS)
+@pytest.mark.parametrize("status", ["complete", "interrupted"])
+def test_a_model_that_is_missing_or_another_is_refused(folder, name, status):
+    """One byte changed, or no file: its name is told."""
+    card = CARD | {"status": status}
+    (folder / name).write_bytes(b"Vae.keras")
+    with pytest.raises(ValueError, match=rf"{name} is damaged: its digest"):
+        files.check_files(folder, card)
+    (folder / name).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{name} is missing"):
+        files.check_files(folder, card)
+
+
+def test_a_killed_run_needs_its_model_only_once_an_epoch_is_over(folder):
+    """Killed before the first state was written, it starts from nothing; later, a loss is told."""
+    card = {**CARD, "status": "running"}
+    (folder / "encoder.keras").unlink()
+    files.check_files(folder, card)
+    (folder / "vae.keras").unlink()
+    with pytest.raises(FileNotFoundError, match=r"vae\.keras is missing"):
+        files.check_files(folder, card)
+    (folder / "history.csv").unlink()
+    files.check_files(folder, card)
+
+
+def test_a_history_is_read_to_the_last_digit(folder):
+    """Numbers survive the way through text; a row too many is cut."""
+    assert files.read_history(folder, 3) == ROWS
+    assert files.read_history(folder, 2) == ROWS[:2]
+    assert files.read_history(folder, 0) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "epoch,loss\n1,2\n", "epoch,loss\n1,a\n2,3\n", "a,b\n1,2\n3,4\n", "epoch,loss\n1,2\n\x00"],
+)
+def test_a_history_that_lacks_epochs_or_numbers_is_refused(folder, text):
+    """The error names the file."""
+    (folder / "history.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"history\.csv is (missing or )?damaged.*--out"):
+        files.read_history(folder, 2)
+
+
+def test_a_missing_history_is_refused(folder):
+    """It cannot be made anew."""
+    (folder / "history.csv").unlink()
+    with pytest.raises(ValueError, match=r"history\.csv is missing"):
+        files.read_history(folder, 1)

@@ -1,0 +1,108 @@
+"""What is printed: the lecture's score beside ours, and what cannot be compared said so."""
+
+from pathlib import Path
+
+import pytest
+
+from vae_course.runs import report
+
+CARD = {
+    "status": "complete",
+    "epochs_done": 14,
+    "dataset": "MNIST",
+    "latent_dim": 100,
+    "beta": 1.0,
+    "seconds": 412.3,
+    "passes": 10,
+    "recipe": {"name": "fast", "epochs": 14},
+    "test_scores": {"loss": 28.1234, "mse": 0.0201234},
+    "test_spread": {"loss": 0.0321, "mse": 0.0000456},
+}
+SCORE = {"mean": 28.1234, "spread": 0.03, "expected": (26.9, 28.6), "verdict": "within"}
+REPORT = {
+    "dataset": "MNIST",
+    "images": 10000,
+    "trained_on": "MNIST",
+    "kind": "vae",
+    "latent_dim": 100,
+    "beta": 1.0,
+    "passes": 10,
+    "scores": {
+        "loss": SCORE,
+        "reconstruction": SCORE | {"mean": 16.4, "expected": (14.5, 16), "verdict": "worse"},
+        "mse": SCORE | {"mean": 0.0201234, "spread": 0.0000456, "expected": (0.0185, 0.0223)},
+        "active_units": {"mean": 2.0, "spread": 0.0, "expected": (2, 2), "verdict": "within"},
+    },
+    "note": "",
+    "yardsticks": {"mean_image": 52.8964},
+}
+
+
+def test_a_score_stands_beside_the_lectures():
+    """[loss, mse] as the lecture prints it, on a named data set; nothing warns where all is equal."""
+    text = report.of_training(CARD, Path("out"))
+    assert "score is [28.123, 0.02012], the mean of 10 passes over the test set of MNIST" in text
+    assert "+- [0.032, 0.00005]" in text
+    assert "[28.217, 0.01979] on MNIST, latent_dim 100, beta 1, after 50 epochs" in text
+    assert "cannot be compared" not in text
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"dataset": "embedded digits"}, "embedded digits, latent_dim 100, beta 1."),
+        ({"latent_dim": 2}, "MNIST, latent_dim 2, beta 1."),
+        ({"beta": 0.5}, "MNIST, latent_dim 100, beta 0.5."),
+    ],
+)
+def test_what_cannot_be_compared_is_said_to_be(change, told):
+    """Another data set, latent_dim or beta."""
+    text = report.of_training(CARD | change, Path("out"))
+    assert f"These two cannot be compared: this run is on {told}" in text
+
+
+@pytest.mark.parametrize(
+    "done, state", [(0, "the untrained model"), (3, "the model after epoch 3")]
+)
+def test_an_interrupted_run_says_what_there_is_and_how_to_go_on(done, state):
+    """No score, but a command."""
+    card = CARD | {"status": "interrupted", "epochs_done": done, "test_scores": {}}
+    text = report.of_training(card, Path("my run"))
+    assert f"Interrupted after {done} of 14 epochs" in text
+    assert f"{Path('my run', 'vae.keras')} is {state}" in text
+    assert 'vae-course train --resume --out "my run"' in text and "score" not in text
+
+
+def test_scores_are_set_in_a_table():
+    """Mean, spread, range and verdict in a row; one value for a range without width."""
+    text = report.of_scores(REPORT)
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "loss 28.123 0.030 26.9 to 28.6 within" in rows
+    assert "reconstruction 16.400 0.030 14.5 to 16 worse" in rows
+    assert "MSE 0.02012 0.00005 0.0185 to 0.0223 within" in rows
+    assert "active units 2 0 2 within" in rows
+    assert "trained on MNIST, scored on the 10,000 test images of MNIST" in rows
+    assert "over 10 sampling seeds" in text and "costs 52.896 (KL 0): this is better" in text
+
+
+def test_without_a_range_the_yardstick_is_left():
+    """The reason is told; a loss above the yardstick is called so, and so is one that is no number."""
+    bare = {"expected": None, "verdict": None}
+    for mean in (60.0, None):
+        scores = {"loss": SCORE | bare | {"mean": mean}}
+        note = {"note": "no range measured for latent_dim=7", "trained_on": None}
+        text = report.of_scores(REPORT | note | {"scores": scores})
+        assert "no range measured for latent_dim=7" in text and "trained on" not in text
+        assert "this is NOT better" in text
+        assert ("nan" if mean is None else "60.000") in text and "None" not in text
+
+
+def test_an_autoencoder_has_two_rows():
+    """Its loss is its reconstruction; there is no beta, no spread over seeds."""
+    names = ("loss", "reconstruction", "mse")
+    scores = {name: REPORT["scores"][name] for name in names}
+    change = {"kind": "ae", "beta": None, "passes": 1, "scores": scores}
+    text = report.of_scores(REPORT | change)
+    starts = [line[:21] for line in text.splitlines()]
+    assert "reconstruction = loss" in starts and not any(s.startswith("loss") for s in starts)
+    assert "beta" not in text and "seeds" not in text and "KL (nats)" not in text

@@ -1,0 +1,178 @@
+"""What a training shall do: defaults, contradictions, bad numbers and bad folders, told before it starts."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from test_files import CARD
+from tiny import tiny_digits
+
+from vae_course.runs import files, settings
+
+NOTHING = dict.fromkeys(settings.DEFAULTS)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Work in a folder of the test's own, with blobs for data."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(settings, "load_digits", tiny_digits)
+    return tmp_path
+
+
+@pytest.fixture
+def run(here):
+    """Give the folder of a run that was killed before its first state."""
+    folder = here / "run"
+    folder.mkdir()
+    card = CARD | {"status": "running", "dataset": "embedded digits"}
+    files.write_json(folder / "card.json", card)
+    return folder
+
+
+def test_without_options_it_is_the_fast_recipe_in_a_folder_of_its_own():
+    """The folder is named after recipe, latent dimensions and data set; it is not made yet."""
+    out, chosen, data = settings.new_run(None, NOTHING)
+    assert out == Path("build/train/fast-100-digits") and not Path("build").exists()
+    expected = {"recipe": "fast", "latent_dim": 100, "beta": 1.0, "seed": 1, "epochs": None}
+    assert chosen == expected | {"dataset": "digits"}
+    assert len(data.x_train) == 96
+
+
+def test_options_are_taken():
+    """Zero is a value: a seed of 0, a beta of 0."""
+    wanted = {"recipe": "best", "epochs": 2, "latent_dim": 7, "beta": 0.0, "seed": 0}
+    out, chosen, _ = settings.new_run(None, NOTHING | wanted)
+    assert out == Path("build/train/best-7-digits")
+    assert chosen == wanted | {"dataset": "digits"}
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("epochs", 0),
+        ("epochs", -5),
+        ("latent_dim", 0),
+        ("beta", -1.0),
+        ("beta", float("nan")),
+        ("beta", float("inf")),
+        ("seed", -1),
+        ("seed", 2**32),
+    ],
+)
+def test_numbers_that_make_no_training_are_refused(name, value, monkeypatch):
+    """Before data are looked for; the error names value and cure."""
+    monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
+    with pytest.raises(ValueError, match=rf"{name}={value}.*give"):
+        settings.new_run(None, NOTHING | {name: value})
+
+
+@pytest.mark.parametrize("name, value", [("epochs", 1), ("beta", 0.0), ("seed", 2**32 - 1)])
+def test_numbers_at_the_edge_are_taken(name, value):
+    """The ends of the ranges belong to them."""
+    assert settings.new_run(None, NOTHING | {name: value})[1][name] == value
+
+
+def test_a_folder_that_holds_something_is_left_alone(here):
+    """The error names it; what is in it stays."""
+    (here / "mine").mkdir()
+    (here / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(FileExistsError, match=r"mine is not empty.*--out\.$"):
+        settings.new_run(here / "mine", NOTHING)
+    assert (here / "mine" / "thesis.tex").read_text() == "x"
+    assert [path.name for path in here.iterdir()] == ["mine"]
+
+
+def test_a_folder_that_holds_a_run_can_be_gone_on_with(run):
+    """The error says how; an empty folder is taken."""
+    with pytest.raises(FileExistsError, match="run is not empty.*--resume"):
+        settings.new_run(run, NOTHING)
+    (run / "card.json").unlink()
+    assert settings.new_run(run, NOTHING)[0] == run
+
+
+def test_the_default_folder_is_looked_at_as_well():
+    """A second run of the same name does not overwrite the first."""
+    folder = Path("build/train/fast-100-digits")
+    folder.mkdir(parents=True)
+    (folder / "vae.keras").touch()
+    with pytest.raises(FileExistsError, match="fast-100-digits is not empty"):
+        settings.new_run(None, NOTHING)
+
+
+@pytest.mark.parametrize("below", [(), ("sub",), ("sub", "deeper")])
+def test_a_file_in_the_way_is_refused(here, below, monkeypatch):
+    """Neither the file nor a path below it can be a folder; data are not looked for."""
+    (here / "file").write_text("x")
+    monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
+    with pytest.raises(OSError, match="Nothing can be written to .*file.*--out"):
+        settings.new_run(here.joinpath("file", *below), NOTHING)
+    assert (here / "file").read_text() == "x"
+
+
+def test_a_folder_that_cannot_be_written_is_refused(here, run, monkeypatch):
+    """For a new run as for an old one, with the system's reason."""
+
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(OSError, match=r"new \(Permission denied\)"):
+        settings.new_run(here / "new", NOTHING)
+    with pytest.raises(OSError, match=r"run \(Permission denied\)"):
+        settings.old_run(run, NOTHING)
+
+
+def test_an_old_run_goes_on_by_its_card(run, monkeypatch):
+    """No option is needed; those that say the same, and a data set "auto", are no contradiction."""
+    monkeypatch.setenv("VAE_COURSE_DATASET", "mnist")  # no option: the card wins
+    out, card, data = settings.old_run(run, NOTHING)
+    assert out == run and card["latent_dim"] == 2 and data.name == "embedded digits"
+    same = {"recipe": "fast", "epochs": 3, "latent_dim": 2, "beta": 1.0, "seed": 1}
+    settings.old_run(run, same | {"dataset": "digits"})
+    settings.old_run(run, same | {"dataset": "auto"})
+
+
+def test_an_old_run_is_found_by_the_options_of_a_new_one(run):
+    """Without --out, the default folder of those options."""
+    folder = Path("build/train/fast-2-digits")
+    folder.parent.mkdir(parents=True)
+    run.rename(folder)
+    assert settings.old_run(None, NOTHING | {"latent_dim": 2})[0] == folder
+
+
+@pytest.mark.parametrize(
+    "name, value, told",
+    [
+        ("recipe", "best", "--recipe best .*says fast"),
+        ("dataset", "mnist", "--dataset mnist .*says digits"),
+        ("epochs", 4, "--epochs 4 .*says 3"),
+        ("latent_dim", 3, "--latent-dim 3 .*says 2"),
+        ("beta", 0.0, r"--beta 0\.0 .*says 1\.0"),
+        ("seed", 0, "--seed 0 .*says 1"),
+    ],
+)
+def test_an_option_that_contradicts_the_card_is_refused(run, name, value, told):
+    """Both values are named."""
+    with pytest.raises(ValueError, match=told):
+        settings.old_run(run, NOTHING | {name: value})
+
+
+@pytest.mark.parametrize("change", [{"beta": -1}, {"seed": "one"}, {"latent_dim": 0}])
+def test_a_card_with_settings_that_make_no_training_is_refused(run, change):
+    """Numbers in a card are no better than those of a user."""
+    files.write_json(run / "card.json", files.read_card(run) | change)
+    with pytest.raises(ValueError, match=r"card\.json is damaged.*--out"):
+        settings.old_run(run, NOTHING)
+
+
+def test_a_complete_run_needs_no_data(run, monkeypatch):
+    """But its files have to be those of the card."""
+    card = files.read_card(run) | {"status": "complete"}
+    files.write_json(run / "card.json", card)
+    monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
+    with pytest.raises(FileNotFoundError, match=r"vae\.keras is missing"):
+        settings.old_run(run, NOTHING)
+    for name in files.MODELS:
+        (run / name).write_bytes(name.encode())
+    assert settings.old_run(run, NOTHING) == (run, card, None)

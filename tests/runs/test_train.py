@@ -1,0 +1,333 @@
+"""Training in a folder: what it leaves, and that neither Ctrl-C nor a kill can spoil it."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+
+import keras
+import numpy as np
+import pytest
+from tiny import start_program, tiny_digits
+
+from vae_course import training
+from vae_course.models import VAE
+from vae_course.runs import evaluate, files, settings, train
+
+EPOCHS = 3
+SETTINGS = settings.DEFAULTS | {"epochs": EPOCHS, "latent_dim": 3, "beta": 0.5, "seed": 4}
+OPTIONS = "--epochs 3 --latent-dim 3 --beta 0.5 --seed 4".split()
+NOTHING = dict.fromkeys(settings.DEFAULTS)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Give the folder of a run without incident, and copies of what a kill before each change would leave."""
+    root = tmp_path_factory.mktemp("whole")
+    folder, copies = root / "run", []
+    replace = os.replace
+
+    def copy_and_replace(source, target):
+        copies.append(root / f"{len(copies) + 1} before {target.name}")
+        shutil.copytree(folder, copies[-1])
+        replace(source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", copy_and_replace)
+        train.train(folder, train.first_card(SETTINGS, tiny_digits()), tiny_digits())
+    return folder, copies
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Give a function that starts the same run in another folder; it returns the folder and the card."""
+
+    def start():
+        card = train.first_card(SETTINGS, tiny_digits())
+        return tmp_path / "run", train.train(tmp_path / "run", card, tiny_digits())
+
+    return start
+
+
+@pytest.fixture(autouse=True)
+def blobs(monkeypatch):
+    """Let resumed runs find blobs where they look for digits."""
+    monkeypatch.setattr(settings, "load_digits", tiny_digits)
+
+
+def resume(folder):
+    """Go on with a run as --resume does."""
+    return train.train(*settings.old_run(folder, NOTHING))
+
+
+def history(folder):
+    """Read a history without its seconds."""
+    with open(folder / "history.csv", newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def assert_same_run(folder, other):
+    """Compare every bit of two runs' weights, and every digit of their histories."""
+    weights, others = (
+        keras.models.load_model(path / "vae.keras").get_weights() for path in (folder, other)
+    )
+    for ours, theirs in zip(weights, others, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert history(folder) == history(other)
+    cards = [files.read_card(path) for path in (folder, other)]
+    for key in ("status", "epochs_done", "test_scores", "test_spread", "command", "recipe"):
+        assert cards[0][key] == cards[1][key], key
+    assert sorted(os.listdir(folder)) == sorted(os.listdir(other))
+
+
+def test_a_run_leaves_models_history_and_card(whole):
+    """Five files and no other; digests, settings and epochs are right; no path, no host in the card."""
+    folder, _ = whole
+    assert sorted(os.listdir(folder)) == sorted([*files.MODELS, "card.json", "history.csv"])
+    card = files.read_card(folder)
+    assert (card["status"], card["epochs_done"], card["resumed"]) == ("complete", EPOCHS, 0)
+    assert card["recipe"]["name"] == "fast" and card["recipe"]["epochs"] == EPOCHS
+    assert (card["dataset"], card["kind"]) == ("embedded digits", "vae")
+    assert (card["latent_dim"], card["beta"], card["seed"]) == (3, 0.5, 4)
+    assert card["sha256"] == {name: files.sha256(folder / name) for name in files.MODELS}
+    text = (folder / "card.json").read_text()
+    assert str(folder.parent) not in text and socket.gethostname() not in text
+    seconds = sum(float(row["seconds"]) for row in csv.DictReader(open(folder / "history.csv")))
+    assert card["seconds"] == pytest.approx(seconds, abs=0.06)
+
+
+def test_a_cards_command_makes_the_run(whole, tmp_path):
+    """Its words are options that lead to the same settings."""
+    from vae_course.cli import train as command_line
+
+    command = files.read_card(whole[0])["command"].split()
+    assert command[:2] == ["vae-course", "train"]
+    wanted = command_line.make_context("train", command[2:]).params
+    assert wanted.pop("out") is None and wanted.pop("resume") is False
+    _, chosen, _ = settings.new_run(tmp_path, wanted)
+    assert chosen == SETTINGS | {"dataset": "digits"}
+
+
+def test_a_history_has_a_row_for_each_epoch_with_every_part_of_the_loss(whole):
+    """On training and test images, in the order of a table; the parts make the loss."""
+    rows = list(csv.DictReader(open(whole[0] / "history.csv")))
+    metrics = ["loss", "reconstruction", "kl", "mse"]
+    names = ["epoch", "seconds", *metrics, *(f"val_{name}" for name in metrics)]
+    assert list(rows[0]) == names and [row["epoch"] for row in rows] == ["1", "2", "3"]
+    for row in rows:
+        row = {key: float(value) for key, value in row.items()}
+        loss = row["val_reconstruction"] + 0.5 * row["val_kl"]
+        assert row["val_loss"] == pytest.approx(loss, rel=1e-4)
+
+
+def test_the_three_models_load_and_are_one(whole):
+    """Encoder and decoder have the VAE's weights; the VAE has an optimizer to go on with."""
+    folder, _ = whole
+    vae, encoder, decoder = (keras.models.load_model(folder / name) for name in files.MODELS)
+    assert type(vae) is VAE and vae.beta == 0.5
+    assert int(vae.optimizer.iterations) == EPOCHS * 3  # 96 blobs in batches of 32
+    for ours, theirs in ((vae.encoder, encoder), (vae.decoder, decoder)):
+        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_trains_what_the_recipe_alone_would(whole):
+    """Without folder, bar and callbacks, the same settings lead to the same bits and the same history."""
+    settings = {key: SETTINGS[key] for key in ("latent_dim", "beta", "epochs", "seed")}
+    model, losses = training.train("fast", tiny_digits(), **settings)
+    saved = keras.models.load_model(whole[0] / "vae.keras")
+    for ours, theirs in zip(model.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert [row["val_loss"] for row in files.read_history(whole[0], EPOCHS)] == losses["val_loss"]
+
+
+def test_a_cards_scores_are_those_of_the_saved_model(whole):
+    """Evaluated anew, to the six digits of the card."""
+    card = files.read_card(whole[0])
+    vae = keras.models.load_model(whole[0] / "vae.keras")
+    scores = evaluate.evaluate(vae, tiny_digits().x_test, card["passes"])
+    for name, (mean, deviation) in scores.items():
+        assert card["test_scores"][name] == pytest.approx(mean, rel=1e-5), name
+        assert card["test_spread"][name] == pytest.approx(deviation, rel=1e-4), name
+
+
+def test_a_kill_at_any_moment_leaves_the_last_whole_epoch(whole):
+    """Before each change of a file: the state is whole, and the history goes exactly as far."""
+    folder, copies = whole
+    names = [copy.name.split()[-1] for copy in copies]
+    epochs = ["history.csv", "vae.keras"] * EPOCHS
+    assert names == [
+        "card.json",
+        "vae.keras",
+        *epochs,
+        "encoder.keras",
+        "decoder.keras",
+        "card.json",
+    ]
+    rows = files.read_history(folder, EPOCHS)
+    for number, copy in enumerate(copies[1:], 1):
+        _, card, data = settings.old_run(copy, NOTHING)
+        assert card["status"] == "running"
+        model, found = train._open(copy, card, train._recipe(copy, card), data)
+        epoch = min(max(0, (number - 2) // 2), EPOCHS)
+        assert found == rows[:epoch], copy.name
+        assert int(model.optimizer.iterations) == 3 * epoch, copy.name
+
+
+def test_before_its_card_a_run_is_nothing(whole):
+    """Killed that early, it is told to start; what is there is no model yet."""
+    first = whole[1][0]
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        settings.old_run(first, NOTHING)
+    assert os.listdir(first) == ["card.unfinished.json"]
+
+
+@pytest.mark.parametrize("number", [2, 6, 11])
+def test_a_killed_run_goes_on_to_the_same_place(whole, number, tmp_path):
+    """Killed before the first state, with a row too many, or before its last card: no bit differs."""
+    folder, copies = whole
+    shutil.copytree(copies[number - 1], tmp_path / "run")
+    card = resume(tmp_path / "run")
+    assert card["resumed"] == 1
+    assert_same_run(tmp_path / "run", folder)
+
+
+def press_before_file(monkeypatch, number):
+    """Press Ctrl-C in the middle of writing the file of that number."""
+    calls, fsync = [], os.fsync
+
+    def press(file):
+        calls.append(file)
+        if len(calls) == number:
+            signal.raise_signal(signal.SIGINT)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", press)
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_the_untrained_model(start, whole, monkeypatch):
+    """Pressed while it is saved; the card says so, and a second press changes nothing."""
+    for_good = signal.getsignal(signal.SIGINT)
+    press_before_file(monkeypatch, 2)
+    write_json = files.write_json
+    monkeypatch.setattr(
+        files, "write_json", lambda *a: (signal.raise_signal(signal.SIGINT), write_json(*a))
+    )
+    folder, card = start()
+    assert signal.getsignal(signal.SIGINT) is for_good
+    assert (card["status"], card["epochs_done"], card["test_scores"]) == ("interrupted", 0, {})
+    assert card == files.read_card(folder) and not (folder / "history.csv").exists()
+    files.check_files(folder, card)
+    vae = keras.models.load_model(folder / "vae.keras")
+    untrained = keras.models.load_model(whole[1][2] / "vae.keras")
+    for ours, theirs in zip(vae.get_weights(), untrained.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_ctrl_c_in_an_epoch_leaves_the_model_before_it(start, whole, monkeypatch):
+    """Encoder and decoder are those of the last whole epoch, too; going on leads to the same place."""
+    shown, show = [], train.Show.on_train_batch_end
+
+    def press(self, batch, logs):
+        shown.append(batch)
+        if len(shown) == 5:  # the second of epoch 2
+            signal.raise_signal(signal.SIGINT)
+        show(self, batch, logs)
+
+    monkeypatch.setattr(train.Show, "on_train_batch_end", press)
+    folder, card = start()
+    assert len(shown) <= 6
+    assert (card["status"], card["epochs_done"]) == ("interrupted", 1)
+    assert history(folder) == history(whole[0])[:1]
+    files.check_files(folder, card)
+    vae, encoder, _ = (keras.models.load_model(folder / name) for name in files.MODELS)
+    assert int(vae.optimizer.iterations) == 3
+    np.testing.assert_array_equal(vae.encoder.get_weights()[0], encoder.get_weights()[0])
+    resume(folder)
+    assert_same_run(folder, whole[0])
+
+
+@pytest.mark.parametrize("moment", ["scoring", "saving"])
+def test_ctrl_c_after_the_last_epoch_leaves_all_of_it(start, whole, moment, monkeypatch):
+    """While it is scored, or its encoder saved: nothing is trained again."""
+    if moment == "saving":
+        press_before_file(monkeypatch, 2 + 2 * EPOCHS + 1)
+    else:
+        evaluate = train.evaluate
+        press = lambda *a: (signal.raise_signal(signal.SIGINT), evaluate(*a))[1]  # noqa: E731
+        monkeypatch.setattr(train, "evaluate", press)
+    folder, card = start()
+    assert (card["status"], card["epochs_done"]) == ("interrupted", EPOCHS)
+    assert bool(card["test_scores"]) == (moment == "saving")
+    monkeypatch.undo()
+    monkeypatch.setattr(settings, "load_digits", tiny_digits)
+    monkeypatch.setattr(training, "fit", lambda *_: pytest.fail("it was trained again"))
+    resume(folder)
+    assert_same_run(folder, whole[0])
+
+
+def test_processes_that_were_stopped_go_on_to_the_same_place(whole, tmp_path):
+    """Real signals to real processes, resumed by others: no bit differs, and nothing is noise."""
+    folders = {signal.SIGINT: tmp_path / "interrupted", signal.SIGKILL: tmp_path / "killed"}
+    at_work = {
+        n: start_program("train", *OPTIONS, "--out", folders[n], "--slowly") for n in folders
+    }
+    waiting = dict(at_work)
+    while waiting:
+        time.sleep(0.05)
+        for number, process in list(waiting.items()):
+            if (folders[number] / "history.csv").exists() or process.poll() is not None:
+                waiting.pop(number).send_signal(number)
+    (out, err), _ = (process.communicate(timeout=60) for process in at_work.values())
+    assert [process.returncode for process in at_work.values()] == [130, -signal.SIGKILL], err
+    done = len(history(folders[signal.SIGINT]))
+    assert 1 <= done < EPOCHS
+    assert f"Interrupted after {done} of 3 epochs" in out
+    assert f"model after epoch {done}" in out and "vae-course train --resume" in out
+    assert all(line.startswith(("epoch ", "Stopping")) for line in err.split("\n") if line)
+    resumed = [start_program("train", "--resume", "--out", folder) for folder in folders.values()]
+    for process, folder in zip(resumed, folders.values(), strict=True):
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0 and "score is [" in out, err
+        assert all(line.startswith(("epoch ", "scoring: 10 passes")) for line in err.splitlines())
+        assert_same_run(folder, whole[0])
+
+
+def test_a_model_of_another_run_is_not_gone_on_with(whole, tmp_path):
+    """Another latent_dim, another data set, more epochs than planned, no optimizer: refused by name."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole[1][-1], folder)
+    card, data = files.read_card(folder), tiny_digits()
+    more = tiny_digits()
+    object.__setattr__(more, "x_train", more.x_train[:80].repeat(2, axis=0))  # 5 steps an epoch
+    fewer = card | {"recipe": card["recipe"] | {"epochs": 2}}
+    for bad_card, bad_data in ((card | {"latent_dim": 4}, data), (card, more), (fewer, data)):
+        with pytest.raises(ValueError, match=r"vae\.keras is not this run's.*--out"):
+            train.train(folder, bad_card, bad_data)
+    vae = keras.models.load_model(folder / "vae.keras")
+    bare = VAE(vae.encoder, vae.decoder, vae.beta)
+    bare.save(folder / "vae.keras")
+    with pytest.raises(ValueError, match=r"vae\.keras is not this run's"):
+        train.train(folder, card, data)
+
+
+def test_a_recipe_of_another_version_is_refused(whole, tmp_path):
+    """A setting that is not known is named."""
+    card = files.read_card(whole[0])
+    with pytest.raises(ValueError, match=r"card\.json.*'momentum'"):
+        train.train(tmp_path, card | {"recipe": card["recipe"] | {"momentum": 1}}, tiny_digits())
+
+
+def test_a_damaged_state_is_refused(whole, tmp_path):
+    """Half a file where the model should be: its name is told, and the file is left."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole[1][-1], folder)
+    content = (folder / "vae.keras").read_bytes()
+    (folder / "vae.keras").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"vae\.keras is no \.keras file"):
+        resume(folder)
+    assert json.loads((folder / "card.json").read_text())["status"] == "running"
+    assert (folder / "vae.keras").stat().st_size == len(content) // 2

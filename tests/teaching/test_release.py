@@ -1,0 +1,227 @@
+"""What students get: no solution in it, nothing missing; a broken exercise is refused by name."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from pins import ROOT
+
+from vae_course.cli import main
+from vae_course.teaching import release
+
+NAMES = [path.name for path in sorted(release.EXERCISES.glob("*.ipynb"))]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Give the zip, made once by the command, and the folder for nbgrader."""
+    out = tmp_path_factory.mktemp("student")
+    result = CliRunner().invoke(main, ["student", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert str(out / "vae-course-exercises.zip") in result.output
+    return out
+
+
+@pytest.fixture(scope="module")
+def released(made):
+    """Give the released notebooks of the zip, by name."""
+    with zipfile.ZipFile(made / "vae-course-exercises.zip") as archive:
+        folder = "vae-course-exercises/notebooks/exercises/"
+        return {
+            name.removeprefix(folder): nbformat.reads(archive.read(name).decode(), as_version=4)
+            for name in archive.namelist()
+            if name.startswith(folder)
+        }
+
+
+def test_the_zip_holds_all_that_a_student_needs(made, released):
+    """Notebooks, lessons beside them, the package, instructions; nothing built, no tests, no gradebook."""
+    assert len(NAMES) == 6 and sorted(released) == NAMES
+    with zipfile.ZipFile(made / "vae-course-exercises.zip") as archive:
+        names = {name.removeprefix("vae-course-exercises/") for name in archive.namelist()}
+        size = sum(info.compress_size for info in archive.infolist())
+        start = archive.read("vae-course-exercises/START_HERE.md").decode()
+    assert {"pyproject.toml", "requirements.lock", "Makefile", "data/registry.txt"} <= names
+    assert {"vae_course/exercises/choices.json", "vae_course/trained/vae-100-digits.keras"} <= names
+    assert "notebooks/01_autoencoder_latent_gaps.ipynb" in names
+    assert not [n for n in names if "__pycache__" in n or n.startswith("tests") or ".db" in n]
+    assert "make lab" in start and "Hand in" in start
+    assert size < 10_000_000
+
+
+def test_the_package_can_be_installed_from_the_zip(made, tmp_path):
+    """Nothing that its build needs was left out: a wheel of it holds the package and its extension."""
+    with zipfile.ZipFile(made / "vae-course-exercises.zip") as archive:
+        archive.extractall(tmp_path)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "."]
+    folder = tmp_path / "vae-course-exercises"
+    output = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert output.returncode == 0, output.stdout + output.stderr
+    (wheel,) = folder.glob("vae_course-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "vae_course/exercises/choices.json" in names
+    assert [n for n in names if n.endswith("labextensions/vae-course-rise/package.json")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_solution_survives(name, released):
+    """No line of a solution or a hidden test, no mark, no output; each blank says where to write."""
+    secret = release.solutions(release.EXERCISES / name)
+    assert len(secret) >= 10
+    text = "\n".join(cell.source for cell in released[name].cells)
+    lines = {line.strip() for line in text.splitlines()}
+    assert not [line for line in secret if line in lines]
+    assert "SOLUTION" not in text and "HIDDEN" not in text and ".points(" not in text
+    for cell in released[name].cells:
+        assert not cell.get("outputs") and cell.get("execution_count") is None
+        mine = cell.metadata.get("nbgrader", {})
+        if mine.get("solution"):
+            assert "YOUR CODE HERE" in cell.source or "write your answer" in cell.source, cell.id
+
+
+def test_solutions_are_found_whatever_they_are(tmp_path):
+    """Code between marks, hidden tests, whole text cells; not what stands outside as well."""
+    cells = [
+        nbformat.v4.new_code_cell("x = 1\n### BEGIN SOLUTION\nx = 1\ny = 2\n### END SOLUTION"),
+        nbformat.v4.new_code_cell("t\n### BEGIN HIDDEN TESTS\nhid(y)\n### END HIDDEN TESTS"),
+        nbformat.v4.new_markdown_cell("An answer.", metadata={"nbgrader": {"solution": True}}),
+        nbformat.v4.new_markdown_cell("A task."),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
+    assert release.solutions(tmp_path / "a.ipynb") == ["y = 2", "hid(y)", "An answer."]
+
+
+def test_a_solution_that_survives_is_refused():
+    """The last look before anything is packed."""
+    source = release.EXERCISES / NAMES[1]
+    with pytest.raises(release.ReleaseError, match=f"{NAMES[1]}.*has survived"):
+        release._refuse_solutions(source, source.read_text(encoding="utf-8"))
+
+
+def test_released_blanks_are_valid_python(released):
+    """A blank raises nothing: every cell compiles, and nothing in it is left to fail."""
+    for name, notebook in released.items():
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                compile(cell.source, f"{name}:{cell.id}", "exec")
+                assert "NotImplementedError" not in cell.source
+
+
+def test_checks_and_answers_are_protected_as_nbgrader_does(released):
+    """Checks cannot be edited, answers not deleted; the points are those of the source."""
+    for name, notebook in released.items():
+        for cell in notebook.cells:
+            if "nbgrader" in cell.metadata:
+                assert cell.metadata.deletable is False, (name, cell.id)
+                locked = cell.metadata.nbgrader.locked
+                assert locked == (cell.metadata.get("editable") is False)
+
+
+def test_nothing_is_left_in_the_repository(made):
+    """No gradebook, no log, no changed file: all is under the folder that was asked for."""
+    stray = [p for p in ROOT.rglob("gradebook.db") if not {".venv", "build"} & set(p.parts)]
+    assert not stray
+    command = ["git", "status", "--porcelain", "--ignored", "--", "notebooks", "vae_course"]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert not [line for line in output.stdout.splitlines() if ".db" in line or "release/" in line]
+    assert {p.name for p in (made / "nbgrader").iterdir()} == {
+        "gradebook.db",
+        "nbgrader_config.py",
+        "release",
+        "source",
+    }
+
+
+def test_nbgraders_own_commands_take_the_folder(made):
+    """The configuration is one that nbgrader reads; what it releases is the same."""
+    import os
+    import sys
+
+    folder = made / "nbgrader"
+    name = NAMES[1].removesuffix(".ipynb")
+    before = (folder / "release" / name / NAMES[1]).read_bytes()
+    command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force"]
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "JUPYTER_CONFIG_DIR": str(made / "none")}
+    output = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert output.returncode == 0, output.stderr
+    assert (folder / "release" / name / NAMES[1]).read_bytes() == before
+
+
+def broken(tmp_path, change, cell="kl-check"):
+    """Copy exercise 2 with something changed in a cell; return its folder."""
+    raw = json.loads((release.EXERCISES / NAMES[1]).read_text(encoding="utf-8"))
+    change(next(c for c in raw["cells"] if c["id"] == cell))
+    (tmp_path / NAMES[1]).write_text(json.dumps(raw), encoding="utf-8")
+    return tmp_path
+
+
+def without(key):
+    """Return a change that removes a part of nbgrader's metadata, or all of it."""
+    return lambda cell: (
+        cell["metadata"].pop("nbgrader") if not key else cell["metadata"]["nbgrader"].pop(key)
+    )
+
+
+def with_source(source):
+    """Return a change of a cell's source."""
+    return lambda cell: cell.update(source=source)
+
+
+def with_value(**values):
+    """Return a change of nbgrader's metadata."""
+    return lambda cell: cell["metadata"]["nbgrader"].update(values)
+
+
+@pytest.mark.parametrize(
+    ("cell", "change", "words"),
+    [
+        ("kl", without(None), "holds a solution, but its metadata does not say so"),
+        ("kl-check", without(None), "holds hidden tests, but its metadata"),
+        ("kl-check", without("points"), "does not have points"),
+        ("kl-check", with_value(points=0), "for no points"),
+        ("kl-check", with_value(points="three"), "three"),
+        ("kl-check", without("schema_version"), "schema"),
+        ("kl-check", with_value(grade_id="mc-check"), "same grade_id 'mc-check'"),
+        ("kl-check", with_value(grade_id="has space"), "has space"),
+        ("kl", with_source("### BEGIN SOLUTION\nx = 1"), "marks do not match: BEGIN SOLUTION"),
+        ("kl", with_source("x = 1"), "without BEGIN SOLUTION and END SOLUTION"),
+        ("kl-check", with_source("checks.check(f)"), "a blank task would get full points"),
+    ],
+)
+def test_broken_metadata_is_refused_with_notebook_and_cell(cell, change, words, tmp_path):
+    """Nothing is handed out that gives a solution away or cannot be graded."""
+    folder = broken(tmp_path, change, cell)
+    named = {"mc-check"} if "mc-check" in words else {cell}
+    with pytest.raises(release.ReleaseError) as caught:
+        release.make_zip(tmp_path / "out", folder)
+    message = str(caught.value)
+    assert NAMES[1] in message and words in message, message
+    assert any(f"cell {name!r}" in message for name in named), message
+    assert not list((tmp_path / "out").rglob("*.zip"))
+
+
+def test_a_notebook_without_any_metadata_or_that_is_none_is_refused(tmp_path):
+    """Both are named; an empty folder is told as well."""
+    raw = json.loads((release.EXERCISES / NAMES[1]).read_text(encoding="utf-8"))
+    for cell in raw["cells"]:
+        cell["metadata"] = {}
+        cell["source"] = "text"
+    (tmp_path / NAMES[1]).write_text(json.dumps(raw), encoding="utf-8")
+    with pytest.raises(release.ReleaseError, match=f"{NAMES[1]} has no graded cell"):
+        release.check_source(tmp_path / NAMES[1])
+    (tmp_path / NAMES[1]).write_text('{"cells": [', encoding="utf-8")
+    with pytest.raises(release.ReleaseError, match=f"{NAMES[1]} is no valid notebook"):
+        release.check_source(tmp_path / NAMES[1])
+    with pytest.raises(FileNotFoundError, match="no exercise"):
+        release.prepare(tmp_path / "out", tmp_path / "nowhere")
+
+
+def test_every_exercise_itself_is_sound():
+    """Each passes the look that a release takes first."""
+    for name in NAMES:
+        release.check_source(release.EXERCISES / name)

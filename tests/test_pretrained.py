@@ -1,0 +1,138 @@
+"""Shipped models: whole, held to their cards, and refused when damaged."""
+
+import dataclasses
+import json
+import shutil
+import warnings
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from vae_course import pretrained
+from vae_course.data import check_mnist, load_digits
+from vae_course.models import VAE, Autoencoder
+from vae_course.runs import evaluate
+
+NAMES = list(pretrained.RECIPES)
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Give a few images in the form of `load_digits`."""
+    rng = np.random.default_rng(0)
+    images = rng.random((80, 28, 28, 1)).astype("float32")
+    return SimpleNamespace(x_train=images[:64], x_test=images[64:], name="blobs")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Let checkpoints live in a folder of the test's own."""
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "trained")
+    return tmp_path / "trained"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_model_is_what_its_name_and_card_say(name):
+    """Kind, latent dimensions, data set, recipe, parameters and one loss for each epoch."""
+    model, card = pretrained.load(name)
+    kind, latent_dim, dataset = name.split("-")
+    assert type(model) is {"ae": Autoencoder, "vae": VAE}[kind]
+    assert model.decoder.input_shape == (None, int(latent_dim))
+    assert card["dataset"] == {"mnist": "MNIST", "digits": "embedded digits"}[dataset]
+    assert card["recipe"] == dataclasses.asdict(pretrained.RECIPES[name])
+    assert card["parameters"] == model.count_params()
+    assert len(card["history"]["val_loss"]) == card["recipe"]["epochs"]
+    assert name in card["command"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_model_scores_what_its_card_says(name):
+    """Evaluated anew on the test images; with the same noise, so that only rounding may differ."""
+    dataset = name.split("-")[-1]
+    if dataset == "mnist" and not any(status.ok for status in check_mnist()):
+        pytest.skip("MNIST is not here: fetch it with `vae-course data`")
+    model, card = pretrained.load(name)
+    scores = evaluate.evaluate(model, load_digits(dataset).x_test)
+    assert scores.keys() == card["test_scores"].keys() == card["test_spread"].keys()
+    for key, (mean, _) in scores.items():
+        tolerance = {"abs": 1} if key == "active_units" else {"rel": 2e-3}
+        assert mean == pytest.approx(card["test_scores"][key], **tolerance), key
+
+
+def test_the_shipped_files_stay_small():
+    """All of them together: at most 6 MB."""
+    files = list(pretrained.FOLDER.iterdir())
+    measured = {f"recipes-{dataset}.json" for dataset in ("mnist", "digits")}
+    names = {f"{name}.{kind}" for name in NAMES for kind in ("keras", "json")}
+    assert {file.name for file in files} == names | measured
+    assert sum(file.stat().st_size for file in files) <= 6_000_000
+
+
+def test_training_saving_and_loading_lead_to_the_same_model(folder, blobs):
+    """What `save` writes, `load` verifies and gives back, ready to be evaluated."""
+    model, history = pretrained.train("vae-2-digits", blobs, epochs=2, seed=3, verbose=0)
+    written = pretrained.save("vae-2-digits", model, history, blobs, 3, 1.6)
+    with warnings.catch_warnings(action="error"):  # as of an optimizer's state that was left behind
+        loaded, card = pretrained.load("vae-2-digits")
+    assert card == written
+    assert card["seed"] == 3 and card["seconds"] == 1.6 and card["recipe"]["epochs"] == 2
+    for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert "loss" in loaded.evaluate(blobs.x_test, verbose=0, return_dict=True)
+    assert sorted(p.name for p in folder.iterdir()) == ["vae-2-digits.json", "vae-2-digits.keras"]
+
+
+def test_a_missing_file_is_named_with_the_command_that_rebuilds_it(folder):
+    """An installation that lost its models tells how to get them back."""
+    with pytest.raises(
+        FileNotFoundError, match=r"vae-2-digits\.keras.*vae_course\.checkpoints vae-2"
+    ):
+        pretrained.load("vae-2-digits")
+
+
+def test_a_damaged_file_is_refused_before_it_is_read(folder, monkeypatch):
+    """One byte changed: the digest differs, and Keras never sees the file."""
+    shutil.copytree(pretrained.Path(pretrained.__file__).with_name("trained"), folder)
+    path = folder / "ae-2-digits.keras"
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr(keras.models, "load_model", lambda path: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match=r"ae-2-digits\.keras is damaged.*Train it anew"):
+        pretrained.load("ae-2-digits")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"sha256": 1, "recipe": 2}'])
+def test_a_damaged_card_is_refused(content, folder):
+    """Not JSON, or JSON without digest and optimizer."""
+    shutil.copytree(pretrained.Path(pretrained.__file__).with_name("trained"), folder)
+    (folder / "ae-2-digits.json").write_text(content)
+    with pytest.raises(ValueError, match=r"ae-2-digits\.json is damaged.*Train it anew"):
+        pretrained.load("ae-2-digits")
+
+
+def test_no_training_at_all_is_refused(blobs):
+    """Zero epochs are not taken for the recipe's number."""
+    with pytest.raises(ValueError, match="epochs=0"):
+        pretrained.train("ae-2-mnist", blobs, epochs=0)
+
+
+@pytest.mark.parametrize("call", [pretrained.load, pretrained.build])
+def test_an_unknown_name_is_refused(call):
+    """The error names those that exist."""
+    with pytest.raises(ValueError, match="vae-7-mnist.*vae-100-mnist"):
+        call("vae-7-mnist")
+
+
+def test_cards_are_plain_json():
+    """A card can be read without the course."""
+    for name in NAMES:
+        json.loads((pretrained.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_measurements_that_are_missing_are_named_with_their_command(folder):
+    """As for a model."""
+    with pytest.raises(FileNotFoundError, match=r"recipes-mnist\.json.*benchmarks\.ladder"):
+        pretrained.measured("mnist")

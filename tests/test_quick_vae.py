@@ -1,0 +1,91 @@
+"""The quick VAE against the plain one: same weights, same loss, same gradients."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from vae_course.models import VAE, build_decoder, build_encoder
+from vae_course.quick_vae import QuickVAE, from_cells, to_cells
+
+
+@pytest.fixture
+def pair():
+    """Give a VAE with weights that are not symmetric in any way, and the quick one that trains it."""
+    keras.utils.set_random_seed(0)
+    encoder, decoder = build_encoder(5), build_decoder(5)
+    rng = np.random.default_rng(0)
+    for weights in encoder.trainable_variables + decoder.trainable_variables:
+        weights.assign(weights + 0.1 * rng.standard_normal(weights.shape))
+    return VAE(encoder, decoder, beta=0.7), QuickVAE(encoder, decoder, beta=0.7)
+
+
+@pytest.fixture
+def images():
+    """Give six images of noise."""
+    return np.random.default_rng(1).random((6, 28, 28, 1)).astype("float32")
+
+
+def loss_and_gradients(model, images):
+    """Compute the loss and its gradients, always with the same noise."""
+    model.encoder.get_layer("z").noise.state.assign([3, 4])
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(images, None, model(images))
+    return loss.numpy(), tape.gradient(loss, model.trainable_variables)
+
+
+def test_cells_hold_the_pixels_of_two_by_two_squares(images):
+    """Against slices of the image; and there and back is the image."""
+    cells = keras.ops.convert_to_numpy(to_cells(images))
+    assert cells.shape == (6, 14, 14, 4)
+    for channel, (i, j) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        np.testing.assert_array_equal(cells[..., channel], images[:, i::2, j::2, 0])
+    np.testing.assert_array_equal(from_cells(cells), images)
+
+
+def test_pictures_are_the_same(pair, images):
+    """For the same noise, the cells sorted back are what the plain VAE draws."""
+    pictures = []
+    for model in pair:
+        model.encoder.get_layer("z").noise.state.assign([3, 4])
+        pictures.append(model(images))
+    np.testing.assert_allclose(from_cells(pictures[1]), pictures[0], atol=2e-6)
+
+
+def test_loss_and_gradients_are_the_same(pair, images):
+    """Up to rounding: every gradient differs by less than 1e-4 of its largest value."""
+    (loss, gradients), (quick_loss, quick_gradients) = (
+        loss_and_gradients(model, images) for model in pair
+    )
+    assert quick_loss == pytest.approx(loss, rel=1e-6)
+    assert len(gradients) == len(quick_gradients) == 16
+    for ours, theirs in zip(quick_gradients, gradients, strict=True):
+        assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
+
+
+def test_training_the_quick_one_trains_the_plain_one(pair, images):
+    """They share their weights, so nothing has to be copied; and the reported metrics agree."""
+    vae, quick = pair
+    before = [weights.copy() for weights in vae.get_weights()]
+    for model in pair:
+        model.compile("sgd")
+    quick.fit(images, epochs=1, verbose=0)
+    changed = [
+        np.any(old != new) for old, new in zip(before, vae.get_weights(), strict=True) if old.ndim
+    ]
+    assert sum(changed) >= 16
+    scores = []
+    for model in pair:
+        model.encoder.get_layer("z").noise.state.assign([3, 4])
+        scores.append(model.evaluate(images, verbose=0, return_dict=True))
+    assert scores[1] == pytest.approx(scores[0], rel=1e-5)
+
+
+def test_another_decoder_is_refused():
+    """One that ends with a stride has no doubled picture to save."""
+    z = keras.Input((5,))
+    x = layers.Reshape((14, 14, 4))(layers.Dense(14 * 14 * 4)(z))
+    decoder = keras.Model(z, layers.Conv2DTranspose(1, 3, strides=2, padding="same")(x))
+    with pytest.raises(ValueError, match="Reshape and Conv2DTranspose.*build_decoder"):
+        QuickVAE(build_encoder(5), decoder)

@@ -1,0 +1,337 @@
+"""What `self_check` finds on a healthy machine and on broken ones, and that it names every cure."""
+
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from types import SimpleNamespace
+
+import psutil
+import pytest
+from packaging.specifiers import SpecifierSet
+from pins import ROOT
+from sandbox import damaged, put, put_npz
+
+from vae_course import pretrained
+from vae_course import self_check as module
+from vae_course.data import CorruptedDataError, DataNotFoundError, load_digits
+from vae_course.self_check import Finding, report, self_check
+
+GB = 10**9
+
+
+def set_memory(monkeypatch, free):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+
+
+def set_cores(monkeypatch, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+
+
+def set_version(monkeypatch, package, version):
+    """Let one package be of another version, or missing if that is None."""
+    true_version = importlib.metadata.version
+
+    def pretended(name):
+        if name == package and version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version if name == package else true_version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", pretended)
+
+
+@pytest.fixture(autouse=True)
+def healthy(sandbox, monkeypatch):
+    """Give every test a good machine to break: 2 cores, 8 GB free, MNIST in data/, TensorFlow."""
+    set_cores(monkeypatch, 2)
+    set_memory(monkeypatch, 8 * GB)
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    return put_npz(sandbox.data)
+
+
+def wrong(findings):
+    """Return what is not ok, by name; each has one line of cure."""
+    bad = {finding.what: finding for finding in findings if not finding.ok}
+    assert all(finding.cure and "\n" not in finding.cure for finding in bad.values())
+    return bad
+
+
+def only_wrong(what, dataset="auto"):
+    """Check the machine: this and nothing else is to be mended."""
+    bad = wrong(self_check(dataset))
+    assert list(bad) == [what]
+    return bad[what]
+
+
+def value_of(what, dataset="auto"):
+    (finding,) = [finding for finding in self_check(dataset) if finding.what == what]
+    assert finding.ok
+    return finding.value
+
+
+def test_a_healthy_machine_has_nothing_to_mend(capsys):
+    """All is ok, the versions are those installed, and the report says so without an error."""
+    findings = self_check()
+    assert not wrong(findings)
+    values = {finding.what: finding.value for finding in findings}
+    for package in "tensorflow keras numpy matplotlib jupyterlab ipywidgets".split():
+        assert values[package] == importlib.metadata.version(package)
+    assert values["Python"] == sys.version.split()[0]
+    assert values["processor cores"] == "2" and values["free memory"] == "8.0 GB"
+    report(findings)
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "Everything is ready." and not err
+    assert all(line.startswith("ok ") for line in out.splitlines()[:-1])
+
+
+def test_report_puts_the_cure_below_what_is_wrong(capsys):
+    """One line for each finding, `ok` or `CURE`, the cure, and how many things there are to mend."""
+    good, bad = Finding("a", "1", True, "unneeded"), Finding("long name", "2", False, "Do this.")
+    report([good, bad])
+    assert capsys.readouterr().out.splitlines() == [
+        "ok    a          1",
+        "CURE  long name  2",
+        "                 -> Do this.",
+        "1 thing to mend, see CURE above.",
+    ]
+    report([bad, bad])
+    assert capsys.readouterr().out.splitlines()[-1] == "2 things to mend, see CURE above."
+
+
+def test_it_imports_neither_tensorflow_nor_keras():
+    """It can run, and does, before TensorFlow is loaded; the module itself needs no package at all."""
+    code = (
+        "import sys; from vae_course import self_check; "
+        "print({'numpy', 'packaging', 'psutil', 'pooch'} & set(sys.modules)); "
+        "self_check.self_check('digits'); print({'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert output.stdout.split() == ["set()", "set()"]
+
+
+@pytest.mark.parametrize("version", [(3, 10, 14), (3, 14, 0), (2, 7, 18)])
+def test_a_wrong_python_is_named(version, monkeypatch):
+    """With its number, the ones that would do, and how to choose one."""
+    monkeypatch.setattr(sys, "version_info", (*version, "final", 0))
+    finding = module._python()[0]
+    assert not finding.ok and finding.value == ".".join(map(str, version))
+    assert "3.11, 3.12 or 3.13" in finding.cure and "make lab PYTHON=python3.12" in finding.cure
+
+
+def test_the_pythons_are_those_of_pyproject():
+    """No other minor version is allowed there, and no allowed one is missing here."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    allowed = SpecifierSet(tomllib.loads(text)["project"]["requires-python"])
+    assert [(3, n) for n in range(30) if f"3.{n}.0" in allowed] == list(module.PYTHONS)
+
+
+@pytest.mark.parametrize("package", ["keras", "scipy"])
+def test_a_missing_package_is_named(package, monkeypatch):
+    """Be it one of those listed or one of the others; the cure installs just this one."""
+    set_version(monkeypatch, package, None)
+    finding = only_wrong(package)
+    assert finding.value == "is not installed" and f'%pip install "{package}' in finding.cure
+
+
+@pytest.mark.parametrize(
+    ("package", "version"), [("tensorflow", "2.15.1"), ("numpy", "1.26.4"), ("click", "99.0")]
+)
+def test_a_package_of_a_wrong_version_is_named(package, version, monkeypatch):
+    """Too old or too new, with both the version and the range."""
+    set_version(monkeypatch, package, version)
+    finding = only_wrong(package)
+    assert finding.value.startswith(f"{version}, but the course needs ")
+    assert f'%pip install "{package}' in finding.cure and "restart" in finding.cure
+
+
+def test_a_package_whose_version_cannot_be_read_is_named(monkeypatch):
+    """A half-removed package is one finding, and the others are still checked."""
+    true_version = importlib.metadata.version
+
+    def broken(name):
+        return {}["Version"] if name == "keras" else true_version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", broken)
+    finding = only_wrong("keras")
+    assert finding.value.startswith("could not be checked (KeyError") and "make lab" in finding.cure
+    assert "tensorflow" in {finding.what for finding in self_check()}
+
+
+def test_a_course_that_is_not_installed_is_named(monkeypatch):
+    """Without its metadata nobody knows what it requires."""
+
+    def not_installed(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "requires", not_installed)
+    assert "make lab" in only_wrong("packages").cure
+
+
+def test_tools_for_tests_are_not_asked_for(monkeypatch):
+    """What only the extra `test` requires may be missing."""
+    set_version(monkeypatch, "nbval", None)
+    assert not wrong(self_check())
+
+
+@pytest.mark.parametrize("by", ["environment", "file", "keras"])
+def test_another_back_end_is_named(by, monkeypatch, tmp_path):
+    """By environment, by keras.json, or by a Keras that is loaded already; the cure is the same."""
+    monkeypatch.setenv("KERAS_BACKEND", {"environment": "jax", "file": "", "keras": "torch"}[by])
+    if by == "file":
+        put(tmp_path / "home", {"keras.json": b'{"backend": "jax"}'})
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    if by == "keras":
+        monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+        loaded = SimpleNamespace(config=SimpleNamespace(backend=lambda: "jax"))
+        monkeypatch.setitem(sys.modules, "keras", loaded)
+    finding = only_wrong("Keras back end")
+    assert finding.value == "jax" and "KERAS_BACKEND=tensorflow" in finding.cure
+
+
+def test_without_a_word_the_back_end_is_tensorflow(monkeypatch):
+    """As in Keras: neither the environment nor keras.json names one."""
+    monkeypatch.delenv("KERAS_BACKEND")
+    assert value_of("Keras back end") == "tensorflow"
+
+
+@pytest.mark.parametrize("dataset", ["auto", "mnist"])
+def test_mnist_is_found_where_load_digits_finds_it(dataset, sandbox, healthy):
+    """The first place wins, and it is named without its path."""
+    assert value_of("data set", dataset) == "MNIST, from: data/"
+    assert load_digits(dataset).source == str(healthy)
+    put_npz(sandbox.yours)
+    sandbox.use(sandbox.yours)
+    assert value_of("data set", dataset) == "MNIST, from: VAE_COURSE_DATA"
+    assert load_digits(dataset).source == str(sandbox.yours / "mnist.npz")
+
+
+@pytest.mark.parametrize("place", ["yours", "data", "cache"])
+def test_damaged_mnist_is_named_with_its_place(place, sandbox, healthy):
+    """Where `load_digits` refuses a file, so does the check, without the path of this machine."""
+    healthy.unlink()
+    put_npz(getattr(sandbox, place), damaged("x_test"))
+    sandbox.use(sandbox.yours) if place == "yours" else None
+    name = {"yours": "VAE_COURSE_DATA", "data": "data/", "cache": "user cache"}[place]
+    for dataset in "auto", "mnist":
+        with pytest.raises(CorruptedDataError) as refused:
+            load_digits(dataset)
+        finding = only_wrong("data set", dataset)
+        assert finding.value == f"MNIST is damaged, in: {name}"
+        assert str(refused.value).endswith(finding.cure)
+        assert str(sandbox.root) not in finding.value + finding.cure
+    assert value_of("data set", "digits").startswith("embedded digits")
+
+
+def test_kerass_own_damaged_file_is_passed_over(sandbox, healthy):
+    """As `load_digits` does: Keras repairs it by itself."""
+    healthy.unlink()
+    put_npz(sandbox.keras, damaged("x_test"))
+    assert value_of("data set", "auto").startswith("embedded digits")
+
+
+def test_missing_mnist_is_wrong_only_for_who_asked_for_it(healthy):
+    """ "auto" goes on with the embedded digits, and both say how to get MNIST."""
+    healthy.unlink()
+    with pytest.raises(DataNotFoundError):
+        load_digits("mnist")
+    assert "make data" in only_wrong("data set", "mnist").cure
+    assert load_digits("auto").name == "embedded digits"
+    value = value_of("data set", "auto")
+    assert value.startswith("embedded digits") and "vae-course data" in value
+
+
+def test_a_folder_of_yours_without_mnist_is_named(sandbox):
+    """VAE_COURSE_DATA that names the wrong folder is a slip, even if MNIST is found elsewhere."""
+    sandbox.use(sandbox.root / "nowhere")
+    assert "VAE_COURSE_DATA" in only_wrong("VAE_COURSE_DATA").cure
+    assert value_of("data set") == "MNIST, from: data/"
+
+
+def test_the_data_set_is_the_one_that_was_asked_for(monkeypatch):
+    """By the parameter, or for "auto" by VAE_COURSE_DATASET; a wrong name is refused with the choices."""
+    assert value_of("data set", "digits").startswith("embedded digits")
+    monkeypatch.setenv("VAE_COURSE_DATASET", "digits")
+    assert value_of("data set", "auto").startswith("embedded digits")
+    assert "choose one of auto, mnist, digits" in only_wrong("data set", "fashion").cure
+    monkeypatch.setenv("VAE_COURSE_DATASET", "fashion")
+    assert "set it to one of auto, mnist, digits" in only_wrong("data set", "auto").cure
+
+
+def test_every_shipped_model_is_looked_at():
+    """The list here, which spares the import of Keras, is that of the recipes."""
+    assert sorted(module.CHECKPOINTS) == sorted(pretrained.RECIPES)
+    assert module.TRAINED == pretrained.FOLDER
+
+
+@pytest.mark.parametrize("harm", ["bit", "model", "card", "digest"])
+def test_a_damaged_model_is_named(harm, monkeypatch, tmp_path):
+    """One flipped bit, no model, a torn card, a card without a digest: named, with its command."""
+    folder = shutil.copytree(module.TRAINED, tmp_path / "trained")
+    monkeypatch.setattr(module, "TRAINED", folder)
+    model, card = folder / "vae-2-digits.keras", folder / "vae-2-digits.json"
+    if harm == "bit":
+        content = bytearray(model.read_bytes())
+        content[len(content) // 2] ^= 1
+        model.write_bytes(content)
+    elif harm == "model":
+        model.unlink()
+    else:
+        card.write_text("{" if harm == "card" else json.dumps({"name": "vae-2-digits"}))
+    finding = only_wrong("trained models")
+    assert finding.value == "damaged or missing: vae-2-digits"
+    assert "python -m vae_course.pretrained vae-2-digits" in finding.cure
+
+
+def test_one_core_is_named_and_doubles_the_time(monkeypatch):
+    """It still runs; the minutes are those of the table of seconds, twice."""
+    minutes = int(value_of("time to run").split()[1])
+    assert minutes == round(sum(module.SECONDS.values()) / 60)
+    set_cores(monkeypatch, 1)
+    finding = only_wrong("processor cores")
+    assert finding.value == "1" and "twice" in finding.cure
+    doubled = int(value_of("time to run").split()[1])
+    assert doubled == round(2 * sum(module.SECONDS.values()) / 60)
+
+
+def test_where_the_system_does_not_tell_whose_cores_they_are_all_count(monkeypatch):
+    """macOS and Windows have no `sched_getaffinity`; a count that is unknown counts as one."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert value_of("processor cores") == "6"
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert only_wrong("processor cores").value == "1"
+
+
+def test_there_is_a_time_for_each_lesson():
+    """Each notebook has its seconds in the table."""
+    numbers = {int(path.name[:2]) for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
+    assert numbers <= set(module.SECONDS)
+
+
+def test_little_memory_is_named(monkeypatch):
+    """Under 3 GB free: say how much, and what to close."""
+    set_memory(monkeypatch, int(2.9 * GB))
+    finding = only_wrong("free memory")
+    assert finding.value == "2.9 GB" and "Shut Down All Kernels" in finding.cure
+    set_memory(monkeypatch, 3 * GB)
+    assert not wrong(self_check())
+
+
+CHECKS = ["_python", "_packages", "_backend", "_data", "_trained", "_cores", "_memory", "_time"]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_check_that_fails_is_a_finding(check, monkeypatch):
+    """Whatever goes wrong in one check, the others speak, and the broken one says what happened."""
+
+    def broken(*args):
+        raise RuntimeError("the moon is full")
+
+    monkeypatch.setattr(module, check, broken)
+    (finding,) = wrong(self_check()).values()
+    assert "RuntimeError: the moon is full" in finding.value and "make lab" in finding.cure

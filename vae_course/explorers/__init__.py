@@ -1,0 +1,17 @@
+"""The explorers: pictures that answer while you drag; where there are no widgets, still figures."""
+
+from vae_course.explorers.kl import KLExplorer
+from vae_course.explorers.latent_map import LatentMap
+from vae_course.explorers.morph import DigitMorph
+from vae_course.explorers.reparameterization import ReparameterizationExplorer
+from vae_course.explorers.transposed_convolution import TransposedConvolutionExplorer
+from vae_course.explorers.traversal import LatentTraversal
+
+__all__ = [
+    "DigitMorph",
+    "KLExplorer",
+    "LatentMap",
+    "LatentTraversal",
+    "ReparameterizationExplorer",
+    "TransposedConvolutionExplorer",
+]

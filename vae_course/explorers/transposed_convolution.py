@@ -1,0 +1,169 @@
+"""TransposedConvolutionExplorer: step through the input, and watch each value stamp the kernel."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from vae_course.explorers.board import Board
+from vae_course.explorers.controls import choice, switch, whole_slider
+from vae_course.explorers.explorer import Explorer
+
+
+def stamps(values, kernel, stride, padding):
+    """Build a transposed convolution up, stamp by stamp.
+
+    Args:
+        values: Input, shape `(i, i)`.
+        kernel: Shape `(k, k)`.
+        stride: Pixels between neighbouring stamps, 1 or more.
+        padding: "valid", or "same": the output's border is cut to `i * stride`.
+
+    Returns:
+        The output after 0, 1, ... stamps, shape `(i * i + 1, o, o)`, and the corner of each stamp in it,
+        `(i * i, 2)`; with "same" a corner may lie outside, at negative rows or columns.
+
+    Raises:
+        ValueError: If the input or the kernel is not square, or has NaN, or there is no such padding.
+
+    Source: lecture, slides on deconvolution; sizes as in Keras' `Conv2DTranspose`.
+    """
+    values, kernel = np.asarray(values, dtype=float), np.asarray(kernel, dtype=float)
+    for what, array in ("The input", values), ("The kernel", kernel):
+        if array.ndim != 2 or len(set(array.shape)) != 1 or 0 in array.shape:
+            raise ValueError(f"{what} has shape {array.shape}: give a square of numbers.")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{what} holds numbers that are not finite: {array.ravel()}.")
+    if padding not in ("valid", "same"):
+        raise ValueError(f'padding={padding!r} is not known: give "valid" or "same".')
+    i, k = len(values), len(kernel)
+    size = (i - 1) * stride + max(k, stride)
+    states, corners = [np.zeros((size, size))], []
+    for a, b in np.ndindex(i, i):
+        state = states[-1].copy()
+        state[a * stride : a * stride + k, b * stride : b * stride + k] += values[a, b] * kernel
+        states.append(state)
+        corners.append((a * stride, b * stride))
+    cut = (max(k - stride, 0)) // 2 if padding == "same" else 0
+    o = i * stride if padding == "same" else size
+    return np.array(states)[:, cut : cut + o, cut : cut + o], np.array(corners) - cut
+
+
+def size_in_words(i, k, stride, padding):
+    """Return the formula of the output's side, with its numbers."""
+    if padding == "same":
+        return f"o = i s = {i}·{stride} = {i * stride}"
+    o = (i - 1) * stride + max(k, stride)
+    return f"o = (i − 1) s + max(k, s) = ({i} − 1)·{stride} + {max(k, stride)} = {o}"
+
+
+class _Grid:
+    """A square of numbers on axes: blue by value, zeros blank, one frame that can be moved."""
+
+    def __init__(self, ax, shape, largest, title=""):
+        self.squares = ax.pcolormesh(
+            np.zeros(shape),
+            cmap="Blues",
+            vmin=0,
+            vmax=1.8 * largest,
+            edgecolors="0.6",
+            linewidth=0.5,
+        )
+        size = 12 if shape[0] <= 5 else 10 if shape[0] <= 8 else 8
+        self.texts = np.array(
+            [[ax.text(b + 0.5, a + 0.5, "", ha="center", va="center", size=size) for b in range(shape[1])]
+             for a in range(shape[0])]
+        )  # fmt: skip
+        self.frame = ax.add_patch(plt.Rectangle((0, 0), 1, 1, fill=False, ec="#D55E00", lw=3))
+        ax.set(title=title, xticks=[], yticks=[], aspect="equal")
+        ax.margins(0.01)  # room for the frame
+        ax.invert_yaxis()
+        ax.spines[:].set_visible(False)
+
+    def artists(self):
+        return [self.squares, *self.texts.ravel(), self.frame]
+
+    def put(self, values, corner=None, side=1):
+        self.squares.set_array(values)
+        for text, value in zip(self.texts.ravel(), values.ravel(), strict=True):
+            text.set_text(f"{value:g}" if value else "")
+        self.frame.set_visible(corner is not None)
+        if corner is not None:
+            self.frame.set_bounds(corner[1], corner[0], side, side)
+
+
+class TransposedConvolutionExplorer(Explorer):
+    """Step through the input: each value stamps its scaled kernel into the output; sizes to choose.
+
+    The input holds 1, 2, 3, ... and the kernel likewise, as in lesson 4. The orange frames mark the value
+    whose turn it is, and its stamp in the output.
+
+    Source: lecture, slides on deconvolution.
+    """
+
+    def _controls(self):
+        self._step = self._watch(whole_slider("stamps", 0, 4, 2))
+        self._side = self._watch(choice("input side", [2, 3, 4], 2, "170px"), self._resize)
+        self._kernel = self._watch(choice("kernel side", [2, 3, 4], 3, "170px"), self._resize)
+        self._stride = self._watch(choice("stride", [1, 2, 3], 1, "170px"), self._resize)
+        self._padding = self._watch(switch("padding", ["valid", "same"], "80px"), self._resize)
+        self._resize()
+        return [[self._step, self._padding], [self._side, self._kernel, self._stride]]
+
+    def _resize(self):
+        """Draw a new board: another size or stride has other squares."""
+        i, k = self._side.value, self._kernel.value
+        self._values, self._weights = _counted(i), _counted(k)
+        self._states, self._corners = stamps(
+            self._values, self._weights, self._stride.value, self._padding.value
+        )
+        largest = max(self._states.max(), self._weights.max() * self._values.max())
+        places = {"left": 0.01, "right": 0.99, "bottom": 0.09, "top": 0.93, "wspace": 0.08}
+        board = Board(8.6, 4.2, engine="none", ncols=3, width_ratios=(2, 2, 4), gridspec_kw=places)
+        o = len(self._states[0])
+        self._grids = [
+            _Grid(board.axes[0], (i, i), i * i, "input"),
+            _Grid(board.axes[1], (k, k), largest),
+            _Grid(board.axes[2], (o, o), largest, f"output, {o} x {o}"),
+        ]
+        self._head = board.axes[1].set_title(" ")
+        board.fig.supxlabel(size_in_words(i, k, self._stride.value, self._padding.value))
+        board.move(*(artist for grid in self._grids for artist in grid.artists()), self._head)
+        self._board = board
+        self._step.max = i * i
+
+    def _draw(self):
+        step = self._step.value
+        place = np.unravel_index(step - 1, self._values.shape) if step else None
+        value = self._values[place] if step else 0
+        self._grids[0].put(self._values, place)
+        self._grids[1].put(value * self._weights)
+        corner = self._corners[step - 1] if step else None
+        self._grids[2].put(self._states[step], corner, len(self._weights))
+        self._head.set_text(f"{value:g} x kernel" if step else "no stamp yet")
+        words = size_in_words(
+            len(self._values), len(self._weights), self._stride.value, self._padding.value
+        )
+        return self._board.png(), (
+            f"Output after {step} of {self._values.size} stamps, the last one {value:g} times the kernel; "
+            f"{words}."
+        )
+
+    def _figure(self):
+        values, kernel = _counted(2), _counted(3)
+        fig, axes = plt.subplots(2, 4, figsize=(10, 5.6))
+        for row, stride in zip(axes, (1, 2), strict=True):
+            states, corners = stamps(values, kernel, stride, "valid")
+            for ax, step in zip(row, range(1, 5), strict=True):
+                grid = _Grid(
+                    ax, states[0].shape, states.max(), f"+ {values.ravel()[step - 1]:g} x kernel"
+                )
+                grid.put(states[step], corners[step - 1], 3)
+            row[0].set_ylabel(f"stride {stride}")
+        plt.close(fig)
+        return fig, (
+            "Two rows of four squares: stamp by stamp the kernel is added, framed, to the output, 4 x 4 "
+            "with stride 1 and 5 x 5 with stride 2."
+        )
+
+
+def _counted(side):
+    return np.arange(1.0, side * side + 1).reshape(side, side)

@@ -1,0 +1,215 @@
+"""Train a model in a folder: one bar, a state saved at each epoch's end, Ctrl-C at any time."""
+
+import contextlib
+import dataclasses
+import math
+import os
+import signal
+import sys
+import time
+
+import keras
+from tqdm import tqdm
+
+from vae_course import training
+from vae_course.runs import files
+from vae_course.runs.evaluate import METRICS, evaluate
+from vae_course.runs.opening import load_keras
+
+
+def first_card(settings, data):
+    """Make the card of a run that has not begun.
+
+    Args:
+        settings: Dictionary with the keys of `plans.DEFAULTS`.
+        data: What `load_digits` returns.
+
+    Returns:
+        Dictionary: what `train` needs to know.
+    """
+    recipe = training.find(settings["recipe"], data.name)
+    recipe = dataclasses.replace(recipe, epochs=settings["epochs"] or recipe.epochs)
+    return {
+        "dataset": data.name,
+        "recipe": {"name": settings["recipe"], **dataclasses.asdict(recipe)},
+        **{key: settings[key] for key in ("latent_dim", "beta", "seed")},
+    }
+
+
+def train(folder, card, data):
+    """Train the model that a card describes, or go on with it, and leave a folder with all about it.
+
+    Ctrl-C stops it after the batch at hand; the model is then the one after the last whole epoch.
+
+    Args:
+        folder: Path of the run's folder; it is made if it is not there.
+        card: What `first_card` returned or, to go on, `runs.read_card`.
+        data: What `load_digits` returns.
+
+    Returns:
+        The new card; its "status" is "complete" or "interrupted".
+
+    Raises:
+        ValueError: If the folder's model is not the one of the card, or a file is damaged.
+        OSError: If a file cannot be written.
+    """
+    card = card | {"resumed": card["resumed"] + 1 if "status" in card else 0}
+    with _noted_interrupts() as pressed:
+        recipe = _recipe(folder, card)
+        model, rows = _open(folder, card, recipe, data)
+        files.write_json(folder / "card.json", _new_card(card, model, rows, {}, "running"))
+        if not (folder / "vae.keras").exists():
+            files.write_atomically(folder / "vae.keras", model.save)
+        scores, callbacks = {}, [Keep(folder, model, rows), Stop(pressed)]
+        try:
+            _fit(model, recipe, data, card["seed"], rows, callbacks)
+            scores = _score(model, data, callbacks[1:])
+        except KeyboardInterrupt:
+            model = load_keras(folder / "vae.keras")  # the other has seen a part of the next epoch
+        return _finish(folder, card, model, rows, scores, pressed)
+
+
+def _score(model, data, callbacks):
+    print(f"scoring: {files.PASSES} passes over the test images", file=sys.stderr, flush=True)
+    return evaluate(model, data.x_test, files.PASSES, callbacks)
+
+
+def _finish(folder, card, model, rows, scores, pressed):
+    for name in ("encoder", "decoder"):
+        files.write_atomically(folder / f"{name}.keras", getattr(model, name).save)
+    card = _new_card(card, model, rows, scores, "interrupted" if pressed else "complete")
+    card["sha256"] = {name: files.sha256(folder / name) for name in files.MODELS}
+    files.write_json(folder / "card.json", card)
+    return card
+
+
+@contextlib.contextmanager
+def _noted_interrupts():
+    """Let Ctrl-C be noted, not raised: it might hit TensorFlow or a file in the middle of something."""
+    pressed = []
+
+    def note(number, frame):
+        pressed.append(number)
+        with contextlib.suppress(OSError):
+            os.write(2, b"\nStopping ...\n")  # print may not be called by what interrupts a print
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _recipe(folder, card):
+    try:
+        return training.Recipe(**{k: v for k, v in card["recipe"].items() if k != "name"})
+    except TypeError as error:
+        raise ValueError(f"{folder / 'card.json'} is damaged ({error}). {files.CURE}") from error
+
+
+def _open(folder, card, recipe, data):
+    """Return the model in its last state, or a new one, and the rows of its history."""
+    path = folder / "vae.keras"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = {key: card[key] for key in ("latent_dim", "beta", "seed")}
+        return training.build(recipe, data, epochs=recipe.epochs, **settings), []
+    model = load_keras(path, with_optimizer=True)
+    found = {"latent_dim": model.decoder.input_shape[-1], "beta": getattr(model, "beta", None)}
+    wanted = {name: card[name] for name in found}
+    steps = training.steps_per_epoch(recipe, data)
+    taken = int(model.optimizer.iterations) if model.compiled else math.nan
+    if found != wanted or taken % steps or taken > recipe.epochs * steps:
+        raise ValueError(
+            f"{path} is not this run's: it has {found} and has taken {taken} steps; by its card it has "
+            f"{wanted} and takes up to {recipe.epochs} times {steps} steps. {files.CURE}"
+        )
+    return model, files.read_history(folder, taken // steps)
+
+
+def _fit(model, recipe, data, seed, rows, callbacks):
+    seen, steps = len(rows), training.steps_per_epoch(recipe, data)
+    if seen == recipe.epochs:
+        return
+    shape = {"initial": seen * steps, "total": recipe.epochs * steps, "unit": "batch", "ncols": 100}
+    with tqdm(disable=None, **shape) as bar:  # None: only on a terminal
+        callbacks = [*callbacks, Show(bar, recipe.epochs)]
+        training.fit(model, recipe, data, recipe.epochs, seed, callbacks)
+
+
+def _new_card(card, model, rows, scores, status):
+    command = (
+        "vae-course train --recipe {name} --dataset {short} --epochs {epochs} "
+        "--latent-dim {latent_dim} --beta {beta} --seed {seed}"
+    ).format(**card["recipe"] | card, short=files.DATASETS[card["dataset"]])
+    seconds = sum(row["seconds"] for row in rows)
+    what = (card["dataset"], card["recipe"], card["seed"], command, seconds, scores)
+    return {
+        "status": status,
+        "epochs_done": len(rows),
+        "resumed": card["resumed"],
+        "passes": files.PASSES,
+        **files.make_card(model, *what),
+    }
+
+
+class Keep(keras.callbacks.Callback):
+    """At the end of each epoch, write the history, then the model: its last row may be one too many."""
+
+    def __init__(self, folder, trained, rows):
+        super().__init__()
+        self.folder, self.trained, self.rows = folder, trained, rows
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock."""
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write both files, each at once or not at all."""
+        seconds = round(time.perf_counter() - self.start, 2)
+        names = [prefix + name for prefix in ("", "val_") for name in METRICS if name in logs]
+        row = {"epoch": epoch + 1, "seconds": seconds} | {name: logs[name] for name in names}
+        self.rows.append(row)
+        files.write_history(self.folder, self.rows)
+        files.write_atomically(self.folder / "vae.keras", self.trained.save)
+
+
+class Stop(keras.callbacks.Callback):
+    """Raise KeyboardInterrupt after the batch in which Ctrl-C was noted, or before the first."""
+
+    def __init__(self, pressed):
+        super().__init__()
+        self.pressed = pressed
+
+    def on_train_batch_end(self, *_, **__):
+        """Stop a training."""
+        if self.pressed:
+            raise KeyboardInterrupt
+
+    on_train_begin = on_test_begin = on_test_batch_end = on_train_batch_end
+
+
+class Show(keras.callbacks.Callback):
+    """Move a bar with each batch or, where there is no terminal, print a line for each epoch."""
+
+    def __init__(self, bar, epochs):
+        super().__init__()
+        self.bar, self.epochs, self.held_out = bar, epochs, {}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Say which epoch it is."""
+        self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
+        self.before = epoch * self.params["steps"]
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Move on to a batch: Keras may have taken several steps since the last one."""
+        self.bar.set_postfix({"loss": logs["loss"], **self.held_out}, refresh=False)
+        self.bar.update(self.before + batch + 1 - self.bar.n)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Show the loss on the test images, too."""
+        self.held_out = {"val_loss": logs["val_loss"]}
+        self.bar.set_postfix({"loss": logs["loss"], **self.held_out})
+        if self.bar.disable:
+            losses = f"loss {logs['loss']:.2f}, val_loss {logs['val_loss']:.2f}"
+            print(f"epoch {epoch + 1}/{self.epochs}: {losses}", file=sys.stderr, flush=True)

@@ -1,0 +1,197 @@
+"""Is this machine ready for the course? Each check names the cure of what is wrong; none of them raises."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+PYTHONS = ((3, 11), (3, 12), (3, 13))  # as requires-python in pyproject.toml
+MAIN = ("tensorflow", "keras", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
+TRAINED = Path(__file__).with_name("trained")
+# The keys of pretrained.RECIPES: that module would import Keras.
+CHECKPOINTS = "ae-2-mnist vae-2-mnist vae-100-mnist ae-2-digits vae-2-digits vae-100-digits".split()
+# Seconds that each lesson runs with its default parameters, measured on 2 cores.
+SECONDS = {0: 16, 1: 38, 2: 21, 3: 25, 4: 19, 5: 40, 6: 16}
+LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a browser the rest
+REINSTALL = "In the course's folder: `make clean`, then `make lab` (without make, install as in the README)."
+
+
+class Finding(NamedTuple):
+    """What was looked at, what was found, whether that is good, and else how to mend it."""
+
+    what: str
+    value: str
+    ok: bool
+    cure: str = ""
+
+
+def self_check(dataset="auto"):
+    """Look at all that the lessons need, without downloading, and without importing TensorFlow or Keras.
+
+    Args:
+        dataset: What the lesson will give to `load_digits`: "auto", "mnist" or "digits".
+
+    Returns:
+        List of `Finding`. A check that fails itself is a finding, too.
+    """
+    checks = {
+        "Python": _python,
+        "packages": _packages,
+        "Keras back end": _backend,
+        "data set": partial(_data, dataset),
+        "trained models": _trained,
+        "processor cores": _cores,
+        "free memory": _memory,
+        "time to run": _time,
+    }
+    return [finding for what, check in checks.items() for finding in _guarded(what, check)]
+
+
+def report(findings):
+    """Print findings, one a line, each with its cure below it, and a verdict at the end.
+
+    Args:
+        findings: List of `Finding`, as `self_check` returns it.
+    """
+    width = max((len(finding.what) for finding in findings), default=0)
+    for what, value, ok, cure in findings:
+        print(f"{'ok' if ok else 'CURE':4}  {what:{width}}  {value}")
+        if not ok:
+            print(f"{'':{width + 6}}  -> {cure}")
+    wrong = sum(not finding.ok for finding in findings)
+    things = "1 thing" if wrong == 1 else f"{wrong} things"
+    print(f"{things} to mend, see CURE above." if wrong else "Everything is ready.")
+
+
+def _guarded(what, check):
+    try:
+        return check()
+    except Exception as error:  # whatever it is: a self-check that fails would help nobody
+        value = f"could not be checked ({type(error).__name__}: {error})"
+        return [Finding(what, value, False, REINSTALL)]
+
+
+def _python():
+    found = ".".join(map(str, sys.version_info[:3]))
+    cure = "Install Python 3.11, 3.12 or 3.13, then `make clean` and `make lab PYTHON=python3.12`."
+    return [Finding("Python", found, sys.version_info[:2] in PYTHONS, cure)]
+
+
+def _packages():
+    from packaging.requirements import Requirement
+
+    wanted = [Requirement(line) for line in importlib.metadata.requires("vae-course")]
+    wanted = [need for need in wanted if not need.marker or need.marker.evaluate({"extra": ""})]
+    found = [row for need in wanted for row in _guarded(need.name, partial(_package, need))]
+    shown = [finding for finding in found if finding.what in MAIN or not finding.ok]
+    value = f"{len(found) - len(shown)} installed, of versions that fit"
+    return [*shown, Finding("other packages", value, True)]
+
+
+def _package(need):
+    cure = f'In a new cell: `%pip install "{need.name}{need.specifier}"`, then restart the kernel.'
+    try:
+        version = importlib.metadata.version(need.name)
+    except importlib.metadata.PackageNotFoundError:
+        return [Finding(need.name, "is not installed", False, cure)]
+    if need.specifier.contains(version, prereleases=True):
+        return [Finding(need.name, version, True)]
+    return [Finding(need.name, f"{version}, but the course needs {need.specifier}", False, cure)]
+
+
+def _backend():
+    name = _backend_of_keras()
+    cure = "Put `%env KERAS_BACKEND=tensorflow` into a new cell above this one, restart the kernel, run all."
+    return [Finding("Keras back end", name, name == "tensorflow", cure)]
+
+
+def _backend_of_keras():
+    if "keras" in sys.modules:
+        return sys.modules["keras"].config.backend()
+    # Else what Keras would read: its import would take TensorFlow along.
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"]
+    file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "keras.json")
+    stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return stored.get("backend", "tensorflow")
+
+
+def _data(dataset):
+    from vae_course import data
+
+    try:
+        choice = data.choose(dataset)
+    except ValueError as error:
+        return [Finding("data set", "unknown", False, str(error))]
+    if choice == "digits":
+        return [Finding("data set", "embedded digits, inside scikit-learn", True)]
+    return _mnist(choice, data.check_mnist())
+
+
+def _mnist(choice, places):
+    """Judge what is in each place as `load_digits` does, which takes the first."""
+    empty = []
+    for place, path, _, ok in places:
+        if ok:
+            return [*empty, Finding("data set", f"MNIST, from: {place}", True)]
+        if path and place != "Keras cache":  # Keras repairs its own file
+            return [*empty, _damaged(place)]
+        if not path and place == "VAE_COURSE_DATA":
+            cure = "Let VAE_COURSE_DATA name the folder that holds mnist.npz, or unset it."
+            empty = [Finding("VAE_COURSE_DATA", "has no MNIST", False, cure)]
+    if choice == "mnist":
+        cure = "Fetch it where there is a network: `make data` or `vae-course data`."
+        return [*empty, Finding("data set", "MNIST is not on this machine", False, cure)]
+    value = "embedded digits, unless MNIST can be downloaded: `make data` or `vae-course data`"
+    return [*empty, Finding("data set", value, True)]
+
+
+def _damaged(place):
+    cure = "Delete it, or run `vae-course data`, which downloads a good one."
+    if place == "VAE_COURSE_DATA":
+        cure = "Replace or delete it, or let VAE_COURSE_DATA name another folder."
+    return Finding("data set", f"MNIST is damaged, in: {place}", False, cure)
+
+
+def _trained():
+    bad = " ".join(name for name in CHECKPOINTS if not _is_whole(name))
+    cure = f"`git checkout vae_course/trained`, or train anew: `python -m vae_course.pretrained {bad}`."
+    value = f"damaged or missing: {bad}" if bad else f"{len(CHECKPOINTS)} shipped, all whole"
+    return [Finding("trained models", value, not bad, cure)]
+
+
+def _is_whole(name):
+    try:
+        card = json.loads((TRAINED / f"{name}.json").read_text(encoding="utf-8"))
+        model = (TRAINED / f"{name}.keras").read_bytes()
+        return hashlib.sha256(model).hexdigest() == card["sha256"]
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _count_cores():
+    mine = getattr(os, "sched_getaffinity", None)  # what this process may use, where that is told
+    return len(mine(0)) if mine else os.cpu_count() or 1
+
+
+def _cores():
+    cure = "All lessons run, but take twice as long: use 2 cores or more where you can."
+    return [Finding("processor cores", str(count := _count_cores()), count >= 2, cure)]
+
+
+def _memory():
+    import psutil
+
+    free = psutil.virtual_memory().available / 1e9
+    cure = "In JupyterLab: Kernel, Shut Down All Kernels; then close other programs."
+    return [Finding("free memory", f"{free:.1f} GB", free >= LEAST_GIGABYTES, cure)]
+
+
+def _time():
+    minutes = sum(SECONDS.values()) / 60 * (1 if _count_cores() >= 2 else 2)
+    value = f"about {minutes:.0f} minutes for all {len(SECONDS)} lessons"
+    return [Finding("time to run", value, True)]

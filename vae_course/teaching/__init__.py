@@ -1,0 +1,1 @@
+"""For instructors: execute lessons, make pages and slides, release and grade exercises."""
