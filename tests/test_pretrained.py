@@ -87,7 +87,7 @@ def test_training_saving_and_loading_lead_to_the_same_model(folder, blobs):
 def test_a_missing_file_is_named_with_the_command_that_rebuilds_it(folder):
     """An installation that lost its models tells how to get them back."""
     with pytest.raises(
-        FileNotFoundError, match=r"vae-2-digits\.keras.*vae_course\.checkpoints vae-2"
+        FileNotFoundError, match=r"vae-2-digits\.keras.*vae_course\.pretrained vae-2"
     ):
         pretrained.load("vae-2-digits")
 
