@@ -9,6 +9,7 @@ import hashlib
 import io
 import math
 import os
+import re
 import tempfile
 import textwrap
 import threading
@@ -299,7 +300,8 @@ def _told(error):
     # requests hides the reason behind a line about retries.
     while causes := [e for e in (getattr(error, "reason", 0), *error.args) if _is_error(e)]:
         error = causes[0]
-    text = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" …")
+    text = re.sub(r"^HTTPS?Connection\w*\(.*?\): ", "", str(error) or type(error).__name__)
+    text = textwrap.shorten(text, 200, placeholder=" …")
     if bundle and "certificate" in text and not os.path.exists(os.environ[bundle]):
         return f"{text}; unset {bundle}, or let it name your network's certificates"
     if is_tls:
