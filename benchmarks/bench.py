@@ -152,7 +152,7 @@ def main(full, write):
     require(plan)
     try:
         results = measure(plan, lambda line: click.echo(line, err=True))
-    except WorkerError as error:
+    except (WorkerError, subprocess.CalledProcessError) as error:
         raise click.ClickException(str(error)) from None
     path = ROOT / "build" / "bench.json"
     path.parent.mkdir(exist_ok=True)

@@ -1,5 +1,6 @@
 """The digits every lesson runs on: MNIST or, where there is none, the ones inside scikit-learn."""
 
+import functools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,6 +199,7 @@ def _unit_floats(bytes_0_to_255):
     return images.reshape(-1, 28, 28, 1)  # (n, 28, 28) -> (n, 28, 28, 1)
 
 
+@functools.cache  # it cannot be changed, so all may share it
 def _embedded_digits():
     # Imported here because MNIST needs neither, and both are slow to import.
     from scipy.ndimage import zoom
