@@ -641,7 +641,7 @@ def test_a_full_disk_falls_back_to_the_cache(sandbox, tmp_path):
 # Other processes
 
 
-LOAD = "from vae_course.data import load_digits; d = load_digits(); print(d.name, *d.y_train)"
+LOAD = "from vae_course.data import load_digits; d = load_digits('mnist'); print(d.name, *d.y_train)"
 EXPECTED = " ".join(["MNIST", *map(str, FAKE["y_train"])])
 
 
@@ -697,6 +697,18 @@ def test_an_end_in_the_middle_leaves_nothing(sandbox, clone, end):
         with mirror(site(FAKE)) as server:
             sandbox.mirrors(server.npz)
             assert run_python(LOAD, clone).strip() == EXPECTED
+
+
+def test_a_hanging_name_server_does_not_keep_python_from_ending(sandbox, clone):
+    """A script that has got its digits ends, although a name is still being looked up."""
+    code = """
+import socket, time
+from vae_course import data
+socket.getaddrinfo = lambda *args, **kwargs: time.sleep(600)
+data.PATIENCE["auto"] = 0.2
+data.load_digits()"""
+    sandbox.mirrors("http://mnist.invalid/mnist.npz")
+    assert "no answer within 0.2 s" in run_python(code, clone)
 
 
 @posix_only
