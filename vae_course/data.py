@@ -164,11 +164,12 @@ def choose(dataset):
     Raises:
         ValueError: If `dataset` or the variable is none of the three.
     """
-    name, value = "dataset", dataset
+    name, value, cure = "dataset", dataset, "choose one of"
     if dataset == "auto" and os.environ.get("VAE_COURSE_DATASET"):
         name, value = "VAE_COURSE_DATASET", os.environ["VAE_COURSE_DATASET"]
+        cure = "unset it, or set it to one of"
     if value not in CHOICES:
-        raise ValueError(f"{name} is {value!r}: choose one of {', '.join(CHOICES)}.")
+        raise ValueError(f"{name} is {value!r}: {cure} {', '.join(CHOICES)}.")
     return value
 
 
