@@ -264,7 +264,7 @@ def test_the_data_set_is_the_one_that_was_asked_for(monkeypatch):
 
 def test_every_shipped_model_is_looked_at():
     """The list here, which spares the import of Keras, is that of the recipes."""
-    assert sorted(module.CHECKPOINTS) == sorted(pretrained.RECIPES)
+    assert sorted(module.CHECKPOINTS) == sorted(pretrained.NAMES)
     assert module.TRAINED == pretrained.FOLDER
 
 
@@ -284,7 +284,7 @@ def test_a_damaged_model_is_named(harm, monkeypatch, tmp_path):
         card.write_text("{" if harm == "card" else json.dumps({"name": "vae-2-digits"}))
     finding = only_wrong("trained models")
     assert finding.value == "damaged or missing: vae-2-digits"
-    assert "python -m vae_course.pretrained vae-2-digits" in finding.cure
+    assert "python -m vae_course.runs.ship vae-2-digits" in finding.cure
 
 
 def test_one_core_is_named_and_doubles_the_time(monkeypatch):

@@ -29,6 +29,14 @@ def _told_without_traceback():
     except KeyboardInterrupt:
         click.echo("Interrupted: nothing is left half-written.", err=True)
         sys.exit(130)
+    except Exception as error:
+        if type(error).__name__ not in (
+            "MemoryError",
+            "ResourceExhaustedError",
+        ):  # TensorFlow's own
+            raise
+        reason = "There is not enough memory: close other programs, or use a smaller model."
+        raise click.ClickException(reason) from error
 
 
 @click.group()
@@ -122,8 +130,8 @@ def slides(lessons, out, notebooks):
 @main.command()
 @click.option(
     "--recipe",
-    type=click.Choice(["lecture", "fast", "best"]),
-    help="The lecture's own, a fast one (default), or the best that an hour buys.",
+    type=click.Choice(["lecture", "fast", "best", "map"]),
+    help="The lecture's own, a fast one (default), the best that an hour buys, or one for maps.",
 )
 @click.option("--dataset", type=DATASETS, help="As for run.")
 @click.option(
@@ -134,7 +142,7 @@ def slides(lessons, out, notebooks):
 @click.option("--seed", type=int, help="Seed of weights, noise and order of images; 1 by default.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="Folder of the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
 )
 @click.option(
@@ -159,8 +167,8 @@ def train(out, resume, **wanted):
             card = train.train(out, card if resume else train.first_card(card, data), data)
         else:
             click.echo("This run was complete already.")
-    click.echo(of_training(card, out))
-    sys.exit(0 if card["status"] == "complete" else 130)
+    click.echo(of_training(card, out), err=card["status"] == "diverged")
+    sys.exit({"complete": 0, "interrupted": 130, "diverged": 1}[card["status"]])
 
 
 @main.command()
@@ -180,9 +188,9 @@ def evaluate(model, dataset, as_json):
 
     with _told_without_traceback(), contextlib.redirect_stdout(sys.stderr):
         lesson.load_tensorflow()
-        from vae_course.runs import evaluate, opening
+        from vae_course.runs import evaluate, load
 
-        opened, card = opening.open_model(model)
+        opened, card = load.open_model(model)
         data = load_digits(dataset or (NAMES[card["dataset"]] if card else "auto"))
         report = {"model": model, **evaluate.report(opened, card, data)}
     click.echo(json.dumps(report) if as_json else f"{model}: {of_scores(report)}")

@@ -15,7 +15,7 @@ from vae_course.models import VAE
 
 
 def _sums_of_weights():
-    """Tell which of 9 weights add up to each of the 9 small pixels' weights, for 4 places: (9, 9, 4)."""
+    """Tell which of the 9 weights add up to the weight of each of 9 small pixels, for 4 places: (9, 9, 4)."""
     sums = np.zeros((3, 3, 3, 3, 2, 2), "float32")  # small pixel, weight, place in the cell
     for row, column, i, j in np.ndindex(3, 3, 2, 2):
         # i + row - 1 is the big pixel, counted from the first of its cell; half of that is the small one.
@@ -24,6 +24,17 @@ def _sums_of_weights():
 
 
 SUMS = _sums_of_weights()
+# Settings of the two layers that QuickVAE computes in its own way, as build_decoder makes them.
+LAST_LAYERS = {
+    "size": (2, 2),
+    "interpolation": "nearest",
+    "kernel_size": (3, 3),
+    "strides": (1, 1),
+    "padding": "same",
+    "activation": "sigmoid",
+    "use_bias": True,
+    "activity_regularizer": None,
+}
 
 
 def to_cells(images):
@@ -54,13 +65,11 @@ def from_cells(cells):
     return ops.reshape(x, (-1, 2 * height, 2 * width, 1))
 
 
-@keras.saving.register_keras_serializable(package="vae_course")
 class QuickVAE(VAE):
-    """Train the weights of a `VAE` with the last layer's work done in cells, see the top of this module.
+    """Train the weights of a `VAE` with the last layer's work done in cells, as this module explains above.
 
-    It owns no weight: whatever `fit` does to it, it does to the encoder and the decoder it was given. Losses
-    and metrics are those of `VAE`; what it returns for images are their reconstructions in cells, for
-    `from_cells` to sort back.
+    It owns no weights: `fit` trains the encoder and the decoder that it was given. Losses and metrics are
+    those of `VAE`. The reconstructions that it returns are in cells: `from_cells` sorts them back.
 
     Args:
         encoder: As for `VAE`.
@@ -69,25 +78,29 @@ class QuickVAE(VAE):
         **kwargs: Passed to `keras.Model`.
 
     Raises:
-        ValueError: If the decoder ends with other layers.
+        ValueError: If the decoder ends with layers other than those of `build_decoder`.
     """
 
     def __init__(self, encoder, decoder, beta=1.0, **kwargs):
         super().__init__(encoder, decoder, beta, **kwargs)
-        doubling, self.last = decoder.layers[-2:]
-        if not isinstance(doubling, keras.layers.UpSampling2D) or not isinstance(
-            self.last, keras.layers.Conv2DTranspose
-        ):
+        last_two = doubling, self.last = decoder.layers[-2:]
+        kinds = [type(layer).__name__ for layer in last_two]
+        found = doubling.get_config() | self.last.get_config()
+        others = {name: found.get(name) for name in LAST_LAYERS}
+        others = {name: value for name, value in others.items() if value != LAST_LAYERS[name]}
+        if kinds != ["UpSampling2D", "Conv2DTranspose"] or others:
             raise ValueError(
-                f"The decoder ends with {type(doubling).__name__} and {type(self.last).__name__}, but "
-                "QuickVAE needs UpSampling2D and Conv2DTranspose: use one of build_decoder, or VAE."
+                f"The decoder ends with {' and '.join(kinds)}, with {others}, but QuickVAE needs the "
+                "last two layers of build_decoder: use that one, or VAE."
             )
         self.trunk = keras.Model(decoder.input, doubling.input)
 
     def call(self, x):
         """Return reconstructions of the images x in cells, shape `(batch, 14, 14, 4)`."""
         z_mean, z_log_var, z = self.encoder(x)
-        self.add_loss(ops.mean(gaussian_kl(z_mean, z_log_var)))
+        kl = gaussian_kl(z_mean, z_log_var)
+        self.kl_tracker.update_state(kl)
+        self.add_loss(self.beta * ops.mean(kl))
         small = self.trunk(z)  # (batch, 14, 14, 16)
         # A transposed convolution is a convolution with the flipped kernel (lesson 4).
         weights = ops.reshape(ops.flip(self.last.kernel, (0, 1)), (9, -1))
@@ -95,5 +108,5 @@ class QuickVAE(VAE):
         return ops.sigmoid(ops.conv(small, weights, padding="same") + self.last.bias)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Return the loss of `VAE`: the order of the pixels does not matter for a sum over them."""
+        """Return the loss of `VAE`: a sum over pixels does not depend on their order."""
         return super().compute_loss(to_cells(x if y is None else y), None, y_pred)

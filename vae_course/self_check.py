@@ -12,7 +12,7 @@ from typing import NamedTuple
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # as requires-python in pyproject.toml
 MAIN = ("tensorflow", "keras", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
 TRAINED = Path(__file__).with_name("trained")
-# The keys of pretrained.RECIPES: that module would import Keras.
+# pretrained.NAMES: that module would import Keras.
 CHECKPOINTS = "ae-2-mnist vae-2-mnist vae-100-mnist ae-2-digits vae-2-digits vae-100-digits".split()
 # Seconds that each lesson runs with its default parameters, measured on 2 cores.
 SECONDS = {0: 16, 1: 38, 2: 21, 3: 25, 4: 19, 5: 40, 6: 16}
@@ -159,7 +159,7 @@ def _damaged(place):
 
 def _trained():
     bad = " ".join(name for name in CHECKPOINTS if not _is_whole(name))
-    cure = f"`git checkout vae_course/trained`, or train anew: `python -m vae_course.pretrained {bad}`."
+    cure = f"`git checkout vae_course/trained`, or train anew: `python -m vae_course.runs.ship {bad}`."
     value = f"damaged or missing: {bad}" if bad else f"{len(CHECKPOINTS)} shipped, all whole"
     return [Finding("trained models", value, not bad, cure)]
 

@@ -77,6 +77,7 @@ def check_own_vae(vae, my_train, my_test):
     """
     if vae is None or my_train is None or my_test is None:
         return to_do("my_vae: train it in the cell above.")
+    from vae_course.losses import gaussian_kl
     from vae_course.models import VAE
 
     if not isinstance(vae, VAE):
@@ -85,7 +86,8 @@ def check_own_vae(vae, my_train, my_test):
     blind = float(np.sum((my_test - mean) ** 2) / len(my_test))
     rebuilt = np.asarray(vae(np.asarray(my_test, "float32")))
     error = float(np.sum((my_test - rebuilt) ** 2) / len(my_test))
-    kl = float(vae.losses[0])
+    z_mean, z_log_var, _ = vae.encoder(np.asarray(my_test, "float32"))
+    kl = float(np.mean(gaussian_kl(z_mean, z_log_var)))
     told = f"error on new images {error:.1f}, that of the mean image {blind:.1f}, KL {kl:.1f} nats"
     if kl < 0.1:
         return wrong(f"{told}: the posterior has collapsed, the code carries nothing.")
