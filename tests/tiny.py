@@ -21,8 +21,6 @@ if "--slowly" in sys.argv:
     sys.argv.remove("--slowly")
     from vae_course import lesson
     lesson.load_tensorflow()
-    import tensorflow
-    tensorflow.config.run_functions_eagerly(True)  # as in tests/runs/test_train.py: to the same bits
     from vae_course.runs import train
     show = train.Show.on_train_batch_end
     train.Show.on_train_batch_end = lambda *a, **k: (show(*a, **k), time.sleep(0.5))
