@@ -150,7 +150,7 @@ def test_a_training_that_diverges_stops_at_once(kind, step, validate, blobs):
     model, epochs = training.build(TINY, blobs, kind, latent_dim=3), []
     count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
     with pytest.raises(
-        FloatingPointError, match=f"epoch 2.*since {weight}learning rate, 0.004, is"
+        FloatingPointError, match=f"epoch 2.*because {weight}learning rate, 0.004, is"
     ):
         training.fit(model, TINY, blobs, callbacks=[nan_at(step), count], validate=validate)
     assert epochs == [0] and model.optimizer.iterations <= 6

@@ -164,7 +164,7 @@ def train(out, resume, **wanted):
             lesson.load_tensorflow()
             from vae_course.runs import train
 
-            card = train.train(out, card if resume else train.first_card(card, data), data)
+            card = train.train(out, card, data)
         else:
             click.echo("This run was complete already.")
     click.echo(of_training(card, out), err=card["status"] == "diverged")

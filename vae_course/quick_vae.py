@@ -24,17 +24,6 @@ def _sums_of_weights():
 
 
 SUMS = _sums_of_weights()
-# Settings of the two layers that QuickVAE computes in its own way, as build_decoder makes them.
-LAST_LAYERS = {
-    "size": (2, 2),
-    "interpolation": "nearest",
-    "kernel_size": (3, 3),
-    "strides": (1, 1),
-    "padding": "same",
-    "activation": "sigmoid",
-    "use_bias": True,
-    "activity_regularizer": None,
-}
 
 
 def to_cells(images):
@@ -83,15 +72,17 @@ class QuickVAE(VAE):
 
     def __init__(self, encoder, decoder, beta=1.0, **kwargs):
         super().__init__(encoder, decoder, beta, **kwargs)
-        last_two = doubling, self.last = decoder.layers[-2:]
-        kinds = [type(layer).__name__ for layer in last_two]
-        found = doubling.get_config() | self.last.get_config()
-        others = {name: found.get(name) for name in LAST_LAYERS}
-        others = {name: value for name, value in others.items() if value != LAST_LAYERS[name]}
-        if kinds != ["UpSampling2D", "Conv2DTranspose"] or others:
+        doubling, self.last = decoder.layers[-2:]
+        kinds = type(doubling).__name__, type(self.last).__name__
+        fits = kinds == ("UpSampling2D", "Conv2DTranspose") and (
+            (doubling.size, self.last.kernel_size, self.last.strides) == ((2, 2), (3, 3), (1, 1))
+            and self.last.activation is keras.activations.sigmoid
+            and self.last.activity_regularizer is None
+        )
+        if not fits:
             raise ValueError(
-                f"The decoder ends with {' and '.join(kinds)}, with {others}, but QuickVAE needs the "
-                "last two layers of build_decoder: use that one, or VAE."
+                f"The decoder ends with {' and '.join(kinds)}, but QuickVAE needs UpSampling2D and "
+                "Conv2DTranspose with the settings of build_decoder: use that one, or VAE."
             )
         self.trunk = keras.Model(decoder.input, doubling.input)
 

@@ -159,7 +159,9 @@ def _damaged(place):
 
 def _trained():
     bad = " ".join(name for name in CHECKPOINTS if not _is_whole(name))
-    cure = f"`git checkout vae_course/trained`, or train anew: `python -m vae_course.runs.ship {bad}`."
+    cure = (
+        f"`git checkout vae_course/trained`, or train anew: `python -m vae_course.runs.ship {bad}`."
+    )
     value = f"damaged or missing: {bad}" if bad else f"{len(CHECKPOINTS)} shipped, all whole"
     return [Finding("trained models", value, not bad, cure)]
 

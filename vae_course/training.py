@@ -160,19 +160,19 @@ class StopAtNaN(keras.callbacks.Callback):
         self.epoch = epoch + 1
 
     def on_train_batch_end(self, batch, logs=None):
-        """Look at the loss, which Keras averages over the batches of the epoch."""
-        self._check([logs["loss"]], f"the loss is {logs['loss']}")
+        """Look at the loss."""
+        self._check(f"the loss is {logs['loss']}", [logs["loss"]])
 
     def on_epoch_end(self, epoch, logs=None):
         """Look at scores, weights and the optimizer's state: the last step may have spoiled them."""
-        self._check(logs.values(), "the loss on the test images is no longer finite")
         state = self.model.variables + self.model.optimizer.variables
-        self._check(map(keras.ops.convert_to_numpy, state), "weights are no longer finite")
+        numbers = [*logs.values(), *map(keras.ops.convert_to_numpy, state)]
+        self._check("weights or scores are no longer finite", numbers)
 
-    def _check(self, values, what):
-        if not all(np.isfinite(value).all() for value in values):
+    def _check(self, what, numbers):
+        if not all(np.isfinite(number).all() for number in numbers):
             raise FloatingPointError(
-                f"Training stopped in epoch {self.epoch}: {what}, since {self.advice}"
+                f"Training stopped in epoch {self.epoch}: {what}, because {self.advice}"
             )
 
 
@@ -207,7 +207,7 @@ def fit(
     seen = int(model.optimizer.iterations) // steps
     weight = f"beta={model.beta:g} or " if isinstance(model, VAE) else ""
     advice = (
-        f"{weight}the learning rate, {recipe.learning_rate:g}, is too large: give a smaller one."
+        f"{weight}the learning rate, {recipe.learning_rate:g}, is too large. Give a smaller one."
     )
     worker, callbacks = model, [StopAtNaN(advice), *callbacks]
     if isinstance(model, VAE) and quick:
@@ -242,9 +242,9 @@ def train(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
     Args:
         recipe: "lecture", "fast", "best", "map", or a `Recipe`.
         data: As in `fit`.
-        kind: As in `build`.
-        latent_dim: As in `build`.
-        beta: As in `build`.
+        kind: As in `build`, like `latent_dim` and `beta`.
+        latent_dim: Number of latent dimensions.
+        beta: Weight of the KL term.
         epochs: How often every training image is seen; None for the recipe's number.
         seed: Seed of the weights, the noise and the order of the images.
         **options: Passed to `fit`: `callbacks`, `verbose`, `validate`, `quick`.

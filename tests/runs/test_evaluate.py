@@ -118,7 +118,7 @@ def test_the_mean_image_costs_what_is_computed_by_hand():
     object.__setattr__(data, "x_train", np.concatenate([zeros, ones, ones, ones]))
     object.__setattr__(data, "x_test", np.concatenate([zeros, ones]))
     expected = 784 * (0.75**2 + 0.25**2) / 2
-    assert evaluate.mean_image_cost(data) == pytest.approx(expected)
+    assert evaluate._mean_image_cost(data) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_the_mean_image_costs_what_is_computed_by_hand():
 )
 def test_a_score_is_judged_by_its_range(metric, value, word):
     """Losses should be low; the KL and the active units are neither good nor bad by themselves."""
-    assert evaluate.judge(metric, value, (2.0, 3.0)) == word
+    assert evaluate._judge(metric, value, (2.0, 3.0)) == word
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_where_nothing_was_measured_nothing_is_expected(
     kind, latent_dim, beta, dataset, trained_on, reason
 ):
     """And the reason is told."""
-    ranges, note = evaluate.expected_ranges(kind, latent_dim, beta, dataset, trained_on)
+    ranges, note = evaluate._expected_ranges(kind, latent_dim, beta, dataset, trained_on)
     assert ranges == {} and note.startswith("no range measured for") and note.endswith(reason)
 
 
@@ -161,16 +161,16 @@ def test_a_shipped_models_scores_are_what_is_expected(name):
     card = json.loads((pretrained.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     kind, latent_dim, _ = name.split("-")
     beta = 1.0 if kind == "vae" else None
-    ranges, note = evaluate.expected_ranges(kind, int(latent_dim), beta, card["dataset"], None)
+    ranges, note = evaluate._expected_ranges(kind, int(latent_dim), beta, card["dataset"], None)
     assert note == "" and set(card["test_scores"]) <= set(ranges)
     for metric, value in card["test_scores"].items():
-        assert evaluate.judge(metric, value, ranges[metric]) == "within", metric
+        assert evaluate._judge(metric, value, ranges[metric]) == "within", metric
 
 
 @pytest.mark.parametrize("dataset, kind, latent_dim", list(evaluate.EXPECTED))
 def test_ranges_agree_with_each_other(dataset, kind, latent_dim):
     """MSE is reconstruction / 784; loss is reconstruction + KL; no range is empty."""
-    ranges, _ = evaluate.expected_ranges(kind, latent_dim, 1, dataset, dataset)
+    ranges, _ = evaluate._expected_ranges(kind, latent_dim, 1, dataset, dataset)
     assert all(low <= high for low, high in ranges.values())
     errors = np.array(ranges["reconstruction"])
     np.testing.assert_allclose(np.array(ranges["mse"]) * 784, errors, rtol=0.02)

@@ -47,7 +47,7 @@ def whole(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "replace", copy_and_replace)
-        train.train(folder, train.first_card(SETTINGS, tiny_digits()), tiny_digits())
+        train.train(folder, SETTINGS, tiny_digits())
     return folder, copies
 
 
@@ -55,9 +55,8 @@ def whole(tmp_path_factory):
 def start(tmp_path):
     """Give a function that starts the same run in another folder; it returns the folder and the card."""
 
-    def start(**settings):
-        card = train.first_card(SETTINGS | settings, tiny_digits())
-        return tmp_path / "run", train.train(tmp_path / "run", card, tiny_digits())
+    def start():
+        return tmp_path / "run", train.train(tmp_path / "run", SETTINGS, tiny_digits())
 
     return start
 
@@ -375,7 +374,7 @@ def test_a_folder_in_which_another_process_trains_is_refused(whole, tmp_path):
         status, _, err = call("train", "--resume", "--out", folder)
     assert status == 1 and f"Another process is training in {folder}" in err
     with pytest.raises(FileExistsError, match="holds a run by now.*--out"):
-        train.train(folder, train.first_card(SETTINGS, tiny_digits()), tiny_digits())
+        train.train(folder, SETTINGS, tiny_digits())
     assert (folder / "vae.keras").read_bytes() == content
 
 

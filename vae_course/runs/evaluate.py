@@ -63,14 +63,6 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
     return {name: (float(np.mean(v)), float(spread[name])) for name, v in columns.items()} | active
 
 
-def _check_finite(what, arrays):
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError(
-            f"The model's {what} are not all finite: its training has diverged. Train it anew with a smaller "
-            "beta or learning rate."
-        )
-
-
 def active_units(model, x, least=0.01):
     """Count the latent dimensions that tell images apart: those whose mean varies over the data.
 
@@ -92,65 +84,6 @@ def active_units(model, x, least=0.01):
     return int((z_mean.astype("float64").var(axis=0) > least).sum())
 
 
-def mean_image_cost(data):
-    """Return the score of a model that knows nothing but the mean training image.
-
-    Args:
-        data: What `load_digits` returns.
-
-    Returns:
-        Squared error of a test image, summed over pixels, averaged over images. Its KL is 0, so that this is
-        the loss, too: a model that scores no better has learned nothing.
-    """
-    mean = data.x_train.mean(axis=0, dtype="float64").astype("float32")
-    return float(np.square(data.x_test - mean).sum(axis=(1, 2, 3)).mean(dtype="float64"))
-
-
-def expected_ranges(kind, latent_dim, beta, dataset, trained_on):
-    """Look up what a well-trained model scores.
-
-    Args:
-        kind: "vae" or "ae".
-        latent_dim: Number of latent dimensions.
-        beta: Weight of the KL term; None for an autoencoder.
-        dataset: Name of the data set whose test images are scored.
-        trained_on: Name of the data set it was trained on; None if that is not known.
-
-    Returns:
-        Dictionary from metric to the lowest and the highest value to expect, and "" or, if the dictionary
-        is empty, the reason why.
-    """
-    if trained_on not in (None, dataset):
-        return {}, f"no range measured for a model trained on {trained_on}"
-    if beta not in (None, 1):
-        return {}, f"no range measured for beta={beta:g}"
-    if (dataset, kind, latent_dim) not in EXPECTED:
-        return {}, f"no range measured for latent_dim={latent_dim}"
-    names = ("loss", "reconstruction", "kl", "active_units")
-    ranges = dict(zip(names, EXPECTED[dataset, kind, latent_dim], strict=False))
-    ranges["mse"] = tuple(round(error / 784, 4) for error in ranges["reconstruction"])
-    return ranges, ""
-
-
-def judge(metric, value, expected):
-    """Say how a score compares with what to expect.
-
-    Args:
-        metric: Name of the metric.
-        value: The score.
-        expected: The lowest and the highest value to expect.
-
-    Returns:
-        "within"; outside, "better" or "worse" for losses and errors, which should be low, and "below" or
-        "above" for the KL and the active units, which are neither good nor bad by themselves.
-    """
-    low, high = expected
-    if low <= value <= high:
-        return "within"
-    words = ("below", "above") if metric in ("kl", "active_units") else ("better", "worse")
-    return words[0] if value < low else words[1]
-
-
 def report(model, card, data, passes=PASSES):
     """Score a model, and say what to expect of it.
 
@@ -169,12 +102,12 @@ def report(model, card, data, passes=PASSES):
     """
     beta, latent_dim = getattr(model, "beta", None), model.decoder.input_shape[-1]
     kind, trained_on = "ae" if beta is None else "vae", card and card["dataset"]
-    ranges, note = expected_ranges(kind, latent_dim, beta, data.name, trained_on)
+    ranges, note = _expected_ranges(kind, latent_dim, beta, data.name, trained_on)
     scores = {}
     for metric, (mean, spread) in evaluate(model, data.x_test, passes).items():
         scores[metric] = {"mean": rounded(mean), "spread": rounded(spread)}
         expected = ranges.get(metric)
-        verdict = judge(metric, mean, expected) if expected else None
+        verdict = _judge(metric, mean, expected) if expected else None
         scores[metric] |= {"expected": expected, "verdict": verdict}
     return {
         "dataset": data.name,
@@ -186,5 +119,42 @@ def report(model, card, data, passes=PASSES):
         "passes": passes if kind == "vae" else 1,
         "scores": scores,
         "note": note,
-        "yardsticks": {"mean_image": rounded(mean_image_cost(data))},
+        "yardsticks": {"mean_image": rounded(_mean_image_cost(data))},
     }
+
+
+def _mean_image_cost(data):
+    """Return the loss of a model that always answers with the mean training image, and whose KL is 0."""
+    mean = data.x_train.mean(axis=0, dtype="float64").astype("float32")
+    return float(np.square(data.x_test - mean).sum(axis=(1, 2, 3)).mean(dtype="float64"))
+
+
+def _expected_ranges(kind, latent_dim, beta, dataset, trained_on):
+    """Return the lowest and highest value to expect of each metric or, of none, the reason why."""
+    if trained_on not in (None, dataset):
+        return {}, f"no range measured for a model trained on {trained_on}"
+    if beta not in (None, 1):
+        return {}, f"no range measured for beta={beta:g}"
+    if (dataset, kind, latent_dim) not in EXPECTED:
+        return {}, f"no range measured for latent_dim={latent_dim}"
+    names = ("loss", "reconstruction", "kl", "active_units")  # an autoencoder has two
+    ranges = dict(zip(names, EXPECTED[dataset, kind, latent_dim], strict=False))
+    ranges["mse"] = tuple(round(error / 784, 4) for error in ranges["reconstruction"])
+    return ranges, ""
+
+
+def _judge(metric, value, expected):
+    """Say "better" or "worse" of losses and errors out of range, "below" or "above" of what is neither."""
+    low, high = expected
+    if low <= value <= high:
+        return "within"
+    words = ("below", "above") if metric in ("kl", "active_units") else ("better", "worse")
+    return words[0] if value < low else words[1]
+
+
+def _check_finite(what, arrays):
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError(
+            f"The model's {what} are not all finite: its training has diverged. Train it anew with a smaller "
+            "beta or learning rate."
+        )

@@ -59,16 +59,11 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def make_card(model, dataset, recipe, seed, command, seconds, scores):
-    """Describe a trained model, so that a reader can judge it and make it anew.
+def describe(model, scores):
+    """Return what a card says of any trained model, so that a reader can judge it and make it anew.
 
     Args:
         model: `VAE` or `Autoencoder`.
-        dataset: Name of the data set it was trained on, such as "MNIST".
-        recipe: Dictionary of the settings of the training.
-        seed: Seed of the training.
-        command: The command that makes it.
-        seconds: How long the training took.
         scores: What `runs.evaluate.evaluate` returned; empty if it was not evaluated.
 
     Returns:
@@ -76,16 +71,11 @@ def make_card(model, dataset, recipe, seed, command, seconds, scores):
     """
     beta = getattr(model, "beta", None)
     return {
-        "dataset": dataset,
         "kind": "ae" if beta is None else "vae",
         "latent_dim": model.decoder.input_shape[-1],
         "beta": beta,
-        "recipe": dict(recipe),
-        "seed": seed,
-        "command": command,
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("keras", "tensorflow", "numpy")},
-        "seconds": round(seconds, 1),
         "parameters": model.count_params(),
         "test_scores": {name: rounded(mean) for name, (mean, _) in scores.items()},
         "test_spread": {name: rounded(deviation) for name, (_, deviation) in scores.items()},
@@ -98,12 +88,7 @@ def rounded(value):
 
 
 def write_json(path, content):
-    """Write a dictionary as JSON, whole or not at all.
-
-    Args:
-        path: Path of the file.
-        content: Dictionary that JSON can hold.
-    """
+    """Write a dictionary that JSON can hold, whole or not at all."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     with write_atomically(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
@@ -168,12 +153,7 @@ def check_files(folder, card):
 
 
 def write_history(folder, rows):
-    """Write a run's history, whole or not at all.
-
-    Args:
-        folder: Path of the run's folder.
-        rows: List of dictionaries, one for each epoch, all with the same keys.
-    """
+    """Write a history, a list with one dictionary for each epoch, whole or not at all."""
     with (
         write_atomically(Path(folder) / "history.csv") as unfinished,
         open(unfinished, "w", newline="", encoding="utf-8") as file,

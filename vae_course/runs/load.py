@@ -122,7 +122,9 @@ def _read_description(path):
             for name, most in MOST_BYTES.items():
                 size, is_stored = members[name].file_size, members[name].compress_type == 0
                 if size > most or not is_stored:
-                    raise ValueError(f"{size:,} bytes of {name}, not {most:,} at most, uncompressed")
+                    raise ValueError(
+                        f"{size:,} bytes of {name}, not {most:,} at most, uncompressed"
+                    )
             return _describe(json.loads(archive.read("config.json")))
     except (
         zipfile.BadZipFile,

@@ -36,18 +36,19 @@ def ship(name, data, epochs=None):
         recipe, data, kind, int(latent_dim), epochs=epochs, seed=SEED, verbose=2
     )
     seconds = time.perf_counter() - start
-    recipe = dataclasses.replace(recipe, epochs=len(history["loss"]))
-    command = f"python -m vae_course.runs.ship {name}"
-    scores = evaluate(model, data.x_test)
     bare = type(model)(model.encoder, model.decoder)  # the optimizer's state would triple the file
     path = pretrained.FOLDER / f"{name}.keras"
     pretrained.FOLDER.mkdir(exist_ok=True)
     with write_atomically(path) as unfinished:
         bare.save(unfinished)
-    what = (data.name, dataclasses.asdict(recipe), SEED, command, seconds, scores)
     card = {
         "name": name,
-        **files.make_card(bare, *what),
+        "dataset": data.name,
+        "recipe": dataclasses.asdict(recipe) | {"epochs": len(history["loss"])},
+        "seed": SEED,
+        "command": f"python -m vae_course.runs.ship {name}",
+        "seconds": round(seconds, 1),
+        **files.describe(bare, evaluate(model, data.x_test)),
         "history": {key: [files.rounded(v) for v in values] for key, values in history.items()},
         "sha256": files.sha256(path),
     }

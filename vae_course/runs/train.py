@@ -17,25 +17,6 @@ from vae_course.runs.evaluate import METRICS, evaluate
 from vae_course.runs.load import load_weights
 
 
-def first_card(settings, data):
-    """Make the card of a run that has not begun.
-
-    Args:
-        settings: Dictionary with the keys of `settings.DEFAULTS`.
-        data: What `load_digits` returns.
-
-    Returns:
-        Dictionary: what `train` needs to know.
-    """
-    recipe = training.find(settings["recipe"], data.name)
-    recipe = dataclasses.replace(recipe, epochs=settings["epochs"] or recipe.epochs)
-    return {
-        "dataset": data.name,
-        "recipe": {"name": settings["recipe"], **dataclasses.asdict(recipe)},
-        **{key: settings[key] for key in ("latent_dim", "beta", "seed")},
-    }
-
-
 def train(folder, card, data):
     """Train the model that a card describes, or go on with it, and leave a folder with all about it.
 
@@ -44,7 +25,7 @@ def train(folder, card, data):
 
     Args:
         folder: Path of the run's folder; it is made if it does not exist.
-        card: What `first_card` returned or, to go on, `files.read_card`.
+        card: Settings with the keys of `settings.DEFAULTS` or, to go on, what `files.read_card` returned.
         data: What `load_digits` returns.
 
     Returns:
@@ -56,9 +37,12 @@ def train(folder, card, data):
     """
     folder.mkdir(parents=True, exist_ok=True)
     with files.lock(folder), _noted_interrupts() as pressed:
-        if "status" not in card and (folder / "card.json").exists():
+        if "status" in card:
+            card = card | {"resumed": card["resumed"] + 1}
+        elif (folder / "card.json").exists():
             raise FileExistsError(f"{folder} holds a run by now: name another folder with --out.")
-        card = card | {"resumed": card["resumed"] + 1 if "status" in card else 0}
+        else:
+            card = _first_card(card, data)
         recipe = _recipe(folder, card)
         model, rows = _open(folder, card, recipe, data)
         files.write_json(folder / "card.json", _new_card(card, model, rows, {}, "running"))
@@ -82,6 +66,16 @@ def train(folder, card, data):
         card["sha256"] = {name: files.sha256(folder / name) for name in files.MODELS}
         files.write_json(folder / "card.json", card)
         return card
+
+
+def _first_card(settings, data):
+    recipe = dataclasses.asdict(training.find(settings["recipe"], data.name))
+    epochs = settings["epochs"] or recipe["epochs"]
+    return {key: settings[key] for key in ("latent_dim", "beta", "seed")} | {
+        "dataset": data.name,
+        "recipe": {"name": settings["recipe"], **recipe, "epochs": epochs},
+        "resumed": 0,
+    }
 
 
 def _save(model, path):
@@ -144,14 +138,14 @@ def _new_card(card, model, rows, scores, status):
         "vae-course train --recipe {name} --dataset {short} --epochs {epochs} "
         "--latent-dim {latent_dim} --beta {beta} --seed {seed}"
     ).format(**card["recipe"] | card, short=files.DATASETS[card["dataset"]])
-    seconds = sum(row["seconds"] for row in rows)
-    what = (card["dataset"], card["recipe"], card["seed"], command, seconds, scores)
     return {
         "status": status,
         "epochs_done": len(rows),
-        "resumed": card["resumed"],
+        **{key: card[key] for key in ("resumed", "dataset", "recipe", "seed")},
+        "command": command,
+        "seconds": round(sum(row["seconds"] for row in rows), 1),
         "passes": files.PASSES,
-        **files.make_card(model, *what),
+        **files.describe(model, scores),
     }
 
 
