@@ -29,7 +29,8 @@ def of_training(card, folder):
     """
     done, planned = card["epochs_done"], card["recipe"]["epochs"]
     if card["status"] == "complete":
-        text = f"{planned} epochs in {card['seconds']:.0f} s, saved in {folder}"
+        epochs = "1 epoch" if planned == 1 else f"{planned} epochs"
+        text = f"{epochs} in {card['seconds']:.0f} s, saved in {folder}"
         return "\n".join([text, *_scores(card), *_lecture(card)])
     state = f"the model after epoch {done}" if done else "the untrained model"
     if card["status"] == "diverged":
