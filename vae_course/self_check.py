@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from vae_course import lesson
+
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # as requires-python in pyproject.toml
 MAIN = ("tensorflow", "keras", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
 TRAINED = Path(__file__).with_name("trained")
@@ -41,7 +43,7 @@ def self_check(dataset="auto"):
     checks = {
         "Python": _python,
         "packages": _packages,
-        "Keras back end": _backend,
+        "settings": _settings,
         "data set": partial(_data, dataset),
         "trained models": _trained,
         "processor cores": _cores,
@@ -103,21 +105,10 @@ def _package(need):
     return [Finding(need.name, f"{version}, but the course needs {need.specifier}", False, cure)]
 
 
-def _backend():
-    name = _backend_of_keras()
-    cure = "Put `%env KERAS_BACKEND=tensorflow` into a new cell above this one, restart the kernel, run all."
-    return [Finding("Keras back end", name, name == "tensorflow", cure)]
-
-
-def _backend_of_keras():
-    if "keras" in sys.modules:
-        return sys.modules["keras"].config.backend()
-    # Else what Keras would read: its import would take TensorFlow along.
-    if os.environ.get("KERAS_BACKEND"):
-        return os.environ["KERAS_BACKEND"]
-    file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "keras.json")
-    stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return stored.get("backend", "tensorflow")
+def _settings():
+    if found := lesson.faults():
+        return [Finding("settings", what, False, cure) for what, cure in found]
+    return [Finding("settings", "as the course needs them", True)]
 
 
 def _data(dataset):
