@@ -3,10 +3,12 @@
 import contextlib
 import importlib.machinery
 import json
+import logging
 import math
 import numbers
 import os
 import sys
+import textwrap
 from pathlib import Path
 
 MIME_TYPE = "application/vnd.vae-course.numbers+json"
@@ -50,7 +52,7 @@ def faults():
     Returns:
         List of pairs of one line each: what is wrong and where, and how to mend it.
     """
-    return list(_hidden_packages()) or list(_keras_faults())
+    return list(_hidden_packages()) or [*_keras_faults(), *_matplotlib_faults()]
 
 
 def _hidden_packages():
@@ -58,6 +60,17 @@ def _hidden_packages():
         spec = importlib.machinery.PathFinder.find_spec(name)
         if spec and spec.origin and Path(spec.origin).stem != "__init__":
             yield f"{spec.origin} hides the package {name}.", f"Rename it, {AGAIN}"
+
+
+def _matplotlib_faults():
+    # Its warnings are about settings that the course does not use, and about its cache.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    try:
+        import matplotlib  # noqa: F401
+    except Exception as error:
+        reason = textwrap.shorten(str(error), 120, placeholder=" ...")
+        cure = "Unset MPLBACKEND, and mend or delete your file matplotlibrc"
+        yield f"Matplotlib does not start ({reason}).", f"{cure}, {AGAIN}"
 
 
 def _keras_faults():
