@@ -24,6 +24,18 @@ KERAS_SETTINGS = {
     "max_epochs": None,
     "max_steps_per_epoch": None,
 }
+# NumPy's own, for a reader whose start-up file sets others.
+PRINT_OPTIONS = {
+    "precision": 8,
+    "threshold": 1000,
+    "edgeitems": 3,
+    "linewidth": 75,
+    "suppress": False,
+    "formatter": None,
+    "sign": "-",
+    "floatmode": "maxprec",
+    "legacy": False,
+}
 AGAIN = "then start again (in a notebook: restart the kernel)."
 VARIABLES = "KERAS_BACKEND KERAS_NNX_ENABLED KERAS_MAX_EPOCHS KERAS_MAX_STEPS_PER_EPOCH".split()
 
@@ -52,7 +64,8 @@ def faults():
     Returns:
         List of pairs of one line each: what is wrong and where, and how to mend it.
     """
-    return list(_hidden_packages()) or [*_keras_faults(), *_matplotlib_faults()]
+    others = _keras_faults, _tensorflow_faults, _matplotlib_faults
+    return list(_hidden_packages()) or [fault for find in others for fault in find()]
 
 
 def _hidden_packages():
@@ -60,6 +73,17 @@ def _hidden_packages():
         spec = importlib.machinery.PathFinder.find_spec(name)
         if spec and spec.origin and Path(spec.origin).stem != "__init__":
             yield f"{spec.origin} hides the package {name}.", f"Rename it, {AGAIN}"
+
+
+def _unset(variable):
+    in_notebook = f"in a notebook: `import os; del os.environ[{variable!r}]` in a new first cell"
+    return f"Unset {variable} ({in_notebook}), {AGAIN}"
+
+
+def _tensorflow_faults():
+    if "auto_jit" in (flags := os.environ.get("TF_XLA_FLAGS", "")):
+        what = f"TF_XLA_FLAGS={flags!r} lets TensorFlow compile what draws random numbers: others come out."
+        yield what, _unset("TF_XLA_FLAGS")
 
 
 def _matplotlib_faults():
@@ -97,13 +121,9 @@ def _keras_faults():
         follows_floatx = name == "dtype_policy" and value == _in_session("floatx")
         if value not in (wanted, str(wanted).lower()) and not follows_floatx:
             source = [where for where in told if told[where] == value][-1]
-            cure = "Remove that setting"
-            if source == f"by {variable}":
-                cure += f" (in a notebook: `import os; del os.environ[{variable!r}]` in a new first cell)"
-            yield (
-                f"Keras has {name}={value!r}, set {source}, but the course needs {wanted!r}.",
-                f"{cure}, {AGAIN}",
-            )
+            what = f"Keras has {name}={value!r}, set {source}, but the course needs {wanted!r}."
+            by_variable = source == f"by {variable}"
+            yield what, _unset(variable) if by_variable else f"Remove that setting, {AGAIN}"
 
 
 def _keras_file():
@@ -166,10 +186,12 @@ def begin(seed):
     """
     load_tensorflow()
     import keras
+    import numpy as np
 
     from vae_course import plotting
 
     keras.utils.set_random_seed(seed)
+    np.set_printoptions(**PRINT_OPTIONS)
     plotting.use_course_style()
 
 
