@@ -14,7 +14,7 @@ from pins import ROOT
 
 from vae_course import lesson, losses, models
 from vae_course.teaching import notebooks
-from vae_course.teaching.slides import deck
+from vae_course.teaching import deck
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TAGS = {"parameters", "nbval-check-output", "readme-picture", "show-code", "hide-output"}
