@@ -58,7 +58,9 @@ def read_notebook(path):
     try:
         notebook = nbformat.read(path, as_version=4)
     except (ValueError, AttributeError, nbformat.ValidationError) as error:
-        raise ValueError(f"{path} is not a notebook: {error}. Save it again in JupyterLab.") from error
+        raise ValueError(
+            f"{path} is not a notebook: {error}. Save it again in JupyterLab."
+        ) from error
     notebook.nbformat_minor = 5
     for cell in notebook.cells:
         cell.setdefault("id", nbformat.v4.new_raw_cell().id)

@@ -68,7 +68,6 @@ def render(template, notebook, title):
         template_name=template,
         extra_template_basedirs=[str(TEMPLATES)],
         extra_template_paths=[str(TEMPLATES)],
-        embed_images=True,
         exclude_anchor_links=template == "deck",
     )
     resources = {"metadata": {"name": title}, "carried": _carried()}

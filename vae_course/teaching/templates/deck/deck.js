@@ -6,10 +6,10 @@ const CODE = [26, 24, 22, 20, 18];
 
 // The ways to lay a slide out: sizes of text and of code, and the figure below or beside the text.
 function layouts(slide) {
-  const has = (parts) => slide.querySelector(parts);
-  const codes = has("pre") ? CODE : CODE.slice(-1);
-  const oneFigure = slide.querySelectorAll(".figure").length === 1;
-  const places = oneFigure && has(".text") && !has("pre, table") ? ["below", "beside"] : ["below"];
+  const count = (parts) => slide.querySelectorAll(`.part${parts}`).length;
+  const codes = count(" pre") ? CODE : CODE.slice(-1);
+  const narrow = count(".figure") === 1 && count(".text") && !count(" :is(pre, table)");
+  const places = narrow ? ["below", "beside"] : ["below"];
   return TEXT.flatMap((text) => codes.flatMap((code) => places.map((place) => ({ text, code, place }))));
 }
 
@@ -44,7 +44,7 @@ function measure(slide) {
 // Of the layouts that fit, choose the one that shows text, code and figure largest together.
 function layOut(slides) {
   const ways = slides.map(layouts);
-  const best = slides.map(() => ({ size: 0, full: Infinity }));
+  const best = ways.map((list) => ({ ...list.at(-1), size: 0, full: Infinity }));
   for (let i = 0; i < Math.max(...ways.map((list) => list.length)); i++) {
     const tried = slides.map((slide, s) => [slide, ways[s][i], s]).filter(([, way]) => way);
     tried.forEach(([slide, way]) => lay(slide, way)); // all of them before the browser has to measure
