@@ -104,18 +104,18 @@ def run(lessons, dataset, profile, out, notebooks):
 def slides(lessons, out, notebooks):
     """Make decks of LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
     from vae_course.teaching.notebooks import find_lessons
-    from vae_course.teaching.slides import build, pdf
+    from vae_course.teaching.slides import NoBrowser, build, table, write_index, write_pdfs
 
     start = time.perf_counter()
     with _told_without_traceback():
-        decks = build.build(find_lessons(notebooks, lessons), out)
+        decks = build(find_lessons(notebooks, lessons), out)
         good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
         try:
-            printed = f"{len(pdf.write_pdfs(good))} PDF(s)" if good else "no PDF"
-        except pdf.NoBrowser as error:
+            printed = f"{len(write_pdfs(good))} PDF(s)" if good else "no PDF"
+        except NoBrowser as error:
             printed = str(error)
-        index = build.write_index(decks, out)
-    click.echo(build.table(decks))
+        index = write_index(decks, out)
+    click.echo(table(decks))
     click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
     click.echo(f"Open {index}")
     failed = [deck for deck in decks if deck.error]
