@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from vae_course import lesson
+
 ROOT = Path(__file__).resolve().parents[1]
 DATASETS = click.Choice(["auto", "mnist", "digits"])
 notebooks_option = click.option(
@@ -43,6 +45,8 @@ def _told_without_traceback():
 @click.version_option(package_name="vae-course")
 def main():
     """Run, fetch and maintain the course on variational autoencoders."""
+    # A kernel that the user calls "python3", too, may be another Python.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 
 
 @main.command()
@@ -74,6 +78,7 @@ def run(lessons, dataset, profile, out, notebooks):
     from vae_course.teaching.notebooks import execute, find_lessons
 
     with _told_without_traceback():
+        lesson.check_machine()
         paths = find_lessons(notebooks, lessons)
         data = load_digits(dataset)  # asked once: the lessons take what was found here
         out.mkdir(parents=True, exist_ok=True)
@@ -107,18 +112,18 @@ def run(lessons, dataset, profile, out, notebooks):
 def slides(lessons, out, notebooks):
     """Make decks of LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
     from vae_course.teaching.notebooks import find_lessons
-    from vae_course.teaching.slides import build, pdf
+    from vae_course.teaching.slides import NoBrowser, build, table, write_index, write_pdfs
 
     start = time.perf_counter()
     with _told_without_traceback():
-        decks = build.build(find_lessons(notebooks, lessons), out)
+        decks = build(find_lessons(notebooks, lessons), out)
         good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
         try:
-            printed = f"{len(pdf.write_pdfs(good))} PDF(s)" if good else "no PDF"
-        except pdf.NoBrowser as error:
+            printed = f"{len(write_pdfs(good))} PDF(s)" if good else "no PDF"
+        except NoBrowser as error:
             printed = str(error)
-        index = build.write_index(decks, out)
-    click.echo(build.table(decks))
+        index = write_index(decks, out)
+    click.echo(table(decks))
     click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
     click.echo(f"Open {index}")
     failed = [deck for deck in decks if deck.error]
@@ -150,11 +155,11 @@ def slides(lessons, out, notebooks):
 )
 def train(out, resume, **wanted):
     """Train a VAE. Ctrl-C leaves a usable model, and --resume goes on to the same result."""
-    from vae_course import lesson
     from vae_course.runs.report import of_training
     from vae_course.runs.settings import new_run, old_run
 
     with _told_without_traceback():
+        lesson.check_machine()
         if resume:
             out, card, data = old_run(out, wanted)
         else:
@@ -181,7 +186,6 @@ def train(out, resume, **wanted):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(model, dataset, as_json):
     """Score MODEL: a .keras file, a folder that train wrote, or a shipped model such as vae-100-mnist."""
-    from vae_course import lesson
     from vae_course.data import load_digits
     from vae_course.runs.files import DATASETS as NAMES
     from vae_course.runs.report import of_scores
@@ -244,6 +248,7 @@ def grade(submissions, out):
     from vae_course.teaching import grading
 
     with _told_without_traceback():
+        lesson.check_machine()
         rows = grading.grade(submissions, out)
         grading.write_csv(rows, out / "grades.csv")
     click.echo(grading.table(rows))
@@ -260,6 +265,7 @@ def refresh(lessons, notebooks):
 
     os.environ["VAE_COURSE_DATASET"] = "mnist"
     with _told_without_traceback():
+        lesson.check_machine()
         for path in find_lessons(notebooks, lessons, exercises=True):
             refresh(path)
 

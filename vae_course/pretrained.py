@@ -60,7 +60,9 @@ def load(name):
         raise ValueError(
             f"The checkpoint file {path} is damaged: its digest is not its card's. {cure}"
         )
-    model = keras.models.load_model(path, safe_mode=True)
+    # The weights alone: a Keras older than the one that saved them could not read how layers were initialized.
+    model = build(name)
+    model.load_weights(path)
     model.compile(optimizer=optimizer)
     return model, card
 

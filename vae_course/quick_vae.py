@@ -94,7 +94,7 @@ class QuickVAE(VAE):
         self.add_loss(self.beta * ops.mean(kl))
         small = self.trunk(z)  # (batch, 14, 14, 16)
         # A transposed convolution is a convolution with the flipped kernel (lesson 4).
-        weights = ops.reshape(ops.flip(self.last.kernel, (0, 1)), (9, -1))
+        weights = ops.reshape(self.last.kernel[::-1, ::-1], (9, -1))
         weights = ops.reshape(ops.einsum("swp,wc->scp", SUMS, weights), (3, 3, -1, 4))
         return ops.sigmoid(ops.conv(small, weights, padding="same") + self.last.bias)
 

@@ -43,6 +43,33 @@ class Result:
         return "FAILED" if self.error else "ok"
 
 
+def read_notebook(path):
+    """Read a notebook, and mend what some programs leave out when they save one.
+
+    Args:
+        path: Path of the notebook.
+
+    Returns:
+        The notebook, of nbformat 4.5: each cell has an id, and widgets have a state or are left out.
+
+    Raises:
+        ValueError: If the file is no notebook.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (ValueError, AttributeError, nbformat.ValidationError) as error:
+        raise ValueError(
+            f"{path} is not a notebook: {error}. Save it again in JupyterLab."
+        ) from error
+    notebook.nbformat_minor = 5
+    for cell in notebook.cells:
+        cell.setdefault("id", nbformat.v4.new_raw_cell().id)
+    widgets = notebook.metadata.get("widgets", {})
+    if not all("state" in kind for kind in widgets.values()):
+        del notebook.metadata["widgets"]
+    return notebook
+
+
 def find_lessons(folder, names=(), exercises=False):
     """List the notebooks of a folder, in the order of the course.
 
