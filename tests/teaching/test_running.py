@@ -351,7 +351,7 @@ def test_a_notebook_that_colab_saved_is_read_like_any_other(tmp_path):
     raw = json.loads(path.read_text(encoding="utf-8"))
     del raw["cells"][1]["metadata"], raw["cells"][1]["outputs"]
     raw["cells"][2]["metadata"]["id"] = "not an id!"
-    raw["cells"][3]["metadata"]["id"] = "Xy_0"
+    raw["cells"][3]["metadata"]["id"] = "Xy_0"  # that of another cell
     raw["cells"][0]["outputs"] = []
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(raw).encode())
     notebook = notebooks.read_notebook(path)

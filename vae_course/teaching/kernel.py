@@ -8,7 +8,6 @@ import tempfile
 import textwrap
 from pathlib import Path
 
-import nbformat
 import psutil
 from ipykernel.kernelspec import write_kernel_spec
 from jupyter_core.utils import ensure_event_loop, run_sync

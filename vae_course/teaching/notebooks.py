@@ -101,8 +101,8 @@ def read_notebook(path):
             raise ValueError("it is JSON, but not that of a notebook")
         if raw["nbformat"] != 4:
             raise ValueError(f"it has format {raw['nbformat']} instead of 4; save it in JupyterLab")
+        _upgrade(raw)
         notebook = nbformat.v4.to_notebook(raw)
-        _upgrade(notebook)
         nbformat.validate(notebook, relax_add_props=True)
     except UnicodeDecodeError:
         reason = "its text is not in UTF-8"
@@ -117,19 +117,20 @@ def read_notebook(path):
     raise ValueError(f"{path} is not a valid notebook: {reason}.")
 
 
-def _upgrade(notebook):
-    """Bring a notebook of any format 4.x to 4.5, in place."""
+def _upgrade(raw):
+    """Bring the JSON of a notebook from any format 4.x to 4.5, in place."""
     seen = set()
-    notebook.nbformat_minor = max(5, notebook.get("nbformat_minor", 0))
-    notebook.metadata.pop("widgets", None)
-    for place, cell in enumerate(notebook.cells):
-        cell.setdefault("metadata", nbformat.NotebookNode())
-        name = cell.get("id") or cell.metadata.get("id")  # where Colab keeps it
-        if name in seen or not re.fullmatch(r"[\w-]{1,64}", str(name), re.ASCII) or not name:
-            name = f"cell-{place}"
-        cell.id = name
-        seen.add(name)
-        if cell.cell_type == "code":
+    raw["nbformat_minor"] = max(5, raw.get("nbformat_minor", 0))
+    raw["metadata"].pop("widgets", None)
+    for place, cell in enumerate(raw["cells"]):
+        metadata = cell.setdefault("metadata", {})
+        cell["id"] = str(
+            cell.get("id") or metadata.get("id") or ""
+        )  # Colab keeps it in the metadata
+        if cell["id"] in seen or not re.fullmatch(r"[\w-]{1,64}", cell["id"], re.ASCII):
+            cell["id"] = f"cell-{place}"
+        seen.add(cell["id"])
+        if cell["cell_type"] == "code":
             cell.setdefault("outputs", [])
             cell.setdefault("execution_count", None)
         else:
