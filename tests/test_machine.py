@@ -180,7 +180,7 @@ def test_the_file_is_the_one_that_keras_reads(home, monkeypatch, tmp_path):
     assert os.path.abspath(lesson._keras_file()) == os.path.abspath(found)
 
 
-@pytest.mark.parametrize("content", [b"[1]", None])
+@pytest.mark.parametrize("content", [b"[1]", b'{"floatx": null}', None])
 def test_a_file_that_keras_cannot_use_is_named(content, fresh):
     """Keras itself would end in a traceback."""
     if content:

@@ -25,17 +25,8 @@ KERAS_SETTINGS = {
     "max_steps_per_epoch": None,
 }
 # NumPy's own, for a reader whose start-up file sets others.
-PRINT_OPTIONS = {
-    "precision": 8,
-    "threshold": 1000,
-    "edgeitems": 3,
-    "linewidth": 75,
-    "suppress": False,
-    "formatter": None,
-    "sign": "-",
-    "floatmode": "maxprec",
-    "legacy": False,
-}
+PRINT_OPTIONS = dict(precision=8, threshold=1000, edgeitems=3, linewidth=75, suppress=False)
+PRINT_OPTIONS |= dict(formatter=None, sign="-", floatmode="maxprec", legacy=False)
 AGAIN = "then start again (in a notebook: restart the kernel)."
 VARIABLES = "KERAS_BACKEND KERAS_NNX_ENABLED KERAS_MAX_EPOCHS KERAS_MAX_STEPS_PER_EPOCH".split()
 
@@ -106,7 +97,7 @@ def _keras_faults():
         stored = {}  # Keras passes over a file that is not JSON, too.
     except OSError as error:
         stored = error.strerror
-    if not isinstance(stored, dict):
+    if not isinstance(stored, dict) or None in stored.values():
         yield f"Keras cannot use its file {file}: {stored}.", f"Delete it, {AGAIN}"
         return
     for name, wanted in KERAS_SETTINGS.items():
