@@ -97,7 +97,7 @@ def mirror(files, fault=None, together=1, ration=1_000_000):
                 return
             content = files[name]
             if fault == "silent":
-                closing.wait(60)
+                closing.wait(600)
                 return
             if fault == "html":
                 content = b"<!DOCTYPE html><html>Please accept our terms of use</html>" * 500
@@ -110,7 +110,7 @@ def mirror(files, fault=None, together=1, ration=1_000_000):
                 content = content[: len(content) // 2]
             self.send(content)
             if fault == "stalled":
-                closing.wait(60)
+                closing.wait(600)
 
         def send(self, content):
             for start in range(0, len(content), ration):

@@ -11,15 +11,6 @@ import numpy as np
 from vae_course import mnist
 from vae_course.mnist import CorruptedDataError, DataNotFoundError
 
-__all__ = [
-    "CorruptedDataError",
-    "DataNotFoundError",
-    "Digits",
-    "check_mnist",
-    "fetch_mnist",
-    "load_digits",
-]
-
 CHOICES = ("auto", "mnist", "digits")
 
 # Seconds that a reader waits for a network that does not answer. One who asks for MNIST by name wants it
@@ -150,11 +141,10 @@ def _open_mnist(choice, repair=False):
         else:
             cure = "Delete it, or run `vae-course data`, which downloads a good one."
             raise CorruptedDataError(f"{message} {cure}")
-    mirrors = os.environ.get("VAE_COURSE_MIRRORS")
-    if choice == "auto" and mirrors in _gave_up:
-        raise DataNotFoundError(
-            "MNIST was not found, and its download failed or was stopped before."
-        )
+    mirrors = os.environ.get("VAE_COURSE_MIRRORS", "ours")
+    if choice == "auto" and mirrors in _gave_up and mirrors.strip():
+        reason = "its download failed or was stopped earlier in this session"
+        raise DataNotFoundError(f"MNIST was not found, and {reason}.")
     _gave_up.add(mirrors)
     contents, arrays = mnist.download(PATIENCE[choice])
     path = mnist.save(contents, arrays)

@@ -16,6 +16,7 @@ import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment
 
 import numpy as np
 import pooch
@@ -305,10 +306,8 @@ def _told(error):
     if bundle and "certificate" in text and not os.path.exists(os.environ[bundle]):
         return f"{text}; unset {bundle}, or let it name your network's certificates"
     if is_tls:
-        text += f"; is today {time.strftime('%Y-%m-%d')}? Else set the clock. "
-        text += (
-            f"Has the network its own certificates? Let {bundle or 'REQUESTS_CA_BUNDLE'} name them"
-        )
+        text += f"; set the clock if today is not {time.strftime('%Y-%m-%d')}; if your network has its own "
+        text += f"certificates, let {bundle or 'REQUESTS_CA_BUNDLE'} name them"
     if "<html" in text.lower() or "<!doctype" in text.lower():
         text += "; that is a web page: log in with a browser if your network wants it"
     return text
@@ -319,13 +318,12 @@ def _is_error(value):
 
 
 def _proxy_remark(mirror):
-    from requests.utils import get_environ_proxies, select_proxy
-
-    if not select_proxy(mirror, get_environ_proxies(mirror)):
+    url = urlsplit(mirror)
+    wanted = (f"{url.scheme}_proxy", "all_proxy")
+    names = [name for name in os.environ if name.lower() in wanted and os.environ[name]]
+    if not names or proxy_bypass_environment(url.hostname or ""):
         return ""
-    wanted = (f"{urlsplit(mirror).scheme}_proxy", "all_proxy")
-    names = " and ".join(name for name in os.environ if name.lower() in wanted)
-    return f"; asked through the proxy of {names or 'your system settings'}: correct or unset it"
+    return f"; asked through the proxy of {' and '.join(names)} (correct or unset it if it is out of date)"
 
 
 def _not_found(reason, failures=None):
