@@ -8,9 +8,7 @@ import hashlib
 import json
 from pathlib import Path
 
-import keras
-
-from vae_course import models  # noqa: F401  Keras finds the classes of the models there
+from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
 
 FOLDER = Path(__file__).with_name("trained")
 # Kind of model, latent dimensions, data set.
@@ -60,8 +58,10 @@ def load(name):
         raise ValueError(
             f"The checkpoint file {path} is damaged: its digest is not its card's. {cure}"
         )
-    # The weights alone: a Keras older than the one that saved them could not read how layers were initialized.
-    model = build(name)
+    # The weights alone: an older Keras could not read how the one that saved them initialized its layers.
+    kind, latent_dim, _ = name.split("-")
+    networks = build_encoder(int(latent_dim)), build_decoder(int(latent_dim))
+    model = Autoencoder(*networks) if kind == "ae" else VAE(*networks)
     model.load_weights(path)
     model.compile(optimizer=optimizer)
     return model, card
