@@ -58,10 +58,10 @@ def load(name):
         raise ValueError(
             f"The checkpoint file {path} is damaged: its digest is not its card's. {cure}"
         )
-    # The weights alone: an older Keras could not read how the one that saved them initialized its layers.
     kind, latent_dim, _ = name.split("-")
     networks = build_encoder(int(latent_dim)), build_decoder(int(latent_dim))
-    model = Autoencoder(*networks) if kind == "ae" else VAE(*networks)
+    model = VAE(*networks) if kind == "vae" else Autoencoder(*networks)
+    # The weights alone: an older Keras than the one that saved them could not read the layers' initializers.
     model.load_weights(path)
     model.compile(optimizer=optimizer)
     return model, card
