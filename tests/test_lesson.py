@@ -1,5 +1,6 @@
 """What lessons do first and last: quiet start, seeds, key numbers."""
 
+import os
 import subprocess
 import sys
 
@@ -39,6 +40,20 @@ def test_standard_error_speaks_again_after_the_quiet_start():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert output.stderr == "heard"
+
+
+def test_a_process_without_standard_error_starts_as_well(monkeypatch):
+    """A program without a console has none."""
+    monkeypatch.setattr(sys, "stderr", None)
+    with lesson._silent_stderr():
+        pass
+
+    def closed(descriptor):
+        raise OSError("Bad file descriptor")
+
+    monkeypatch.setattr(os, "dup", closed)
+    with lesson._silent_stderr():
+        pass
 
 
 def test_numbers_that_are_recorded_are_found_again(execute):

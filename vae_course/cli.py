@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from vae_course import lesson
+
 ROOT = Path(__file__).resolve().parents[1]
 DATASETS = click.Choice(["auto", "mnist", "digits"])
 notebooks_option = click.option(
@@ -40,6 +42,11 @@ def _told_without_traceback():
     except KeyboardInterrupt:
         click.echo("Interrupted: no file is left half-written.", err=True)
         sys.exit(130)
+    except Exception as error:
+        if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):  # TensorFlow's
+            raise
+        reason = "There is not enough memory: close other programs, or use a smaller model."
+        raise click.ClickException(reason) from error
     finally:
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGINT, before[1])
@@ -60,6 +67,8 @@ def _folder_for_results(out, notebooks):
 @click.version_option(package_name="vae-course")
 def main():
     """Run, fetch and maintain the course on variational autoencoders."""
+    # A kernel that the user calls "python3", too, may be another Python.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 
 
 @main.command()
@@ -88,6 +97,7 @@ def run(lessons, dataset, profile, out, notebooks):
     """Execute LESSONS ("01", "05" ...), or all of them, in order."""
     start, results = time.perf_counter(), []
     with _told_without_traceback():
+        lesson.check_machine()
         from vae_course.data import load_digits
         from vae_course.teaching import pages
         from vae_course.teaching.notebooks import execute, find_lessons
@@ -129,19 +139,19 @@ def run(lessons, dataset, profile, out, notebooks):
 def slides(lessons, out, notebooks):
     """Make decks of LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
     from vae_course.teaching.notebooks import find_lessons
-    from vae_course.teaching.slides import build, pdf
+    from vae_course.teaching.slides import NoBrowser, build, table, write_index, write_pdfs
 
     start = time.perf_counter()
     with _told_without_traceback():
         _folder_for_results(out, notebooks)
-        decks = build.build(find_lessons(notebooks, lessons), out)
+        decks = build(find_lessons(notebooks, lessons), out)
         good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
         try:
-            printed = f"{len(pdf.write_pdfs(good))} PDF(s)" if good else "no PDF"
-        except pdf.NoBrowser as error:
+            printed = f"{len(write_pdfs(good))} PDF(s)" if good else "no PDF"
+        except NoBrowser as error:
             printed = str(error)
-        index = build.write_index(decks, out)
-    click.echo(build.table(decks))
+        index = write_index(decks, out)
+    click.echo(table(decks))
     click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
     click.echo(f"Open {index}")
     failed = [deck for deck in decks if deck.error]
@@ -153,8 +163,8 @@ def slides(lessons, out, notebooks):
 @main.command()
 @click.option(
     "--recipe",
-    type=click.Choice(["lecture", "fast", "best"]),
-    help="The lecture's own, a fast one (default), or the best that an hour buys.",
+    type=click.Choice(["lecture", "fast", "best", "map"]),
+    help="The lecture's own, a fast one (default), the best that an hour buys, or one for maps.",
 )
 @click.option("--dataset", type=DATASETS, help="As for run.")
 @click.option(
@@ -165,7 +175,7 @@ def slides(lessons, out, notebooks):
 @click.option("--seed", type=int, help="Seed of weights, noise and order of images; 1 by default.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="Folder of the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
 )
 @click.option(
@@ -173,11 +183,11 @@ def slides(lessons, out, notebooks):
 )
 def train(out, resume, **wanted):
     """Train a VAE. Ctrl-C leaves a usable model, and --resume goes on to the same result."""
-    from vae_course import lesson
     from vae_course.runs.report import of_training
     from vae_course.runs.settings import new_run, old_run
 
     with _told_without_traceback():
+        lesson.check_machine()
         if resume:
             out, card, data = old_run(out, wanted)
         else:
@@ -187,11 +197,11 @@ def train(out, resume, **wanted):
             lesson.load_tensorflow()
             from vae_course.runs import train
 
-            card = train.train(out, card if resume else train.first_card(card, data), data)
+            card = train.train(out, card, data)
         else:
             click.echo("This run was complete already.")
-    click.echo(of_training(card, out))
-    sys.exit(0 if card["status"] == "complete" else 130)
+    click.echo(of_training(card, out), err=card["status"] == "diverged")
+    sys.exit({"complete": 0, "interrupted": 130, "diverged": 1}[card["status"]])
 
 
 @main.command()
@@ -204,16 +214,15 @@ def train(out, resume, **wanted):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(model, dataset, as_json):
     """Score MODEL: a .keras file, a folder that train wrote, or a shipped model such as vae-100-mnist."""
-    from vae_course import lesson
     from vae_course.data import load_digits
     from vae_course.runs.files import DATASETS as NAMES
     from vae_course.runs.report import of_scores
 
     with _told_without_traceback(), contextlib.redirect_stdout(sys.stderr):
         lesson.load_tensorflow()
-        from vae_course.runs import evaluate, opening
+        from vae_course.runs import evaluate, load
 
-        opened, card = opening.open_model(model)
+        opened, card = load.open_model(model)
         data = load_digits(dataset or (NAMES[card["dataset"]] if card else "auto"))
         report = {"model": model, **evaluate.report(opened, card, data)}
     click.echo(json.dumps(report) if as_json else f"{model}: {of_scores(report)}")
@@ -265,6 +274,7 @@ def student(out):
 def grade(submissions, out):
     """Grade SUBMISSIONS, a folder with one folder of notebooks for each student. It runs their code."""
     with _told_without_traceback():
+        lesson.check_machine()
         from vae_course.teaching import grading
 
         rows = grading.grade(submissions, out)
@@ -283,6 +293,7 @@ def refresh(lessons, notebooks):
     """Execute LESSONS and exercises ("01", "ex01" ...), or all, on MNIST and store their clean outputs."""
     os.environ["VAE_COURSE_DATASET"] = "mnist"
     with _told_without_traceback():
+        lesson.check_machine()
         from vae_course.teaching.notebooks import find_lessons, refresh
 
         for path in find_lessons(notebooks, lessons, exercises=True):
