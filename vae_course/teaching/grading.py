@@ -157,8 +157,7 @@ def _autograde(row, course):
 
     steps = Autograde.autograde_preprocessors.default()
     steps = [Execute if step is preprocessors.Execute else step for step in steps]
-    options = {"student_id": row.student, "autograde_preprocessors": steps}
-    return convert(Autograde, course, row.exercise, **options)
+    return convert(Autograde, course, row.exercise, row.student, autograde_preprocessors=steps)
 
 
 def _read_points(row, course):

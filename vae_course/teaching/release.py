@@ -178,14 +178,15 @@ def keep_digest(course, name, digest):
         unfinished.write_text(json.dumps(known_digests(course) | {name: digest}, indent=1))
 
 
-def convert(kind, course, assignment, **options):
+def convert(kind, course, assignment, student="*", **traits):
     """Let a converter of nbgrader do its work, in silence and untouched by the user's own settings.
 
     Args:
         kind: `GenerateAssignment` or `Autograde`.
         course: Path of the folder that `prepare` made.
         assignment: Name of an exercise.
-        **options: Traits of `CourseDirectory` and of the converter, such as `student_id`.
+        student: Name of a student, for `Autograde`.
+        **traits: Settings of the converter.
 
     Returns:
         Why it failed, in one line, or "".
@@ -193,9 +194,10 @@ def convert(kind, course, assignment, **options):
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
-    config = Config(CONFIG | {"CourseDirectory": options, kind.__name__: options})
+    config = Config(CONFIG)
     directory = CourseDirectory(root=str(course), assignment_id=assignment, config=config)
-    converter = kind(coursedir=directory, config=config, force=True)
+    directory.student_id = student
+    converter = kind(coursedir=directory, config=config, force=True, **traits)
     log, kept = converter.log, logging.handlers.BufferingHandler(1000)
     handlers, level, log.handlers = log.handlers, log.level, [kept]
     log.setLevel(logging.ERROR)
