@@ -170,7 +170,8 @@ def _estimates(mean, sigma, kl, n):
 
 
 def _draw_normals(rng, trial):
-    values = rng.uniform((-2, 0.3, -2, 0.3), (2, 3, 2, 3)).round(1)
+    # No two numbers may be alike, nor a variance 1: there some mistakes would do no harm.
+    values = rng.uniform((-2, 0.3, 0.5, 1.2), (-0.5, 0.9, 2, 3)).round(1)
     names = ("mean", "variance", "prior_mean", "prior_variance")
     return dict(zip(names, map(float, values), strict=True))
 

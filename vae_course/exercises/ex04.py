@@ -66,10 +66,13 @@ def check_sides(answers):
 
 
 def _draw_size(rng, trial):
-    padding = ("valid", "same", str(rng.choice(["valid", "same"])))[trial % 3]
     # A convolution of the same sizes, the usual mistake, must exist: the kernel fits into the side.
     side, kernel, stride = (int(rng.integers(*ends)) for ends in ((6, 13), (2, 6), (1, 5)))
-    if trial % 3 == 0 and trial:  # a kernel smaller than the stride must not be left to chance
+    padding = ("valid", "same", "valid", str(rng.choice(["valid", "same"])))[trial % 4]
+    # Kernels larger and smaller than the stride must not be left to chance.
+    if trial % 4 == 0:
+        stride = int(rng.integers(1, kernel))
+    if trial % 4 == 2:
         kernel, stride = 2, int(rng.integers(3, 5))
     return {"side": side, "kernel": kernel, "stride": stride, "padding": padding}
 

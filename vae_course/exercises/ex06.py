@@ -27,8 +27,8 @@ def _draw_path(rng, trial):
     while True:
         start, end = rng.uniform(-3, 3, (2, d)).round(1)
         lengths = np.linalg.norm(start) * np.linalg.norm(end)
-        # A round path needs two vectors that are neither 0 nor close to parallel.
-        if lengths > 0.5 and abs(start @ end) < 0.95 * lengths:
+        # A round path needs vectors that are neither 0 nor parallel; at a right angle, sin(theta) is 1.
+        if lengths > 0.5 and 0.2 < abs(start @ end) / lengths < 0.95:
             return {"start": start, "end": end, "t": rng.uniform(0, 1, n).round(2)}
 
 
