@@ -305,7 +305,7 @@ NAMED = {
     ],
     "check_kl_normal": [
         (lambda m, v, m0, v0: kl_by_quadrature(m0, v0, m, v), "are exchanged"),
-        (lambda m, v, m0, v0: kl_by_quadrature(m, v**2, m0, v0**2), "as if they were standard dev"),
+        (lambda m, v, m0, v0: kl_by_quadrature(m, v**2, m0, v0**2), "variances already"),
         (lambda m, v, m0, v0: 2 * kl_by_quadrature(m, v, m0, v0), "1/2 is missing"),
     ],
     "check_kl_monte_carlo": [
@@ -316,8 +316,8 @@ NAMED = {
         (lambda m, s, n, rng: monte_carlo(m, s**2, n, rng), "you square sigma"),
         (from_the_prior, "you draw from p, the prior"),
         (lambda *a: -from_the_prior(*a), "KL[p || q] instead of"),
-        (lambda m, s, n, rng: kl_by_quadrature(m, s**2), "exactly the same number twice"),
-        (lambda m, s, n, rng: rng.normal(1.5, 0.01), "is not the mean of log q(z) - log p(z)"),
+        (lambda m, s, n, rng: kl_by_quadrature(m, s**2), "exactly the same twice"),
+        (lambda m, s, n, rng: rng.normal(1.5, 0.01), "gives a different result"),
     ],
     "check_reconstruction_error": [
         (lambda x, y: np.mean((x - y) ** 2, axis=(1, 2, 3)), "mean over the pixels"),
@@ -340,7 +340,7 @@ NAMED = {
     "check_arithmetic": [(lambda m, a, b, c: m[a] + m[b] - m[c], "plus and minus are exchanged")],
     "check_property_vector": [
         (lambda z, y, a: z[a > np.median(a)].mean(axis=0) - z[a <= np.median(a)].mean(axis=0),
-         "each class should be split on its own"),
+         "each class has its own halves"),
         (lambda *a: -by_grouping(*a), "the sign is wrong"),
     ],
     "check_score_gradient": [

@@ -206,7 +206,7 @@ def combinations(*choices, most=9):
             yield "; and ".join(texts), [value for _, value in ways]
 
 
-def function_check(name, draw, tolerance=1e-4, trials=3):
+def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False):
     """Make a check of a student's function from a generator that knows the results.
 
     The generator takes the inputs and yields pairs of a text and a value: first "" and what is right,
@@ -218,6 +218,7 @@ def function_check(name, draw, tolerance=1e-4, trials=3):
             dictionary from names to inputs.
         tolerance: As for `agree`.
         trials: On how many fresh inputs the function must be right.
+        afresh: Whether the function must draw anew, and give another result, at each call.
 
     Returns:
         A decorator for the generator.
@@ -230,6 +231,8 @@ def function_check(name, draw, tolerance=1e-4, trials=3):
             for trial in range(trials):
                 inputs = draw(rng, trial)
                 found, (_, expected) = result_of(function, name, inputs), next(results(**inputs))
+                if afresh and np.array_equal(found, result_of(function, name, inputs)):
+                    raise NotYet(f"{name} returns exactly the same twice. Draw anew at each call.")
                 if not agree(found, expected, tolerance):
                     mistake = mistake_in(function, rng, inputs, found)
                     text = f"{name} gives a different result than expected."

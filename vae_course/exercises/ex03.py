@@ -173,7 +173,7 @@ def check_sample_full(function):
     require_own(function, name)
     rng = np.random.default_rng()
     d = 3
-    half = rng.uniform(-0.9, 0.9, (d, d)).round(1) + 2 * np.eye(d)  # never close to singular
+    half = rng.uniform(-0.9, 0.9, (d, d)).round(1) + 3 * np.eye(d)  # never close to singular
     mean, covariance = rng.uniform(-2, 2, d).round(1), (half @ half.T).round(2)
     eps = np.concatenate([np.zeros((1, d)), np.eye(d), rng.standard_normal((4, d)).round(2)])
     inputs = {"mean": mean, "covariance": covariance, "eps": eps}

@@ -66,10 +66,13 @@ def check_sides(answers):
 
 
 def _draw_size(rng, trial):
-    padding = ("valid", "same", str(rng.choice(["valid", "same"])))[trial % 3]
     # A convolution of the same sizes, the usual mistake, must exist: the kernel fits into the side.
     side, kernel, stride = (int(rng.integers(*ends)) for ends in ((6, 13), (2, 6), (1, 5)))
-    if trial % 3 == 0 and trial:  # a kernel smaller than the stride must not be left to chance
+    padding = ("valid", "same", "valid", str(rng.choice(["valid", "same"])))[trial % 4]
+    # Kernels larger and smaller than the stride must not be left to chance.
+    if trial % 4 == 0:
+        stride = int(rng.integers(1, kernel))
+    if trial % 4 == 2:
         kernel, stride = 2, int(rng.integers(3, 5))
     return {"side": side, "kernel": kernel, "stride": stride, "padding": padding}
 
@@ -78,26 +81,21 @@ def _draw_size(rng, trial):
 def check_transposed_side(side, kernel, stride, padding):
     """Check `transposed_side(side, kernel, stride, padding)` against Keras' own layer."""
     options = {"kernel_size": kernel, "strides": stride, "padding": padding}
-    yield "", _side("Conv2DTranspose", side, **options)
-    yield (
-        "this is the size after a convolution, not a transposed one",
-        _side("Conv2D", side, **options),
-    )
+    right = _side("Conv2DTranspose", side, **options)
+    yield "", right
+    convolved = _side("Conv2D", side, **options)
+    yield "this is the size after a convolution, not a transposed one", convolved
     other = {"valid": "same", "same": "valid"}[padding]
-    yield (
-        f'this is the size with "{other}"',
-        _side("Conv2DTranspose", side, **{**options, "padding": other}),
-    )
+    exchanged = _side("Conv2DTranspose", side, **{**options, "padding": other})
+    yield f'this is the size with "{other}"', exchanged
     yield 'this is the size with "same", whatever the padding is', side * stride
     same = padding == "same"  # there the next two are right
+    unfilled = right if same else (side - 1) * stride + kernel
     yield (
         "the kernel may be smaller than the stride, and then Keras fills up to the stride",
-        side * stride if same else (side - 1) * stride + kernel,
+        unfilled,
     )
-    yield (
-        "between n stamps there are n - 1 steps",
-        side * stride if same else side * stride + max(kernel, stride),
-    )
+    yield "between n stamps there are n - 1 steps", right if same else right + stride
     yield "the stride is not used", side if same else side - 1 + kernel
 
 
@@ -114,14 +112,9 @@ def check_up_sample(picture):
     yield "there are zeros between the pixels instead of copies", zeros
     yield "only the rows are doubled", picture.repeat(2, axis=0)
     yield "only the columns are doubled", picture.repeat(2, axis=1)
-    yield (
-        "the picture is tiled, but each pixel should be doubled in its place",
-        np.tile(picture, (2, 2)),
-    )
-    yield (
-        "the result is flat, but it should be a picture with sides twice as long",
-        picture.repeat(4),
-    )
+    tiled = np.tile(picture, (2, 2))
+    yield "the picture is tiled, but each pixel should be doubled in its place", tiled
+    yield "the result is flat, but it should be a picture twice as high and wide", picture.repeat(4)
 
 
 @announced

@@ -27,8 +27,8 @@ def _draw_path(rng, trial):
     while True:
         start, end = rng.uniform(-3, 3, (2, d)).round(1)
         lengths = np.linalg.norm(start) * np.linalg.norm(end)
-        # A round path needs two vectors that are neither 0 nor close to parallel.
-        if lengths > 0.5 and abs(start @ end) < 0.95 * lengths:
+        # A round path needs vectors that are neither 0 nor parallel; at a right angle, sin(theta) is 1.
+        if lengths > 0.5 and 0.2 < abs(start @ end) / lengths < 0.95:
             return {"start": start, "end": end, "t": rng.uniform(0, 1, n).round(2)}
 
 
@@ -53,16 +53,13 @@ def check_slerp(start, end, t):
     a, b = np.linalg.norm(start), np.linalg.norm(end)
     directions = slerp(start / a, end / b, t)
     yield (
-        "the length stays that of the start, but it should go evenly to that of the end",
+        "the length stays that of the start; it should go evenly to that of the end",
         a * directions,
     )
     yield "this is only the direction; the length is missing", directions
     angle = np.arccos(start @ end / (a * b))
-    weights = np.sin([(1 - t) * angle, t * angle]) / np.sin(angle)
-    yield (
-        "you turn start and end in full length; turn their directions instead",
-        weights.T @ [start, end],
-    )
+    full = np.sin([(1 - t) * angle, t * angle]).T / np.sin(angle) @ [start, end]
+    yield "you turn start and end in full length; turn their directions instead", full
     yield "start and end are exchanged", slerp(end, start, t)
     yield "the division by sin(theta) is missing", right * np.sin(angle)
 
@@ -123,10 +120,7 @@ def check_property_vector(z, labels, amount):
     classes = [labels == label for label in np.unique(labels)]
     right = np.mean([_split(z[c], amount[c]) for c in classes], axis=0)
     yield "", right
-    yield (
-        "you split all images at once, but each class should be split on its own",
-        _split(z, amount),
-    )
+    yield "you split all images at once, but each class has its own halves", _split(z, amount)
     yield "the sign is wrong; subtract the lower half from the upper", -right
     yield "you take the sum over the classes instead of the mean", right * len(classes)
     upper = [z[c][amount[c] > np.median(amount[c])].mean(axis=0) for c in classes]
@@ -134,7 +128,5 @@ def check_property_vector(z, labels, amount):
     middle = np.median(amount)
     both = [c for c in classes if amount[c].min() <= middle < amount[c].max()]
     if both:
-        yield (
-            "you use the median of all images, but each class has its own",
-            np.mean([_split(z[c], amount[c], middle) for c in both], axis=0),
-        )
+        common = np.mean([_split(z[c], amount[c], middle) for c in both], axis=0)
+        yield "you use the median of all images, but each class has its own", common
