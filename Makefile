@@ -80,7 +80,7 @@ refresh: $(READY)  ## execute the lessons on MNIST and store their clean outputs
 	$(BIN)/vae-course refresh $(LESSONS)
 
 checkpoints: $(READY)  ## train every shipped checkpoint anew (about 90 minutes)
-	$(BIN)/python -m vae_course.pretrained
+	$(BIN)/python -m vae_course.runs.ship
 
 bench: .venv-bench/.ready  ## how fast it trains and decodes; 10 minutes, or FULL=1: 35, and written to benchmarks/RESULTS.md
 	$(BENCH)/python -m benchmarks.bench $(if $(FULL),--full)

@@ -1,4 +1,8 @@
-"""The lessons as texts: their shape, their outputs, their style; nothing is executed here."""
+"""The lessons as texts: their outputs, their form and their style; nothing is executed here.
+
+What breaks a lesson for its readers fails. What is a matter of taste warns, so that it is seen in the
+summary and holds nobody up.
+"""
 
 import ast
 import base64
@@ -7,19 +11,20 @@ import inspect
 import json
 import re
 import textwrap
+import warnings
 
 import nbformat
 import pytest
 from pins import ROOT
 
 from vae_course import lesson, losses, models
-from vae_course.teaching import notebooks
-from vae_course.teaching.slides import deck
+from vae_course.teaching import deck, notebooks
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TAGS = {"parameters", "nbval-check-output", "readme-picture", "show-code", "hide-output"}
 METADATA = {"tags", "slideshow", "slide", "slide_lines"}
-MOST_WORDS = 60  # of a slide; tables and formulas do not count
+MOST_WORDS = 60  # on a slide; tables and formulas do not count
+MOST_BYTES = 1_200_000
 every_lesson = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -43,6 +48,16 @@ def outputs(path):
     return [output for cell in code_cells(path) for output in cell.outputs]
 
 
+class StyleWarning(UserWarning):
+    """A lesson departs from the style of the others."""
+
+
+def advise(good, text):
+    """Warn that a lesson departs from the style of the others."""
+    if not good:
+        warnings.warn(text, StyleWarning, stacklevel=2)
+
+
 def test_there_are_lessons():
     """An empty list of lessons would pass every test below."""
     assert len(PATHS) >= 7
@@ -50,9 +65,9 @@ def test_there_are_lessons():
 
 @every_lesson
 def test_it_is_a_valid_notebook_without_execution_noise(path):
-    """Valid by its schema, tidy, under 500 kB."""
+    """It is valid by its schema, tidy, and small enough to open quickly."""
     nbformat.validate(read(path))
-    assert path.stat().st_size < 500_000
+    assert path.stat().st_size < MOST_BYTES
     raw = json.loads(path.read_text(encoding="utf-8"))
     assert set(raw["metadata"]) == {"kernelspec", "language_info", "rise"}
     assert "version" not in raw["metadata"]["language_info"]
@@ -108,53 +123,55 @@ def test_cells_that_nbval_checks_have_something_to_check(path):
 
 @every_lesson
 def test_it_has_the_form_of_a_lesson(path):
-    """Title and aims first, recap and references last, and about as many texts as code cells."""
+    """It opens with title, aims and minutes, and closes with a recap and references."""
     cells = texts(path)
     assert cells[0].startswith("# ") and "**You will be able to**" in cells[0]
-    aims = re.findall(r"^- ", cells[0], re.M)
-    assert 3 <= len(aims) <= 5
     assert "**You need**" in cells[0] and "**Time:**" in cells[0]
     assert cells[-2].startswith("## Recap") and cells[-1].startswith("## References")
-    assert len(re.findall(r"^- ", cells[-2], re.M)) >= len(aims)
-    assert 0.45 <= len(cells) / len(read(path).cells) <= 0.65
+    aims = re.findall(r"^- ", cells[0], re.M)
+    advise(3 <= len(aims) <= 5, f"{path.stem}: {len(aims)} aims; 3 to 5 can be remembered")
+    recap = re.findall(r"^- ", cells[-2], re.M)
+    advise(
+        len(recap) >= len(aims), f"{path.stem}: {len(recap)} points of recap for {len(aims)} aims"
+    )
 
 
 @every_lesson
 def test_texts_and_cells_are_short(path):
-    """At most 150 words and 30 lines; most code cells 10 lines; never three code cells in a row."""
-    assert max(len(text.split()) for text in texts(path)) <= 150
-    lines = sorted(len([x for x in c.source.splitlines() if x.strip()]) for c in code_cells(path))
-    assert lines[-1] <= 30
-    assert lines[len(lines) // 2] <= 10
-    assert lines[int(0.9 * (len(lines) - 1))] <= 16
-    kinds = "".join(cell.cell_type[0] for cell in read(path).cells)
-    assert "ccc" not in kinds
+    """Long texts and long cells are seen in the summary."""
+    for cell in read(path).cells:
+        words, lines = (
+            len(cell.source.split()),
+            len(list(filter(str.strip, cell.source.splitlines()))),
+        )
+        if cell.cell_type == "markdown":
+            advise(words <= 150, f"{path.stem}, cell {cell.id}: {words} words; split the text")
+        else:
+            advise(lines <= 30, f"{path.stem}, cell {cell.id}: {lines} lines; split the cell")
 
 
 @every_lesson
-def test_parameters_are_few_and_explained(path):
-    """One tagged cell, at most eight names, each with a reason beside it, `dataset` and `seed` among them."""
+def test_it_has_parameters(path):
+    """One tagged cell, which papermill replaces, gives `dataset` and `seed`, among few others, a value."""
     (cell,) = [c for c in code_cells(path) if "parameters" in c.metadata.get("tags", [])]
-    lines = cell.source.splitlines()
-    assert len(lines) <= 8
-    assert all(re.fullmatch(r"\w+ = [^#]+  # \S.+", line) for line in lines)
-    assert {"dataset", "seed"} <= {line.split()[0] for line in lines}
+    names = [node.targets[0].id for node in ast.parse(cell.source).body]
+    assert {"dataset", "seed"} <= set(names)
+    advise(len(names) <= 8, f"{path.stem}: {len(names)} parameters; 8 can be overlooked")
 
 
 @every_lesson
 def test_its_slides_are_made_for_a_room(path):
-    """Each lesson makes a deck; every slide has a title, short statements, and something to say to them."""
+    """Each lesson makes a deck; wordy slides, long titles and slides without notes are named."""
     slides = deck.slides_of(read(path))
-    assert len(slides) >= 15 and slides[0].parts[0].source.startswith("# ")
+    assert slides and slides[0].parts[0].source.startswith("# ")
     for slide in slides:
         text = "\n".join(p.source for p in slide.parts if p.metadata["deck"]["kind"] == "text")
         for not_prose in (r"\$\$.*?\$\$", r"\$[^$]*\$", r"^\|.*$", r"\]\([^)]*\)"):
             text = re.sub(not_prose, " ", text, flags=re.S if "$$" in not_prose else re.M)
-        words = re.findall(r"\w[\w'-]*", text)
-        assert len(words) <= MOST_WORDS, f"{slide.title}: {len(words)} words"
-        assert len(slide.title) <= 50, slide.title
-        assert slide.notes, slide.title
-    assert any(slide.steps > 1 for slide in slides)
+        words, where = len(re.findall(r"\w[\w'-]*", text)), f"{path.stem}, slide {slide.title!r}"
+        advise(words <= MOST_WORDS, f"{where}: {words} words")
+        advise(len(slide.title) <= 50, f"{where}: a long title")
+        advise(slide.notes, f"{where}: no notes for the speaker")
 
 
 @every_lesson

@@ -98,8 +98,8 @@ def test_solutions_are_found_whatever_they_are(tmp_path):
 def test_a_solution_that_survives_is_refused():
     """The last look before anything is packed."""
     source = release.EXERCISES / NAMES[1]
-    with pytest.raises(release.ReleaseError, match=f"{NAMES[1]}.*has survived"):
-        release._refuse_solutions(source, source.read_text(encoding="utf-8"))
+    with pytest.raises(release.ReleaseError, match=f"{NAMES[1]}.*is still there"):
+        release.refuse_solutions(source, source)
 
 
 def test_released_blanks_are_valid_python(released):
@@ -129,6 +129,7 @@ def test_nothing_is_left_in_the_repository(made):
     output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert not [line for line in output.stdout.splitlines() if ".db" in line or "release/" in line]
     assert {p.name for p in (made / "nbgrader").iterdir()} == {
+        "digests.json",
         "gradebook.db",
         "nbgrader_config.py",
         "release",
@@ -215,7 +216,7 @@ def test_a_notebook_without_any_metadata_or_that_is_none_is_refused(tmp_path):
     with pytest.raises(release.ReleaseError, match=f"{NAMES[1]} has no graded cell"):
         release.check_source(tmp_path / NAMES[1])
     (tmp_path / NAMES[1]).write_text('{"cells": [', encoding="utf-8")
-    with pytest.raises(release.ReleaseError, match=f"{NAMES[1]} is no valid notebook"):
+    with pytest.raises(ValueError, match=f"{NAMES[1]} is not a valid notebook"):
         release.check_source(tmp_path / NAMES[1])
     with pytest.raises(FileNotFoundError, match="no exercise"):
         release.prepare(tmp_path / "out", tmp_path / "nowhere")
