@@ -10,8 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import keras
-
 from vae_course import training
 from vae_course.data import load_digits
 from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
