@@ -77,9 +77,9 @@ refresh: venv  ## execute the lessons on MNIST and store their clean outputs [LE
 	$(BIN)/vae-course refresh $(LESSONS)
 
 checkpoints: venv  ## train every shipped checkpoint anew (about 90 minutes)
-	$(BIN)/python -m vae_course.pretrained
+	$(BIN)/python -m vae_course.runs.ship
 
-# The locked versions first; then what is measured against, which may not change any of them.
+# What is measured against may change none of the locked versions.
 bench:  ## how fast it trains and decodes; 10 minutes, or FULL=1: 35, and written to benchmarks/RESULTS.md
 	@$(PYTHON) make_venv.py .venv-bench
 	@echo "Adding legacy Keras and PyTorch to .venv-bench, up to 5 GB: once."
