@@ -45,7 +45,13 @@ def test_the_zip_holds_all_that_a_student_needs(made, released):
         names = {name.removeprefix("vae-course-exercises/") for name in archive.namelist()}
         size = sum(info.compress_size for info in archive.infolist())
         start = archive.read("vae-course-exercises/START_HERE.md").decode()
-    assert {"pyproject.toml", "requirements.lock", "Makefile", "data/registry.txt"} <= names
+    assert {
+        "pyproject.toml",
+        "requirements.lock",
+        "Makefile",
+        "make_venv.py",
+        "data/registry.txt",
+    } <= names
     assert {"vae_course/exercises/choices.json", "vae_course/trained/vae-100-digits.keras"} <= names
     assert "notebooks/01_autoencoder_latent_gaps.ipynb" in names
     assert not [n for n in names if "__pycache__" in n or n.startswith("tests") or ".db" in n]

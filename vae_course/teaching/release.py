@@ -40,7 +40,8 @@ CONFIG = {
 }
 MARKS = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 STUDENT_FILES = """
-LICENSE README.md pyproject.toml requirements.lock environment.yml Makefile data/README.md data/registry.txt
+LICENSE README.md pyproject.toml requirements.lock environment.yml Makefile make_venv.py
+data/README.md data/registry.txt
 notebooks/rise.css
 """.split()
 
