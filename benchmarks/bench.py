@@ -2,145 +2,138 @@
 
 import contextlib
 import dataclasses
+import datetime
 import importlib.util
 import json
-import statistics
+import os
+import platform
+import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import click
 import psutil
 
-from benchmarks.conductor import ROOT, Worker, WorkerError, conduct, start
-from benchmarks.machine import describe
 from benchmarks.report import render
-from benchmarks.summary import summarize
+from benchmarks.turns import ENVIRONMENT, WorkerError, conduct
 
-LEGACY = {"TF_USE_LEGACY_KERAS": "1"}
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("vae-course", "tensorflow", "keras", "tf-keras", "torch", "numpy")
+COURSE = "benchmarks.worker_course"
+STARTUP = """
+import json, time
+times = [time.perf_counter()]
+import vae_course
+times.append(time.perf_counter())
+from vae_course.lesson import begin
+begin(1)
+times.append(time.perf_counter())
+from vae_course import pretrained
+pretrained.load("vae-100-mnist")
+times.append(time.perf_counter())
+print(json.dumps([after - before for before, after in zip(times, times[1:])]))
+"""
+STEPS = ("import vae_course", "begin(1)", "load the checkpoint")
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How much is measured. The first turn of everything that trains is warm-up, and comes on top."""
+    """How much is measured. Each contestant's first turn is warm-up, and comes on top."""
 
     mode: str
-    images: int  # in a turn of the contest of epochs, and in a turn for each latent size
+    images: int  # in a turn
     turns: int
     seeds: int  # of the fast recipe
-    growth_turns: int
     startups: int
-    to_the_end: bool  # the script trains its 50 epochs, the fast recipe all of its own
-    passes: int = 5  # evaluations that a score is the mean of
-    script_epochs: int = 50
-    fast_epochs: int | None = None  # None: the recipe's number
-    sizes: tuple = (5_000, 15_000, 60_000)
-    latents: tuple = (2, 20, 100, 500)
-    dataset: str = "mnist"
+    decodings: tuple  # repeats with many images, and with one
+    whole: bool  # whether the script trains its 50 epochs, and the fast recipe all of its own
 
 
-SHORT = Plan("short", 12_800, 5, seeds=1, growth_turns=1, startups=3, to_the_end=False)
-FULL = Plan("full", 60_000, 7, seeds=3, growth_turns=2, startups=5, to_the_end=True)
+SHORT = Plan("short", 12_800, 5, seeds=1, startups=3, decodings=(3, 40), whole=False)
+FULL = Plan("full", 60_000, 7, seeds=3, startups=5, decodings=(7, 300), whole=True)
 
 
 def epochs_contest(plan):
-    """List who takes part in the contest of epochs: from name to what `conduct` wants."""
-    turns = plan.turns + 1
-    common = {"images": plan.images, "dataset": plan.dataset}
-    script = {**common, "seed": 1, "turns": turns}
-    fast = {**common, "recipe": "fast", "turns": turns}
-    if plan.to_the_end:
-        script |= {"turns": plan.script_epochs, "passes": plan.passes}
-        fast |= {"turns": plan.fast_epochs, "passes": plan.passes}
+    """List who takes part in the contest of epochs, as `conduct` wants it."""
+    common = {"images": plan.images, "seed": 1, "turns": plan.turns + 1}
+    script, fast = common, {**common, "recipe": "fast"}
+    if plan.whole:
+        script = {**script, "turns": 50, "passes": 5}
+        fast |= {"turns": None, "passes": 5}
+    legacy = {"TF_USE_LEGACY_KERAS": "1"}
     contest = {
-        "script": ("worker_legacy", script, LEGACY),
-        "lecture": (
-            "worker_course",
-            {**common, "recipe": "lecture", "seed": 1, "turns": turns},
-            {},
-        ),
+        "script": ("benchmarks.worker_legacy", "train", script, legacy),
+        "lecture": (COURSE, "train", {**common, "recipe": "lecture"}),
     }
     for seed in range(1, plan.seeds + 1):
-        contest[f"fast-{seed}"] = ("worker_course", {**fast, "seed": seed}, {})
+        contest[f"fast-{seed}"] = (COURSE, "train", {**fast, "seed": seed})
     if importlib.util.find_spec("torch"):
-        contest["torch"] = ("worker_torch", {**common, "seed": 1, "turns": turns}, {})
-    return contest | {"matmul": ("worker_matmul", {"turns": turns}, {})}
-
-
-def growth_contest(plan, option, values):
-    """Let the fast recipe compete with itself, with other values of one option of its worker."""
-    settings = {
-        "recipe": "fast",
-        "seed": 1,
-        "images": plan.images,
-        "turns": plan.growth_turns + 1,
-        "dataset": plan.dataset,
-    }
-    return {
-        f"{option}={value}": ("worker_course", {**settings, option: value}, {}) for value in values
-    }
-
-
-def measure_growth(plan, option, values, say):
-    """Return the median seconds of an epoch for each value of an option, as a list of pairs."""
-    facts = conduct(growth_contest(plan, option, values), say)
-    seconds = [[turn["seconds"] for turn in worker["turns"][1:]] for worker in facts.values()]
-    return [[value, statistics.median(times)] for value, times in zip(values, seconds, strict=True)]
+        contest["torch"] = ("benchmarks.worker_torch", "train", common)
+    return contest | {"matmul": (COURSE, "matmul", {"turns": plan.turns + 1})}
 
 
 def measure_startup():
     """Return the seconds of a lesson's first steps in a fresh interpreter, and of all of it."""
-    with contextlib.ExitStack() as crew:
-        worker = Worker("start-up", [sys.executable, "-m", "benchmarks.worker_startup"])
-        crew.callback(worker.stop)
-        steps = worker.answer()
-        return {**steps, "all": time.perf_counter() - worker.started}
-
-
-def measure_decoding(plan):
-    """Return images per second and the milliseconds that decoding one vector takes."""
-    few, many = (3, 40) if plan.mode == "short" else (7, 300)
-    settings = {"repeats": few, "single_repeats": many, "dataset": plan.dataset}
-    with contextlib.ExitStack() as crew:
-        worker, _ = start(crew, "decoding", "worker_decode", settings)
-        return worker.turn()
+    start = time.perf_counter()
+    environment = {**os.environ, **ENVIRONMENT}
+    command = [sys.executable, "-c", STARTUP]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
+    steps = dict(zip(STEPS, json.loads(done.stdout.splitlines()[-1]), strict=True))
+    return {**steps, "all": time.perf_counter() - start}
 
 
 def measure(plan, say):
-    """Measure everything.
-
-    Args:
-        plan: A `Plan`.
-        say: Called with a line of progress now and then.
-
-    Returns:
-        Dictionary of plain values: what was measured, and `summary`.
-    """
-    results = {"mode": plan.mode, "images_per_turn": plan.images, "machine": describe()}
-    results["startup"] = [measure_startup() for _ in range(plan.startups)]
-    results["decoding"] = measure_decoding(plan)
-    results["contest"] = conduct(epochs_contest(plan), say)
-    results["growth"] = {
-        "images": measure_growth(plan, "images", plan.sizes, say),
-        "latent_dim": measure_growth(plan, "latent_dim", plan.latents, say),
+    """Measure everything, calling `say` with a line of progress now and then; return plain values."""
+    few, many = plan.decodings
+    decoding = (COURSE, "decode", {"repeats": few, "single_repeats": many})
+    return {
+        "mode": plan.mode,
+        "images_per_turn": plan.images,
+        "machine": describe(),
+        "startup": [measure_startup() for _ in range(plan.startups)],
+        "decoding": conduct({"decoding": decoding})["decoding"]["turns"][0],
+        "contest": conduct(epochs_contest(plan), say),
     }
-    return {**results, "summary": summarize(results)}
+
+
+def describe():
+    """Return machine, versions and date as plain values; nothing that names the machine itself."""
+    cpu, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    system = f"{platform.system()} {platform.release()}"
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        cpu, system = (models or [cpu])[0], platform.freedesktop_os_release()["PRETTY_NAME"]
+    elif platform.system() == "Darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        cpu = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return {
+        "cpu": cpu,
+        "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": system,
+        "python": platform.python_version(),
+        "versions": versions,
+        "date": datetime.date.today().isoformat(),
+    }
 
 
 def require(plan):
-    """Say what is missing, before anything is measured; PyTorch may be missing.
-
-    Args:
-        plan: A `Plan`.
+    """Say what is missing before anything is measured; PyTorch may be missing.
 
     Raises:
-        click.ClickException: If legacy Keras or MNIST cannot be had.
+        click.ClickException: If there is no legacy Keras, or no MNIST.
     """
     from vae_course.data import CorruptedDataError, DataNotFoundError, fetch_mnist
 
     if not importlib.util.find_spec("tf_keras"):
         raise click.ClickException("tf-keras is missing: run `make bench`, which installs it.")
-    if not importlib.util.find_spec("torch"):
-        click.echo("PyTorch is not installed: going on without it.", err=True)
     needed = 1.1e9 * len(epochs_contest(plan))  # the workers are alive all at once
     if psutil.virtual_memory().available < needed:
         click.echo(f"Less than {needed / 1e9:.0f} GB of memory are free: close programs.", err=True)
@@ -151,7 +144,7 @@ def require(plan):
 
 
 @click.command()
-@click.option("--full", is_flag=True, help="Whole epochs and trainings: 35 minutes, 8 GB.")
+@click.option("--full", is_flag=True, help="Whole epochs and trainings: 30 minutes, 8 GB.")
 @click.option("--write", is_flag=True, help="Write benchmarks/RESULTS.md; a full run always does.")
 def main(full, write):
     """Measure how fast the course trains, decodes and starts; print it, and keep it in build/bench.json."""
@@ -159,7 +152,7 @@ def main(full, write):
     require(plan)
     try:
         results = measure(plan, lambda line: click.echo(line, err=True))
-    except WorkerError as error:
+    except (WorkerError, subprocess.CalledProcessError) as error:
         raise click.ClickException(str(error)) from None
     path = ROOT / "build" / "bench.json"
     path.parent.mkdir(exist_ok=True)

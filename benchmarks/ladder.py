@@ -5,16 +5,17 @@ Lesson 5 shows what this writes to `vae_course/trained/recipes-mnist.json` and `
 """
 
 import dataclasses
+import json
 import statistics
 import time
 
 import click
 import keras
 
-from benchmarks.machine import describe
-from vae_course import pretrained, training
+from benchmarks.bench import ROOT, describe
+from vae_course import training
 from vae_course.data import load_digits
-from vae_course.runs import evaluate, files
+from vae_course.runs.evaluate import evaluate
 
 TURNS = 3
 
@@ -42,43 +43,37 @@ def steps(dataset):
 
 
 class Clock(keras.callbacks.Callback):
-    """Time each epoch, without the scoring at its end."""
+    """Time each epoch from its first step to its last, without the scoring at its end."""
 
     def __init__(self):
         super().__init__()
         self.seconds = []
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Start the clock."""
+    def on_epoch_begin(self, epoch, logs=None):  # noqa: D102
         self.start = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Remember when the last step ended."""
+    def on_train_batch_end(self, batch, logs=None):  # noqa: D102
         self.end = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Keep the time from the first step to the last."""
+    def on_epoch_end(self, epoch, logs=None):  # noqa: D102
         self.seconds.append(self.end - self.start)
 
 
+def rounded(value):
+    """Round to six digits."""
+    return float(f"{value:.6g}")
+
+
 def train(recipe, data, quick):
-    """Train once from scratch.
-
-    Args:
-        recipe: A `Recipe`.
-        data: What `load_digits` returns.
-        quick: As in `recipes.fit`.
-
-    Returns:
-        Dictionary: recipe, scores at the end, and the history of losses, epoch by epoch.
-    """
+    """Train once from scratch; return recipe, scores at the end, and losses epoch by epoch."""
     model = training.build(recipe, data)
     history = training.fit(model, recipe, data, quick=quick)
-    scores = evaluate.evaluate(model, data.x_test)
     return {
         "recipe": dataclasses.asdict(recipe),
-        "test_scores": {name: files.rounded(mean) for name, (mean, _) in scores.items()},
-        "history": {name: [files.rounded(v) for v in values] for name, values in history.items()},
+        "test_scores": {
+            name: rounded(mean) for name, (mean, _) in evaluate(model, data.x_test).items()
+        },
+        "history": {name: [rounded(v) for v in values] for name, values in history.items()},
     }
 
 
@@ -92,51 +87,38 @@ def time_epochs(data, turns=TURNS):
     Returns:
         List of median seconds, in the order of `steps`.
     """
-    plans = [(recipe, quick) for _, recipe, quick in steps(data.name)]
-    models, clocks = [training.build(recipe, data) for recipe, _ in plans], [Clock() for _ in plans]
+    plans = [
+        (training.build(recipe, data), recipe, quick, Clock())
+        for _, recipe, quick in steps(data.name)
+    ]
     for turn in range(turns):
-        for model, clock, (recipe, quick) in zip(models, clocks, plans, strict=True):
+        for model, recipe, quick, clock in plans:
             # Two epochs: the first one builds graphs.
             options = {"callbacks": [clock], "quick": quick, "validate": False}
             training.fit(model, recipe, data, epochs=2 * turn + 2, **options)
-    return [round(statistics.median(clock.seconds[1::2]), 3) for clock in clocks]
+    return [round(statistics.median(clock.seconds[1::2]), 3) for *_, clock in plans]
 
 
-def measure(dataset):
-    """Train every step of the ladder, and the lecture's recipe to its end.
-
-    Args:
-        dataset: "mnist" or "digits".
-
-    Returns:
-        Dictionary: data set, `lecture`, and `steps`, a list in the order of `steps`.
-    """
-    data = load_digits(dataset)
-    found = {"dataset": data.name, "steps": []}
-    for change, recipe, quick in steps(data.name):
-        print(f"{data.name}: {change}", flush=True)
+def measure(data):
+    """Train every step of the ladder, and the lecture's recipe to its end; return what lesson 5 shows."""
+    found = []
+    for (change, recipe, quick), seconds in zip(steps(data.name), time_epochs(data), strict=True):
         trained = train(recipe, data, quick)
+        print(f"{change:32} {trained['test_scores']['loss']:8.3f} {seconds:8.2f} s", flush=True)
         curve = {"val_loss": trained["history"]["val_loss"]}  # all that the lesson draws of it
-        found["steps"].append({"change": change, **trained, "history": curve})
-    print(f"{data.name}: the lecture's recipe to its end", flush=True)
-    found["lecture"] = train(training.find("lecture", data.name), data, quick=False)
-    return found
+        found.append({"change": change, "seconds_per_epoch": seconds, **trained, "history": curve})
+    lecture = train(training.find("lecture", data.name), data, quick=False)
+    return {"dataset": data.name, "machine": describe(), "steps": found, "lecture": lecture}
 
 
 @click.command()
 @click.option("--dataset", type=click.Choice(["mnist", "digits"]), multiple=True)
-@click.option("--times", is_flag=True, help="Only time the epochs anew, and keep all else.")
-def main(dataset, times):
+def main(dataset):
     """Measure, and write what lesson 5 shows."""
     for name in dataset or ("digits", "mnist"):
-        found = pretrained.measured(name) if times else measure(name)
-        for step, seconds in zip(found["steps"], time_epochs(load_digits(name)), strict=True):
-            step["seconds_per_epoch"] = seconds
-            print(
-                f"{step['change']:32} {step['test_scores']['loss']:8.3f} {seconds:8.2f}", flush=True
-            )
-        found["machine"] = describe()
-        files.write_json(pretrained.FOLDER / f"recipes-{name}.json", found)
+        text = json.dumps(measure(load_digits(name)), indent=1, allow_nan=False) + "\n"
+        path = ROOT / "vae_course" / "trained" / f"recipes-{name}.json"
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

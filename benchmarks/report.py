@@ -1,21 +1,110 @@
-"""The tables that `make bench` prints and, for a full run, writes to RESULTS.md."""
+"""Medians and ratios of what was measured, and the tables that `make bench` prints."""
 
-from benchmarks.summary import EPOCH
+from statistics import median
 
+EPOCH = 60_000  # images
+IDLE = 5.0  # percent of the CPU that others may use while something is measured
+# Who trains by the lecture's recipe, so that the losses of the first two turns have to be alike, too.
+SAME_RECIPE, ALIKE = ("script", "lecture", "torch"), (0.10, 0.05)
 NAMES = {
     "script": "the lecture's script, on legacy Keras",
     "lecture": "ours, the lecture's recipe",
     "fast": "ours, the fast recipe",
     "torch": "the same network in PyTorch",
 }
-WAYS = ("decoder(z)", "tf.function(decoder)(z)", "decoder.predict(z)")
+METHOD = """\
+All that compete in a table are processes that live at the same time and take turns: one trains for an
+epoch while the others wait, so whatever the machine does besides hits all of them alike. The first turn
+builds graphs and is left out of medians, but not out of whole trainings. The script is the lecture's
+listing, written anew for Keras 2 in TensorFlow's graph mode, without its saving. PyTorch runs without
+compilation, as a user would write it. Scores are means of five passes over the 10,000 test images."""
 
 
-def table(header, rows):
-    """Return a Markdown table; all columns but the first are aligned to the right."""
+def contestants(results):
+    """Group the workers that train by contestant: the seeds of the fast recipe are one."""
+    groups = {}
+    for name, facts in results["contest"].items():
+        if name != "matmul":
+            groups.setdefault(name.partition("-")[0], []).append(facts)
+    return groups
+
+
+def epochs(results):
+    """Compare the seconds of an epoch.
+
+    Returns:
+        From contestant to its numbers; `speed` is how many times as fast as the script it is.
+    """
+    matmul, rows = results["contest"]["matmul"], {}
+    peak = max(turn["gflops"] for turn in matmul["turns"])
+    scale = EPOCH / results["images_per_turn"]
+    for name, group in contestants(results).items():
+        seconds = [turn["seconds"] * scale for facts in group for turn in facts["turns"][1:]]
+        gflops = matmul["flop_per_image"] * EPOCH / median(seconds) / 1e9
+        first_two = zip(*(facts["turns"][:2] for facts in group), strict=True)
+        rows[name] = {
+            "parameters": group[0]["parameters"],
+            "turns": len(seconds),
+            "median": median(seconds),
+            "min": min(seconds),
+            "max": max(seconds),
+            "warm_up": median(facts["turns"][0]["seconds"] for facts in group),
+            "losses": [median(turn["loss"] for turn in turns) for turns in first_two],
+            "gflops": gflops,
+            "of_peak": gflops / peak,
+            "peak_mb": max(facts["peak_mb"] for facts in group),
+        }
+    for row in rows.values():
+        row["speed"] = rows["script"]["median"] / row["median"]
+    return rows
+
+
+def to_score(results):
+    """Compare whole trainings, if there were any.
+
+    Returns:
+        None, or the number of seeds of the fast recipe that reach the script's score and, only if all do, how
+        many times as fast as the script they are: by their epochs alone, and with building and tracing.
+    """
+    groups = contestants(results)
+    (script,), fast = groups["script"], groups["fast"]
+    if not script["score"]:
+        return None
+    hits = sum(facts["score"]["loss"] <= script["score"]["loss"] for facts in fast)
+    keys = ("train_seconds", "wall_seconds")
+    ratios = [script[key] / median(facts[key] for facts in fast) for key in keys]
+    return hits, ratios if hits == len(fast) else None
+
+
+def others_percent(results):
+    """Return how much of the CPU others used during the turns of the contest, on average."""
+    turns = [turn for facts in results["contest"].values() for turn in facts["turns"]]
+    used = sum(turn["others_percent"] * turn["seconds"] for turn in turns)
+    return used / sum(turn["seconds"] for turn in turns)
+
+
+def remarks(results):
+    """List what makes the comparison unfair or the machine unfit, one sentence each."""
+    rows, found = epochs(results), []
+    if len({row["parameters"] for row in rows.values()}) > 1:
+        found.append("The contestants do not have the same number of parameters.")
+    for name in SAME_RECIPE:
+        losses = zip(
+            rows.get(name, rows["script"])["losses"], rows["script"]["losses"], ALIKE, strict=True
+        )
+        if any(abs(a / b - 1) > most for a, b, most in losses):
+            found.append(f"{name!r} does not train as the script does: its losses are not alike.")
+    if "torch" not in rows:
+        found.append("PyTorch was not installed, and is left out.")
+    if others_percent(results) > IDLE:
+        found.append("The machine was not idle, so the numbers are worth little.")
+    return found
+
+
+def table(header, *rows):
+    """Return a Markdown table, readable as text, too; all columns but the first are aligned to the right."""
     cells = [[str(cell) for cell in row] for row in [header, *rows]]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    first, *others = widths
+    first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
         [row[0].ljust(first), *(c.rjust(w) for c, w in zip(row[1:], others, strict=True))]
         for row in cells
@@ -24,87 +113,61 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def machine_section(results):
-    """Name the machine, the versions and the date."""
+def opening(results):
+    """Name the machine, the versions, the date, and what makes the numbers doubtful."""
     machine = results["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
-    lines = [
-        f"Measured on {machine['date']} in {results['mode']} mode by `make bench"
-        f"{' FULL=1' if results['mode'] == 'full' else ''}`.",
+    command = "make bench" + (" FULL=1" if results["mode"] == "full" else "")
+    text = (
+        f"Measured on {machine['date']} in {results['mode']} mode by `{command}`.\n\n"
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:g} GB, {machine['system']}, "
         f"Python {machine['python']}; {versions}. No GPU is used. "
-        f"Others used {results['summary']['others_percent']:.1f} % of the CPU during the turns.",
-    ]
-    return "\n\n".join([*lines, *(f"**{remark}**" for remark in results["summary"]["remarks"])])
+        f"Others used {others_percent(results):.1f} % of the CPU during the turns."
+    )
+    return "\n\n".join([text, *(f"**{remark}**" for remark in remarks(results))])
 
 
 def epochs_section(results):
-    """Compare the seconds of an epoch."""
-    rows = results["summary"]["epochs"]
-    times = [
-        [
-            NAMES[name],
-            *(f"{row[key]:.2f}" for key in ("median", "min", "max")),
-            row["turns"],
-            f"{row['speed']:.2f}",
-            f"{row['peak_mb']:.0f}",
-        ]
-        for name, row in rows.items()
-    ]
+    """Compare the seconds of an epoch, and show that all train the same network."""
+    times, same, images = [], [], results["images_per_turn"]
+    for name, row in epochs(results).items():
+        seconds = [f"{row[key]:.2f}" for key in ("median", "min", "max")]
+        memory = f"{row['peak_mb']:.0f}"
+        times.append([NAMES[name], *seconds, row["turns"], f"{row['speed']:.2f}", memory])
+        losses = [f"{loss:.2f}" for loss in row["losses"]]
+        same.append([NAMES[name], f"{row['parameters']:,}", *losses, f"{row['warm_up']:.2f}"])
     header = ["seconds for 60,000 images", "median", "min", "max", "turns", "times as fast"]
-    images = results["images_per_turn"]
-    note = f"A turn is one epoch of {images:,} images"
-    note += "." if images == EPOCH else f"; **seconds are extrapolated** to {EPOCH:,}."
+    extrapolated = f"; **seconds are extrapolated** to {EPOCH:,}"
+    note = f"A turn is one epoch of {images:,} images{extrapolated if images != EPOCH else ''}."
     note += " Memory is the most that the process ever held, images included."
-    return f"{table([*header, 'memory, MB'], times)}\n\n{note}\n\n{fairness_table(rows)}"
-
-
-def fairness_table(rows):
-    """Show that all train the same network, and what the first turn takes."""
-    lines = [
-        [
-            NAMES[name],
-            f"{row['parameters']:,}",
-            *(f"{loss:.2f}" for loss in row["losses"]),
-            f"{row['warm_up']:.2f}",
-        ]
-        for name, row in rows.items()
-    ]
-    header = ["the same network?", "parameters", "loss of turn 1", "of turn 2", "seconds of turn 1"]
-    return table(header, lines)
+    same_header = ["the same network?", "parameters", "loss of turn 1", "of turn 2"]
+    times = table([*header, "memory, MB"], *times)
+    return f"{times}\n\n{note}\n\n{table([*same_header, 'seconds of turn 1'], *same)}"
 
 
 def score_section(results):
-    """Compare whole trainings."""
-    found = results["summary"]["to_score"]
-    if not found:
+    """Compare whole trainings, and say whether, and how much sooner, the fast recipe gets there."""
+    if not (found := to_score(results)):
         return "Whole trainings are compared in the full mode only: `make bench FULL=1`."
-    runs = [(NAMES["script"], found["script"])]
-    runs += [(f"{NAMES['fast']}, seed {i}", run) for i, run in enumerate(found["fast"], 1)]
-    lines = [
-        [
-            name,
-            f"{run['score']['loss']:.3f}",
-            f"{run['score']['mse']:.5f}",
-            f"{run['train_seconds']:.1f}",
-            f"{run['wall_seconds']:.1f}",
-        ]
-        for name, run in runs
-    ]
+    (script,), fast = contestants(results)["script"], contestants(results)["fast"]
+    lines = []
+    for i, facts in enumerate([script, *fast]):
+        name = f"{NAMES['fast']}, seed {i}" if i else NAMES["script"]
+        score = f"{facts['score']['loss']:.3f}", f"{facts['score']['mse']:.5f}"
+        lines.append(
+            [name, *score, *(f"{facts[k]:.1f}" for k in ("train_seconds", "wall_seconds"))]
+        )
     header = ["whole training", "test score", "MSE", "seconds of its epochs", "with building"]
-    return f"{table(header, lines)}\n\n{verdict(found)}"
-
-
-def verdict(found):
-    """Say in one sentence whether, and how much sooner, the fast recipe reaches the script's score."""
-    target = f"the script's own test score of {found['script']['score']['loss']:.3f}"
-    if not found["reached"]:
-        count = f"{found['hits']} of {len(found['fast'])} seeds end at it or below"
-        return f"**The fast recipe has not reached** {target}: {count}."
-    return (
-        f"The fast recipe reaches {target} with every seed, **{found['ratio']:.2f} times as fast** "
-        f"({found['wall_ratio']:.2f} times with building and tracing)."
-    )
+    target, (hits, ratios) = f"the script's own test score of {script['score']['loss']:.3f}", found
+    if ratios:
+        verdict = (
+            f"The fast recipe reaches {target} with every seed, **{ratios[0]:.2f} times as fast** "
+            f"({ratios[1]:.2f} times with building and tracing)."
+        )
+    else:
+        count = f"{hits} of {len(fast)} seeds end at it or below"
+        verdict = f"**The fast recipe has not reached** {target}: {count}."
+    return f"{table(header, *lines)}\n\n{verdict}"
 
 
 def decoding_section(results):
@@ -112,54 +175,37 @@ def decoding_section(results):
     facts = results["decoding"]
     many = [[way, f"{rate:,.0f}"] for way, rate in facts["images_per_second"].items()]
     one = [
-        [f"`{way}`", *(f"{facts['one_vector'][way][key]:.2f}" for key in ("median_ms", "p95_ms"))]
-        for way in WAYS
+        [f"`{way}`", *(f"{ms:.2f}" for ms in times)]
+        for way, times in facts["one_vector_ms"].items()
     ]
-    many = table(["10,000 images, in batches of 500", "images per second"], many)
-    return f"{many}\n\n{table(['one latent vector', 'median, ms', '95th percentile, ms'], one)}"
+    many = table(["10,000 images, in batches of 500", "images per second"], *many)
+    return f"{many}\n\n{table(['one latent vector', 'median, ms', '95th percentile, ms'], *one)}"
 
 
 def startup_section(results):
     """Show what a lesson's first steps take."""
-    steps = results["summary"]["startup"]
+    runs = results["startup"]
     names = {"all": "all, with the interpreter's own start"}
-    lines = [[names.get(step, f"`{step}`"), f"{seconds:.2f}"] for step, seconds in steps.items()]
-    title = f"fresh interpreter, median of {len(results['startup'])}"
-    return table([title, "seconds"], lines)
+    medians = {step: median(run[step] for run in runs) for step in runs[0]}
+    lines = [[names.get(step, f"`{step}`"), f"{s:.2f}"] for step, s in medians.items()]
+    return table([f"fresh interpreter, median of {len(runs)}", "seconds"], *lines)
 
 
 def arithmetic_section(results):
     """Show how much of the machine's arithmetic is used."""
-    summary = results["summary"]
-    flop = results["contest"]["matmul"]["flop_per_image"]
+    matmul = results["contest"]["matmul"]
     lines = [
-        [NAMES[name], f"{row['gflops']:.1f}", f"{summary['of_peak'][name]:.1%}"]
-        for name, row in summary["epochs"].items()
+        [NAMES[name], f"{row['gflops']:.1f}", f"{row['of_peak']:.1%}"]
+        for name, row in epochs(results).items()
     ]
+    peak = max(turn["gflops"] for turn in matmul["turns"])
     note = (
-        f"Training on one image takes {flop / 1e6:.2f} MFLOP: three times its forward pass, counted from the "
-        f"layers. The peak is {summary['peak_gflops']:.0f} GFLOP/s: the fastest float32 product of two "
+        f"Training on one image takes {matmul['flop_per_image'] / 1e6:.2f} MFLOP: three times its forward "
+        f"pass, counted from the layers. The peak is {peak:.0f} GFLOP/s: the fastest float32 product of two "
         "2048 x 2048 matrices in the same run."
     )
-    return f"{table(['training', 'GFLOP/s', 'of the peak'], lines)}\n\n{note}"
+    return f"{table(['training', 'GFLOP/s', 'of the peak'], *lines)}\n\n{note}"
 
-
-def growth_section(results):
-    """Show how an epoch grows."""
-    growth, images = results["growth"], results["images_per_turn"]
-    by_size = [[f"{n:,}", f"{s:.2f}", f"{1e6 * s / n:.0f}"] for n, s in growth["images"]]
-    by_latent = [[n, f"{s * EPOCH / images:.2f}"] for n, s in growth["latent_dim"]]
-    label = "seconds per epoch" + ("" if images == EPOCH else ", extrapolated")
-    sizes = table(["images", "seconds per epoch", "microseconds per image"], by_size)
-    return f"{sizes}\n\n{table(['latent dimensions', label], by_latent)}"
-
-
-METHOD = """\
-All that compete in a table are processes that live at the same time and take turns: one trains for an
-epoch while the others wait, so whatever the machine does besides hits all of them alike. The first turn
-builds graphs and is left out of medians, but not out of whole trainings. The script is the lecture's
-listing, written anew for Keras 2 in TensorFlow's graph mode, without its saving. PyTorch runs without
-compilation, as a user would write it. Scores are means of five passes over the 10,000 test images."""
 
 SECTIONS = {
     "Seconds per epoch": epochs_section,
@@ -167,18 +213,13 @@ SECTIONS = {
     "Encoding and decoding": decoding_section,
     "Start-up": startup_section,
     "Arithmetic": arithmetic_section,
-    "How training time grows": growth_section,
     "How it was measured": lambda results: METHOD,
 }
 
 
 def render(results):
-    """Return everything as Markdown.
-
-    Args:
-        results: What `benchmarks.bench.measure` returned.
-    """
-    parts = ["# How fast the course is", machine_section(results)]
+    """Return everything that `benchmarks.bench.measure` returned as Markdown."""
+    parts = ["# How fast the course is", opening(results)]
     for title, section in SECTIONS.items():
         parts += [f"## {title}", section(results)]
     return "\n\n".join(parts) + "\n"

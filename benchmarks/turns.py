@@ -1,99 +1,170 @@
-"""The worker's side: train inside one `fit`, but one epoch only whenever the conductor says so.
+"""Let processes that measure take turns: all alive at once, one of them computing at a time.
 
-A worker says it is ready, then answers each line on its standard input with one line of JSON on its
-standard output. While it waits it computes nothing, so several workers can take turns on an idle machine.
+So whatever else the machine does hits all of them alike. Nothing heavy is imported here: the process that
+conducts must not disturb what it measures.
 """
 
-import json
+import contextlib
+import importlib
+import multiprocessing
 import os
 import sys
 import time
 
 import psutil
 
+# The same for all: no GPU, no start-up messages, Keras on TensorFlow.
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "KERAS_BACKEND": "tensorflow",
+}
+PATIENCE = 1800.0  # seconds for one answer, the slowest of which is an epoch on a slow machine
+PAUSE = 0.3  # seconds between turns: thread pools spin for a while before they sleep
+
+
+class WorkerError(RuntimeError):
+    """A worker died or did not answer in time."""
+
 
 class Turns:
-    """A worker's line to the conductor.
+    """A worker's line to the conductor."""
 
-    Whatever libraries print goes to standard error from here on: standard output carries only answers.
-    """
+    def __init__(self, line):
+        self.line, self.seconds = line, []
+        self.start_clock()
 
-    def __init__(self):
-        sys.stdout.flush()
-        self._answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-        os.dup2(2, 1)
-        self._start = time.perf_counter()
-        self._waited = 0.0
-        self._turn_start = None
-        self.seconds = []
-
-    def say(self, **facts):
-        """Send one answer."""
-        print(json.dumps(facts), file=self._answers, flush=True)
+    def start_clock(self):
+        """Count `wall_seconds` from here: after imports and loading, before the network is built."""
+        self.start, self.waited = time.perf_counter(), 0.0
 
     def begin(self, **facts):
         """Wait for this worker's turn; the first time, say before that it is ready, with these facts."""
         start = time.perf_counter()
         if not self.seconds:
-            self.say(ready=True, **facts)
-        if not sys.stdin.readline():
-            sys.exit("The conductor has gone.")
-        self._turn_start = time.perf_counter()
-        self._waited += self._turn_start - start
+            self.line.send(facts)
+        self.line.recv()
+        self.turn_start = time.perf_counter()
+        self.waited += self.turn_start - start
 
     def end(self, **facts):
         """Stop the clock of this turn and answer with its seconds and these facts."""
-        self.seconds.append(time.perf_counter() - self._turn_start)
-        start = time.perf_counter()
-        self.say(seconds=self.seconds[-1], **facts)
-        self._waited += time.perf_counter() - start
+        self.seconds.append(time.perf_counter() - self.turn_start)
+        self.line.send({"seconds": self.seconds[-1], **facts})
 
-    def done(self, **facts):
-        """Say that all turns are over: with memory and these facts."""
-        self.say(done=True, peak_mb=peak_megabytes(), **facts)
+    def done(self, score=lambda: None):
+        """Say that all turns are over, with the time they took, memory, and what `score()` returns."""
+        wall = time.perf_counter() - self.start - self.waited
+        facts = {"train_seconds": sum(self.seconds), "wall_seconds": wall, "score": score()}
+        self.line.send({**facts, "peak_mb": peak_megabytes()})
 
-    def start_clock(self):
-        """Count `wall_seconds` from here: after imports and loading, before the network is built."""
-        self._start, self._waited = time.perf_counter(), 0.0
+    def callback(self, base):
+        """Make a callback, given the base class of the right Keras, for which each epoch is a turn."""
 
-    def wall_seconds(self):
-        """Return the seconds since `start_clock` in which this worker did not wait for its turn."""
-        return time.perf_counter() - self._start - self._waited
+        class TakeTurns(base):
+            def on_epoch_begin(callback, epoch, logs=None):
+                parameters = int(callback.model.count_params())
+                self.begin(turns=callback.params["epochs"], parameters=parameters)
 
+            def on_epoch_end(callback, epoch, logs=None):
+                self.end(loss=float(logs["loss"]))
 
-def callback(base, turns):
-    """Make a Keras callback that takes turns.
-
-    Args:
-        base: `keras.callbacks.Callback`, or that of legacy Keras.
-        turns: The worker's `Turns`.
-
-    Returns:
-        A callback: each epoch waits for its turn and answers with its seconds and its mean loss.
-    """
-
-    class TakeTurns(base):
-        def on_epoch_begin(self, epoch, logs=None):
-            parameters = int(self.model.count_params())
-            turns.begin(turns=self.params["epochs"], parameters=parameters)
-
-        def on_epoch_end(self, epoch, logs=None):
-            turns.end(loss=float(logs["loss"]))
-
-    return TakeTurns()
-
-
-def settings():
-    """Return the worker's settings, which the conductor gives as JSON on the command line."""
-    return json.loads(sys.argv[1])
+        return TakeTurns()
 
 
 def peak_megabytes():
     """Return the most memory that this process has held so far, in MB (RSS)."""
-    info = psutil.Process().memory_info()
-    if hasattr(info, "peak_wset"):  # Windows
-        return info.peak_wset / 1e6
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset / 1e6
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _work(line, module, function, settings, environment):
+    os.environ.update(ENVIRONMENT | environment)
+    getattr(importlib.import_module(module), function)(Turns(line), **settings)
+
+
+class _Worker:
+    def __init__(self, name, module, function, settings, environment=None):
+        self.name = name
+        spawn = multiprocessing.get_context("spawn")
+        self.line, theirs = spawn.Pipe()
+        arguments = (theirs, module, function, settings, environment or {})
+        self.process = spawn.Process(target=_work, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()  # so that its death is noticed
+        self.usage = psutil.Process(self.process.pid)
+
+    def answer(self):
+        try:
+            if self.line.poll(PATIENCE):
+                return self.line.recv()
+        except (EOFError, ConnectionError):
+            raise WorkerError(f"The worker {self.name!r} died; its last words are above.") from None
+        raise WorkerError(f"The worker {self.name!r} gave no answer within {PATIENCE:g} seconds.")
+
+    def turn(self):
+        self.percent_of_others()
+        with contextlib.suppress(OSError):  # if it has died, its answer says so
+            self.line.send("go")
+        return {**self.answer(), "others_percent": self.percent_of_others()}
+
+    def percent_of_others(self):
+        """Return how much of the CPU others have used since the last call."""
+        own = 0.0
+        with contextlib.suppress(psutil.Error):  # it may have ended
+            own = self.usage.cpu_percent() / psutil.cpu_count()
+        return max(0.0, psutil.cpu_percent() - own)
+
+    def stop(self):
+        self.process.kill()
+        self.process.join()
+
+
+def interleave(turns):
+    """Spread everybody's turns evenly over the whole run.
+
+    Args:
+        turns: From name to number of turns.
+
+    Returns:
+        List of names, in the order of their turns.
+    """
+    order = [((turn + 0.5) / count, name) for name, count in turns.items() for turn in range(count)]
+    return [name for _, name in sorted(order, key=lambda pair: pair[0])]
+
+
+def conduct(contestants, say=lambda line: None):
+    """Run a contest.
+
+    Args:
+        contestants: From name to (module, function, settings) and perhaps environment variables. The
+            function gets a `Turns` and the settings, and says itself how many turns it takes.
+        say: Called with a line after every turn.
+
+    Returns:
+        From name to what the worker said: when ready; in its turns, a list of dictionaries in `turns`;
+        and at its end.
+
+    Raises:
+        WorkerError: If a worker fails; the others are stopped, too.
+    """
+    with contextlib.ExitStack() as crew:
+        workers, facts = {}, {}
+        for name, about in contestants.items():
+            workers[name] = _Worker(name, *about)
+            crew.callback(workers[name].stop)
+            facts[name] = workers[name].answer()
+        order = interleave({name: ready["turns"] for name, ready in facts.items()})
+        for ready in facts.values():
+            ready["turns"] = []
+        for i, name in enumerate(order):
+            time.sleep(PAUSE)
+            facts[name]["turns"].append(workers[name].turn())
+            say(f"{name:12} {facts[name]['turns'][-1]['seconds']:8.3f} s")
+            if name not in order[i + 1 :]:
+                facts[name].update(workers[name].answer())
+    return facts

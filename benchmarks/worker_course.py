@@ -1,45 +1,96 @@
-"""The course's network, trained by one of its recipes, in turns."""
+"""The course's own network, in turns: training, decoding, and the arithmetic that it could do at most."""
 
+import math
+import statistics
+import time
 import types
 
-from benchmarks.turns import Turns, callback, settings
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from vae_course import pretrained, training
 from vae_course.data import load_digits
 from vae_course.lesson import begin
+from vae_course.models import build_decoder, build_encoder
 
 
-def scores(model, images, passes):
-    """Return loss and MSE on images, averaged over passes with fresh noise each."""
-    runs = [
-        model.evaluate(images, batch_size=500, verbose=0, return_dict=True) for _ in range(passes)
-    ]
-    return {key: sum(run[key] for run in runs) / passes for key in ("loss", "mse")}
-
-
-def main(recipe, seed, turns, images, dataset="mnist", latent_dim=100, passes=0):
+def train(channel, recipe, seed, turns, images, dataset="mnist", passes=0):
     """Train for `turns` epochs, None for the recipe's number; then evaluate `passes` times."""
-    channel = Turns()
     begin(seed)
-    import keras
-
-    from vae_course import training
-
     digits = load_digits(dataset)
     data = types.SimpleNamespace(
         x_train=digits.x_train[:images], x_test=digits.x_test, name=digits.name
     )
     channel.start_clock()
-    vae, _ = training.train(
-        recipe,
-        data,
-        latent_dim=latent_dim,
-        epochs=turns,
-        seed=seed,
-        callbacks=[callback(keras.callbacks.Callback, channel)],
-        validate=False,
-    )
-    facts = {"train_seconds": sum(channel.seconds), "wall_seconds": channel.wall_seconds()}
-    channel.done(**facts, score=scores(vae, data.x_test, passes) if passes else None)
+    callbacks = [channel.callback(keras.callbacks.Callback)]
+    options = {"epochs": turns, "seed": seed, "callbacks": callbacks, "validate": False}
+    vae, _ = training.train(recipe, data, **options)
+
+    def score():
+        options = {"batch_size": 500, "verbose": 0, "return_dict": True}
+        runs = [vae.evaluate(data.x_test, **options) for _ in range(passes)]
+        return {key: statistics.mean(run[key] for run in runs) for key in ("loss", "mse")}
+
+    channel.done(*([score] if passes else []))
 
 
-if __name__ == "__main__":
-    main(**settings())
+def seconds_of(call, repeats):
+    """Return how long each of several calls takes, after two that are not counted."""
+    times = []
+    for _ in range(repeats + 2):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return times[2:]
+
+
+def decode(channel, repeats, single_repeats, dataset="mnist", checkpoint="vae-100-mnist"):
+    """Encode and decode many images, and decode one vector as a slider does; all in one turn."""
+    begin(1)
+    vae, _ = pretrained.load(checkpoint)
+    images, options = load_digits(dataset).x_test, {"batch_size": 500, "verbose": 0}
+    channel.begin(turns=1)
+    z = vae.encoder.predict(images, **options)[0]
+    many = {
+        "encode": lambda: vae.encoder.predict(images, **options),
+        "decode": lambda: vae.decoder.predict(z, **options),
+    }
+    one, traced = z[:1], tf.function(vae.decoder)
+    single = {
+        "decoder(z)": lambda: np.asarray(vae.decoder(one)),
+        "tf.function(decoder)(z)": lambda: np.asarray(traced(tf.constant(one))),
+        "decoder.predict(z)": lambda: vae.decoder.predict(one, verbose=0),
+    }
+    rates, milliseconds = {}, {}
+    for way, call in many.items():
+        rates[way] = len(images) / statistics.median(seconds_of(call, repeats))
+    for way, call in single.items():
+        times = np.percentile(seconds_of(call, single_repeats), [50, 95])
+        milliseconds[way] = [1e3 * float(seconds) for seconds in times]
+    channel.end(images_per_second=rates, one_vector_ms=milliseconds)
+    channel.done()
+
+
+def multiply_adds(layer):
+    """Return the multiply-adds of one layer for one image; activations and biases are left out."""
+    if isinstance(layer, layers.Conv2DTranspose):
+        return math.prod(layer.input.shape[1:3]) * math.prod(layer.kernel.shape)
+    if isinstance(layer, layers.Conv2D):
+        return math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
+    return math.prod(layer.kernel.shape) if isinstance(layer, layers.Dense) else 0
+
+
+def matmul(channel, turns, size=2048, repeats=10):
+    """Measure this machine's float32 peak, as far as a product of two large matrices reaches it."""
+    networks = build_encoder(100), build_decoder(100)
+    # A multiply-add is 2, and the backward pass takes twice as many as the forward pass.
+    flop = 6 * sum(multiply_adds(layer) for network in networks for layer in network.layers)
+    left, right = tf.random.normal((size, size)), tf.random.normal((size, size))
+    product = tf.function(lambda: tf.reduce_sum(tf.linalg.matmul(left, right)))
+    for _ in range(turns):
+        channel.begin(turns=turns, flop_per_image=flop)
+        seconds = min(seconds_of(lambda: product().numpy(), repeats))
+        channel.end(gflops=2 * size**3 / seconds / 1e9)
+    channel.done()

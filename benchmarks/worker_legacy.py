@@ -9,7 +9,6 @@ from tensorflow.keras import backend as K
 from tensorflow.keras import layers as kl
 from tensorflow.keras import models as km
 
-from benchmarks.turns import Turns, callback, settings
 from vae_course.data import load_digits
 
 
@@ -58,22 +57,19 @@ def build_vae(latent_dim):
     return vae
 
 
-def main(seed, turns, images, dataset="mnist", latent_dim=100, passes=0):
+def train(channel, seed, turns, images, dataset="mnist", latent_dim=100, passes=0):
     """Train for `turns` epochs of `images` images; then evaluate `passes` times on the test images."""
-    channel = Turns()
     tf.compat.v1.disable_eager_execution()
     tf.keras.utils.set_random_seed(seed)
     data = load_digits(dataset)
     x_train, x_test = data.x_train[:images], data.x_test
     channel.start_clock()
     vae = build_vae(latent_dim)
-    take_turns = callback(tf.keras.callbacks.Callback, channel)
+    take_turns = channel.callback(tf.keras.callbacks.Callback)
     vae.fit(x_train, x_train, epochs=turns, batch_size=64, verbose=0, callbacks=[take_turns])
-    facts = {"train_seconds": sum(channel.seconds), "wall_seconds": channel.wall_seconds()}
-    runs = [vae.evaluate(x_test, x_test, verbose=0) for _ in range(passes)]
-    means = [float(sum(column) / passes) for column in zip(*runs, strict=True)]
-    channel.done(**facts, score=dict(zip(("loss", "mse"), means, strict=True)) if runs else None)
 
+    def score():
+        runs = [vae.evaluate(x_test, x_test, verbose=0) for _ in range(passes)]
+        return {key: sum(run[i] for run in runs) / passes for i, key in enumerate(("loss", "mse"))}
 
-if __name__ == "__main__":
-    main(**settings())
+    channel.done(*([score] if passes else []))

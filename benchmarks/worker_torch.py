@@ -4,7 +4,6 @@ import psutil
 import torch
 from torch import nn
 
-from benchmarks.turns import Turns, settings
 from vae_course.data import load_digits
 
 
@@ -51,9 +50,8 @@ def train_epoch(model, optimizer, images, batch_size=64):
     return float(total) / len(images)
 
 
-def main(seed, turns, images, dataset="mnist", latent_dim=100):
+def train(channel, seed, turns, images, dataset="mnist", latent_dim=100):
     """Train for `turns` epochs of `images` images."""
-    channel = Turns()
     torch.set_num_threads(psutil.cpu_count(logical=False) or psutil.cpu_count())
     torch.manual_seed(seed)
     x_train = load_digits(dataset).x_train[:images].copy()
@@ -65,8 +63,4 @@ def main(seed, turns, images, dataset="mnist", latent_dim=100):
     for _ in range(turns):
         channel.begin(turns=turns, parameters=parameters)
         channel.end(loss=train_epoch(model, optimizer, x_train))
-    channel.done(train_seconds=sum(channel.seconds), wall_seconds=channel.wall_seconds())
-
-
-if __name__ == "__main__":
-    main(**settings())
+    channel.done()

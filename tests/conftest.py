@@ -7,7 +7,7 @@ from mirrors import digests_of
 from nbclient import NotebookClient
 from sandbox import FAKE, Sandbox
 
-from vae_course import mnist_download, mnist_files
+from vae_course import data, mnist
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +25,14 @@ def execute():
 @pytest.fixture
 def sandbox(monkeypatch, tmp_path):
     """Let MNIST be the stand-in, every place for it empty, and no mirror be asked."""
-    for name in ("VAE_COURSE_DATA", "VAE_COURSE_DATASET"):
+    course = ("VAE_COURSE_DATA", "VAE_COURSE_DATASET")
+    network = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    for name in (*course, *network, *map(str.lower, network)):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("VAE_COURSE_MIRRORS", "")
-    monkeypatch.setattr(mnist_files, "DIGESTS", digests_of(FAKE))
-    monkeypatch.setattr(mnist_download, "_gave_up", set())
+    monkeypatch.setattr(mnist, "DIGESTS", digests_of(FAKE))
+    monkeypatch.setattr(data, "_gave_up", set())
     return Sandbox(tmp_path, monkeypatch)
 
 

@@ -60,30 +60,44 @@ def site(arrays):
 
 
 class Mirror:
-    """What a test sees of the server: its address, its npz, and what was asked of it."""
+    """What a test sees of the server: its address, its npz, what was asked of it, and who left early."""
 
     def __init__(self, address):
         self.base = f"http://127.0.0.1:{address[1]}/"
         self.npz = self.base + "mnist.npz"
         self.requests = []
+        self.passwords = []
         self.sent = 0
+        self.left = False
+        self.rations = threading.Semaphore(0)
 
 
 @contextmanager
-def mirror(files, fault=None, rate=None):
-    """Serve files (name -> bytes) on the loopback, with a fault, or at `rate` bytes a second."""
+def mirror(files, fault=None, together=1, ration=1_000_000):
+    """Serve files (name -> bytes) on the loopback, perhaps with a fault.
+
+    Args:
+        files: Dict from name to bytes.
+        fault: A status, "html", "garbage", "truncated", "silent", "stalled" (after half a file), or
+            "rationed": every release of `rations` lets `ration` bytes through.
+        together: Number of requests that have to be there before any of them is answered.
+        ration: Number of bytes.
+    """
     closing = threading.Event()
+    all_there = threading.Barrier(together)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             name = self.path.rsplit("/", 1)[-1]
             served.requests.append(name)
+            served.passwords.append(self.headers["Authorization"])
+            all_there.wait(60)
             if fault in (404, 503) or name not in files:
                 self.send_error(fault if fault in (404, 503) else 404)
                 return
             content = files[name]
             if fault == "silent":
-                closing.wait(60)
+                closing.wait(600)
                 return
             if fault == "html":
                 content = b"<!DOCTYPE html><html>Please accept our terms of use</html>" * 500
@@ -92,26 +106,24 @@ def mirror(files, fault=None, rate=None):
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            if fault == "truncated":
+            if fault in ("truncated", "stalled"):
                 content = content[: len(content) // 2]
-            self.send_slowly(content)
+            self.send(content)
             if fault == "stalled":
-                closing.wait(60)
+                closing.wait(600)
 
-        def send_slowly(self, content):
-            if fault == "stalled":
-                content = content[: len(content) // 2]
-            step = len(content) if rate is None else max(1, rate // 20)
-            for start in range(0, len(content), max(1, step)):
-                chunk = content[start : start + step]
+        def send(self, content):
+            for start in range(0, len(content), ration):
+                if fault == "rationed":
+                    served.rations.acquire()
+                chunk = content[start : start + ration]
                 try:
                     self.wfile.write(chunk)
                     self.wfile.flush()
-                except OSError:  # the client has left
+                except OSError:
+                    served.left = True
                     return
                 served.sent += len(chunk)
-                if rate is not None and closing.wait(len(chunk) / rate):
-                    return
 
         def log_message(self, *args):
             pass
@@ -125,11 +137,12 @@ def mirror(files, fault=None, rate=None):
         yield served
     finally:
         closing.set()
+        served.rations.release(10_000)
         server.shutdown()
         server.server_close()
 
 
-def wait_until(condition, seconds=10):
+def wait_until(condition, seconds=60):
     """Whether a condition comes true in time."""
     end = time.monotonic() + seconds
     while not condition():

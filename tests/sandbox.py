@@ -12,7 +12,7 @@ import pytest
 from mirrors import digests_of, npz_bytes, stand_in
 
 import vae_course
-from vae_course import mnist_download, mnist_files
+from vae_course import mnist
 
 FAKE = stand_in()
 
@@ -29,9 +29,8 @@ class Sandbox:
         self.move_to(self.data, self.cache)
 
     def move_to(self, repository, cache):
-        for module in (mnist_files, mnist_download):
-            self.monkeypatch.setattr(module, "repository_data", lambda: repository)
-            self.monkeypatch.setattr(module, "user_cache", lambda: cache)
+        self.monkeypatch.setattr(mnist, "repository_data", lambda: repository)
+        self.monkeypatch.setattr(mnist, "user_cache", lambda: cache)
 
     def use(self, folder):
         self.monkeypatch.setenv("VAE_COURSE_DATA", str(folder))
@@ -91,10 +90,7 @@ def copy_package(root):
 
 
 def start_python(code, cwd, **options):
-    prelude = (
-        "from vae_course import mnist_files; "
-        f"mnist_files.DIGESTS = {json.dumps(digests_of(FAKE))}\n"
-    )
+    prelude = f"from vae_course import mnist; mnist.DIGESTS = {json.dumps(digests_of(FAKE))}\n"
     environment = os.environ | {
         "PYTHONPATH": str(cwd),
         "OMP_NUM_THREADS": "1",

@@ -1,4 +1,4 @@
-"""The benchmarks: arithmetic, turn-taking and tables; what they measure is not tested, but how."""
+"""The benchmarks: statistics, tables and turn-taking; what they measure is not tested, but how."""
 
 import copy
 import dataclasses
@@ -7,75 +7,32 @@ import itertools
 import json
 import re
 import sys
+import time
 import types
 
-import psutil
 import pytest
 from click.testing import CliRunner
 from pins import ROOT
 
-from benchmarks import bench, conductor, machine, report, summary
-from benchmarks.conductor import Worker, WorkerError, conduct, interleave
-
-# A worker that needs nothing: it notes when each of its turns began and ended.
-FAKE = """
-import sys, time
-from benchmarks.turns import Turns
-channel = Turns()
-channel.start_clock()
-for turn in range({turns}):
-    channel.begin(turns={turns}, parameters=7)
-    print("noise that must not reach the conductor")
-    start = time.time()
-    time.sleep(0.05)
-    {last}
-    channel.end(span=[start, time.time()])
-channel.done(wall_seconds=channel.wall_seconds())
-"""
-DIES = "if turn == 1: sys.exit('first line\\nout of paint')"
-SLEEPS = "if turn == 1: time.sleep(60)"
-
-
-def fake(turns, last="pass"):
-    """Give a contestant for `conduct` that takes so many turns, or ends otherwise."""
-    return ("fake", {"script": FAKE.format(turns=turns, last=last)}, {})
-
-
-@pytest.fixture
-def fakes(monkeypatch):
-    """Let settings hold a worker's source, and keep the processes that were started."""
-    processes = []
-
-    class Kept(Worker):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            processes.append(psutil.Process(self._process.pid))
-
-    def command(module, settings):
-        return [sys.executable, "-c", settings["script"]]
-
-    monkeypatch.setattr(conductor, "command_of", command)
-    monkeypatch.setattr(conductor, "Worker", Kept)
-    monkeypatch.setattr(conductor, "PAUSE", 0.0)
-    return processes
+from benchmarks import bench, report, turns
+from benchmarks.turns import WorkerError, conduct, interleave
 
 
 def trained(seconds, losses=(43.0, 35.0, 33.0), parameters=490_985, **more):
     """Give what a worker that trains says; the first turn is warm-up."""
-    turns = [
+    taken = [
         {"seconds": s, "loss": loss, "others_percent": 0.0}
         for s, loss in zip(seconds, losses, strict=True)
     ]
     train = {"train_seconds": sum(seconds), "wall_seconds": sum(seconds) + 1, "peak_mb": 900.0}
-    return {"parameters": parameters, "turns": turns, "score": None, **train, **more}
+    return {"parameters": parameters, "turns": taken, "score": None, **train, **more}
 
 
 @pytest.fixture
 def results():
-    """Give made-up results of a full run with round numbers, not yet summarized."""
+    """Give made-up results of a full run with round numbers."""
     peak = [{"seconds": 1.0, "gflops": g, "others_percent": 0.0} for g in (90.0, 100.0)]
     ours = [trained((9, 5, s), score={"loss": 28.0, "mse": 0.02}) for s in (5, 7)]
-    one = {"median_ms": 1.5, "p95_ms": 2.5}
     return {
         "mode": "full",
         "images_per_turn": 60_000,
@@ -86,27 +43,22 @@ def results():
         "startup": [{"begin(1)": s, "all": s + 1} for s in (3.0, 1.0, 2.0)],
         "decoding": {
             "images_per_second": {"encode": 12_345.6, "decode": 6_000.0},
-            "one_vector": {way: one for way in report.WAYS},
+            "one_vector_ms": {"decoder(z)": [1.5, 2.5]},
         },
         "contest": {
             "script": trained((14, 10, 12), score={"loss": 28.2, "mse": 0.0198}),
             "lecture": trained((9, 8, 8), (44.0, 35.0, 33.0)),
             "fast-1": ours[0],
             "fast-2": ours[1],
+            "torch": trained((9, 20, 22)),
             "matmul": {"flop_per_image": 17_724_672, "turns": peak},
         },
-        "growth": {"images": [[5000, 0.5], [60_000, 6.0]], "latent_dim": [[2, 5.0], [500, 7.5]]},
     }
-
-
-def rendered(results):
-    """Summarize and render."""
-    return report.render({**results, "summary": summary.summarize(results)})
 
 
 def test_multiply_adds_of_each_layer_are_those_counted_by_hand():
     """Pixels that the kernel is laid on, times the kernel's size."""
-    from benchmarks.flops import multiply_adds, training_flop
+    from benchmarks.worker_course import multiply_adds
     from vae_course.models import build_decoder, build_encoder
 
     networks = build_encoder(100), build_decoder(100)
@@ -121,43 +73,37 @@ def test_multiply_adds_of_each_layer_are_those_counted_by_hand():
         14 * 14 * 3 * 3 * 32 * 16,  # 903,168
         28 * 28 * 3 * 3 * 16 * 1,  # 112,896
     ]
-    assert training_flop(*networks) == 3 * 2 * 2_954_112
 
 
 def test_medians_and_ratios(results):
     """Warm-up is left out, seeds are pooled, and the script is 1."""
-    rows = summary.summarize(results)["epochs"]
-    assert {name: row["median"] for name, row in rows.items()} == {
-        "script": 11.0,
-        "lecture": 8.0,
-        "fast": 5.0,  # of 5, 5, 5, 7
-    }
-    assert [row["speed"] for row in rows.values()] == [1.0, 11 / 8, 11 / 5]
+    rows = report.epochs(results)
+    medians = {"script": 11.0, "lecture": 8.0, "fast": 5.0, "torch": 21.0}  # fast: of 5, 5, 5, 7
+    assert {name: row["median"] for name, row in rows.items()} == medians
+    assert [row["speed"] for row in rows.values()] == [1.0, 11 / 8, 11 / 5, 11 / 21]
     assert (rows["fast"]["max"], rows["script"]["warm_up"]) == (7, 14)
     assert rows["script"]["gflops"] == pytest.approx(17_724_672 * 60_000 / 11 / 1e9)
-    assert summary.summarize(results)["of_peak"]["script"] == pytest.approx(0.9668, abs=1e-4)
+    assert rows["script"]["of_peak"] == pytest.approx(0.9668, abs=1e-4)
 
 
 def test_partial_turns_are_extrapolated_and_say_so(results):
-    """15,000 images in 10 seconds are 60,000 in 40."""
+    """15,000 images in 11 seconds are 60,000 in 44."""
     results["images_per_turn"] = 15_000
-    results["mode"] = "short"
-    assert summary.summarize(results)["epochs"]["script"]["median"] == 44.0
-    assert "one epoch of 15,000 images; **seconds are extrapolated**" in rendered(results)
+    assert report.epochs(results)["script"]["median"] == 44.0
+    assert "one epoch of 15,000 images; **seconds are extrapolated**" in report.render(results)
 
 
 def test_whole_trainings_are_compared_when_every_seed_reaches_the_score(results):
     """Seconds of all epochs, warm-up included: 36 against the median of 19 and 21."""
-    found = summary.summarize(results)["to_score"]
-    assert (found["reached"], found["hits"], found["ratio"]) == (True, 2, 36 / 20)
-    assert "with every seed, **1.80 times as fast**" in rendered(results)
+    assert report.to_score(results) == (2, [36 / 20, 37 / 21])
+    text = report.render(results)
+    assert "every seed, **1.80 times as fast** (1.76 times with building" in text
 
 
 def test_a_score_that_is_not_reached_gives_no_ratio(results):
     """One seed above the script's score is enough."""
     results["contest"]["fast-2"]["score"]["loss"] = 28.21
-    assert "ratio" not in summary.summarize(results)["to_score"]
-    text = rendered(results)
+    text = report.render(results)
     assert "**The fast recipe has not reached** the script's own test score of 28.200" in text
     assert "1 of 2 seeds" in text and "with every seed" not in text
 
@@ -166,7 +112,7 @@ def test_the_short_mode_compares_no_whole_trainings(results):
     """And says where they are compared."""
     for facts in results["contest"].values():
         facts["score"] = None
-    assert "make bench FULL=1" in rendered(results)
+    assert "make bench FULL=1" in report.score_section(results)
 
 
 @pytest.mark.parametrize(
@@ -181,84 +127,93 @@ def test_the_short_mode_compares_no_whole_trainings(results):
 )
 def test_what_makes_a_comparison_unfair_is_said(results, change, words):
     """In the results themselves, not only on the terminal; a fair one has no remark."""
-    results["contest"]["torch"] = trained((9, 8, 8))
-    fair = copy.deepcopy(results)
-    assert summary.summarize(fair)["remarks"] == []
-    change(results["contest"])
-    (remark,) = summary.summarize(results)["remarks"]
-    assert words in remark and f"**{remark}**" in rendered(results)
+    assert report.remarks(results) == []
+    unfair = copy.deepcopy(results)
+    change(unfair["contest"])
+    (remark,) = report.remarks(unfair)
+    assert words in remark and f"**{remark}**" in report.render(unfair)
 
 
 def test_the_report_has_every_section_and_number(results):
-    """Each with a table, but for the method."""
-    text = rendered(results)
-    parts = dict(re.findall(r"^## (.*?)\n\n(.*?)(?=\n## |\Z)", text, re.M | re.S))
+    """Each with an aligned table, but for the method."""
+    parts = dict(re.findall(r"^## (.*?)\n\n(.*?)(?=\n## |\Z)", report.render(results), re.M | re.S))
     assert list(parts) == list(report.SECTIONS)
     assert all("| ---" in part for title, part in parts.items() if title != "How it was measured")
-    assert "| `begin(1)` " in parts["Start-up"] and " 2.00 |" in parts["Start-up"]
+    assert parts["Start-up"].splitlines()[:3] == [
+        "| fresh interpreter, median of 3        | seconds |",
+        "| ------------------------------------- | ------: |",
+        "| `begin(1)`                            |    2.00 |",
+    ]
     assert "12,346" in parts["Encoding and decoding"]
     assert "17.72 MFLOP" in parts["Arithmetic"] and "100 GFLOP/s" in parts["Arithmetic"]
-    assert re.search(r"\| 60,000 +\| +6.00 \| +100 \|", parts["How training time grows"])
 
 
-def test_tables_are_aligned():
-    """Readable as plain text, too."""
-    lines = report.table(["name", "n"], [["a", 1], ["longer", 1234]]).splitlines()
-    assert lines == [
-        "| name   |    n |",
-        "| ------ | ---: |",
-        "| a      |    1 |",
-        "| longer | 1234 |",
-    ]
+def test_the_committed_results_are_of_a_full_run():
+    """With every section, and without a place-holder."""
+    text = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    assert set(report.SECTIONS) <= set(re.findall(r"^## (.*)$", text, re.M))
+    assert "in full mode" in text and "extrapolated" not in text
 
 
 @pytest.mark.parametrize("options, written", [([], False), (["--write"], True), (["--full"], True)])
 def test_one_command_measures_prints_and_keeps(results, monkeypatch, tmp_path, options, written):
     """RESULTS.md is written by a full run, or when asked for; the JSON file always."""
     plans = []
-
-    def measure(plan, say):
-        plans.append(plan)
-        return {**results, "summary": summary.summarize(results)}
-
-    for name, value in {"measure": measure, "require": plans.append, "ROOT": tmp_path}.items():
+    fakes = {"measure": lambda plan, say: results, "require": plans.append, "ROOT": tmp_path}
+    for name, value in fakes.items():
         monkeypatch.setattr(bench, name, value)
     (tmp_path / "benchmarks").mkdir()
     outcome = CliRunner().invoke(bench.main, options)
     assert outcome.exit_code == 0 and "## Seconds per epoch" in outcome.output
-    assert plans == [bench.FULL if "--full" in options else bench.SHORT] * 2
+    assert plans == [bench.FULL if "--full" in options else bench.SHORT]
     kept = json.loads((tmp_path / "build" / "bench.json").read_text(encoding="utf-8"))
-    assert kept["summary"]["epochs"]["fast"]["median"] == 5.0
+    assert kept == results
     assert (tmp_path / "benchmarks" / "RESULTS.md").exists() == written
-
-
-def test_a_failing_worker_ends_the_command_with_one_message(monkeypatch):
-    """No traceback: the worker's name and last words are the message."""
-
-    def measure(plan, say):
-        raise WorkerError("The worker 'torch' ended.")
-
-    monkeypatch.setattr(bench, "measure", measure)
-    monkeypatch.setattr(bench, "require", lambda plan: None)
-    outcome = CliRunner().invoke(bench.main, [])
-    assert (outcome.exit_code, outcome.output) == (1, "Error: The worker 'torch' ended.\n")
-
-
-def test_the_committed_results_are_of_a_full_run():
-    """With every section, and without a place-holder."""
-    path = ROOT / "benchmarks" / "RESULTS.md"
-    if not path.exists():
-        pytest.skip("no full run yet")
-    text = path.read_text(encoding="utf-8")
-    assert re.findall(r"^## (.*)$", text, re.M) == list(report.SECTIONS)
-    assert "in full mode" in text and "extrapolated" not in text
 
 
 def test_the_machine_is_described_without_its_name():
     """Plain values for the JSON file."""
-    facts = machine.describe()
+    facts = bench.describe()
     assert facts["cores"] >= 1 and facts["memory_gb"] > 0 and facts["cpu"]
     assert re.fullmatch(r"\d+\.\d+.*", facts["versions"]["tensorflow"])
+    assert json.loads(json.dumps(facts)) == facts
+
+
+# Turns
+
+
+def paint(channel, turns, last=None):
+    """Be a worker that needs nothing: it notes when each of its turns began and ended."""
+    for turn in range(turns):
+        channel.begin(turns=turns, parameters=7)
+        if last == "dies" and turn == 1:
+            sys.exit("out of paint")
+        if last == "sleeps" and turn == 1:
+            time.sleep(600)
+        start = time.time()
+        time.sleep(0.02)
+        channel.end(span=[start, time.time()])
+    channel.done(lambda: {"loss": 1.0})
+
+
+def painter(turns, last=None):
+    """Give a contestant for `conduct`."""
+    return (__name__, "paint", {"turns": turns, "last": last})
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """Keep the processes that were started, and do not pause between turns."""
+    kept, worker = [], turns._Worker
+
+    class Kept(worker):
+        def __init__(self, *args):
+            super().__init__(*args)
+            kept.append(self.process)
+
+    monkeypatch.setattr(turns, "_Worker", Kept)
+    monkeypatch.setattr(turns, "PAUSE", 0.0)
+    return kept
 
 
 def test_turns_are_spread_evenly():
@@ -267,91 +222,104 @@ def test_turns_are_spread_evenly():
     assert interleave({"a": 2, "b": 2}) == ["a", "b", "a", "b"]
 
 
-def test_workers_take_turns_and_never_compute_at_once(fakes):
-    """Each one's turns arrive in order; noise on standard output does no harm."""
+def test_workers_take_turns_and_never_compute_at_once(processes):
+    """Each one's turns arrive in order, and all processes have ended at the end."""
     lines = []
-    facts = conduct({"a": fake(3), "b": fake(2)}, lines.append)
+    facts = conduct({"a": painter(3), "b": painter(2)}, lines.append)
     spans = sorted(turn["span"] for worker in facts.values() for turn in worker["turns"])
-    assert len(spans) == 5 and len(lines) == 5
-    assert all(end <= start for (_, end), (start, _) in zip(spans[:-1], spans[1:], strict=True))
-    assert all(0.05 <= turn["seconds"] < 1 for turn in facts["a"]["turns"])
-    assert facts["a"]["parameters"] == 7 and facts["a"]["done"]
-    assert not any(process.is_running() for process in fakes)
+    assert len(spans) == 5 and [line[0] for line in lines] == list("ababa")
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+    assert (facts["a"]["parameters"], facts["a"]["score"]) == (7, {"loss": 1.0})
+    assert facts["a"]["peak_mb"] > 1
+    assert not any(process.is_alive() for process in processes)
 
 
-def test_waiting_is_not_counted(fakes):
-    """Seconds with building: those of the three turns, not those of the others' turns."""
-    facts = conduct({"a": fake(3), "b": fake(10)})
-    assert 0.15 <= facts["a"]["wall_seconds"] < 0.15 + 0.3
+def test_waiting_is_not_counted(monkeypatch):
+    """A clock that moves only when told: 5 s of building and three turns of 2 s, between long waits."""
+    now, said = [0.0], []
+
+    def work(seconds):
+        now[0] += seconds
+
+    line = types.SimpleNamespace(send=said.append, recv=lambda: work(100))
+    monkeypatch.setattr(turns.time, "perf_counter", lambda: now[0])
+    channel = turns.Turns(line)
+    work(50)  # loading
+    channel.start_clock()
+    work(5)
+    for _ in range(3):
+        channel.begin(turns=3)
+        work(2)
+        channel.end(loss=1.0)
+    channel.done(lambda: work(70))
+    assert said[:2] == [{"turns": 3}, {"seconds": 2.0, "loss": 1.0}]
+    assert (said[-1]["train_seconds"], said[-1]["wall_seconds"]) == (6, 11)
 
 
-def test_a_worker_that_dies_is_named_with_its_last_words(fakes):
-    """At once, and the others are ended."""
-    with pytest.raises(WorkerError, match="(?s)'b' ended with exit code 1.*out of paint"):
-        conduct({"a": fake(3), "b": fake(3, DIES)})
-    assert len(fakes) == 2 and not any(process.is_running() for process in fakes)
+@pytest.mark.parametrize("other", [painter(3, "dies"), ("nowhere", "", {})])
+def test_a_worker_that_dies_is_named(processes, other):
+    """And the others are ended."""
+    with pytest.raises(WorkerError, match="'b' died"):
+        conduct({"a": painter(3), "b": other})
+    assert len(processes) == 2 and not any(process.is_alive() for process in processes)
 
 
-def test_a_worker_that_dies_at_its_start_is_named(fakes):
-    """Before any turn; the one that was ready is ended."""
-    with pytest.raises(
-        WorkerError, match="(?s)'b' ended with exit code 1.*No module named 'nowhere'"
-    ):
-        conduct({"a": fake(3), "b": ("fake", {"script": "import nowhere"}, {})})
-    assert len(fakes) == 2 and not any(process.is_running() for process in fakes)
+def test_a_worker_that_does_not_answer_is_given_up(processes, monkeypatch):
+    """After the patience that there is, here from the second turn on."""
+    with pytest.raises(WorkerError, match="'a' gave no answer within 0.1 seconds"):
+        conduct(
+            {"a": painter(3, "sleeps")}, lambda line: monkeypatch.setattr(turns, "PATIENCE", 0.1)
+        )
+    assert not processes[0].is_alive()
 
 
-def test_a_worker_that_does_not_answer_is_given_up(monkeypatch, fakes):
-    """After the patience it was given, not a minute later."""
-    patience = conductor.Worker
-    monkeypatch.setattr(conductor, "Worker", lambda *a, **k: patience(*a, patience=2.0, **k))
-    with pytest.raises(WorkerError, match="'a' gave no answer within 2 seconds"):
-        conduct({"a": fake(3, SLEEPS)})
-    assert not any(process.is_running() for process in fakes)
+def test_a_failing_worker_ends_the_command_with_one_message(monkeypatch):
+    """No traceback."""
+
+    def measure(plan, say):
+        raise WorkerError("The worker 'torch' died.")
+
+    monkeypatch.setattr(bench, "measure", measure)
+    monkeypatch.setattr(bench, "require", lambda plan: None)
+    outcome = CliRunner().invoke(bench.main, [])
+    assert (outcome.exit_code, outcome.output) == (1, "Error: The worker 'torch' died.\n")
 
 
-def test_an_answer_that_is_not_json_is_shown(fakes):
-    """So that one sees who wrote it."""
-    with pytest.raises(WorkerError, match="'a' answered 'hello', which is not JSON"):
-        conduct({"a": ("fake", {"script": "print('hello')"}, {})})
-
-
-def test_a_worker_ends_when_its_conductor_is_gone():
-    """No process is left behind."""
-    worker = Worker("a", [sys.executable, "-c", FAKE.format(turns=2, last="pass")])
-    worker.answer()
-    worker._process.stdin.close()
-    assert worker._process.wait(timeout=20) == 1
-    worker.stop()
-
-
-COURSE = {"recipe": "lecture", "seed": 1, "turns": 2, "images": 128, "dataset": "digits"}
+SETTINGS = {"seed": 1, "turns": 2, "images": 128, "dataset": "digits"}
 
 
 @pytest.mark.parametrize(
-    "module, settings, environment, needs",
-    [
-        ("worker_course", {**COURSE, "passes": 1}, {}, "keras"),
-        (
-            "worker_legacy",
-            {"seed": 1, "turns": 2, "images": 128, "dataset": "digits", "passes": 1},
-            {"TF_USE_LEGACY_KERAS": "1"},
-            "tf_keras",
-        ),
-        ("worker_torch", {"seed": 1, "turns": 2, "images": 128, "dataset": "digits"}, {}, "torch"),
-    ],
+    "name, package", [("script", "tf_keras"), ("lecture", "keras"), ("torch", "torch")]
 )
-def test_a_real_worker_trains_the_lectures_network(module, settings, environment, needs):
+def test_a_real_worker_trains_the_lectures_network(monkeypatch, name, package):
     """Same parameters for all, a loss that falls, a score where one is asked for."""
-    if not importlib.util.find_spec(needs):
-        pytest.skip(f"{needs} is not installed: `make bench` has an environment of its own")
-    facts = conduct({"worker": (module, settings, environment)})["worker"]
+    if not importlib.util.find_spec(package):
+        pytest.skip(f"{package} is not installed: `make bench` has an environment of its own")
+    module, function, settings, *environment = bench.epochs_contest(bench.SHORT)[name]
+    settings = {**settings, **SETTINGS} | ({} if name == "torch" else {"passes": 1})
+    facts = conduct({name: (module, function, settings, *environment)})[name]
     assert facts["parameters"] == 490_985
     first, second = (turn["loss"] for turn in facts["turns"])
     assert 30 < second < first < 400
     assert facts["wall_seconds"] >= facts["train_seconds"] > 0 and facts["peak_mb"] > 100
     if "passes" in settings:
         assert 0 < facts["score"]["mse"] < facts["score"]["loss"] < 400
+
+
+def test_decoding_and_peak_are_measured():
+    """Rates and latencies are positive, and the median is not above the 95th percentile."""
+    from benchmarks import worker_course
+
+    said = {}
+    channel = types.SimpleNamespace(begin=said.update, end=said.update, done=lambda: None)
+    worker_course.decode(channel, repeats=1, single_repeats=3, dataset="digits")
+    assert min(said["images_per_second"].values()) > 0
+    assert all(0 < middle <= high for middle, high in said["one_vector_ms"].values())
+    worker_course.matmul(channel, turns=1, size=64, repeats=1)
+    assert said["gflops"] > 0 and said["flop_per_image"] == 3 * 2 * 2_954_112  # by hand, see above
+
+
+# The ladder of lesson 5
 
 
 @pytest.mark.parametrize("dataset", ["MNIST", "embedded digits"])
@@ -385,3 +353,23 @@ def test_ladder_times_the_second_epoch_of_each_turn(images, monkeypatch):
     assert len(times) == len(clocks) == 5
     assert times == [round(clock.seconds[1], 3) for clock in clocks]
     assert all(len(clock.seconds) == 2 for clock in clocks) and min(times) > 0
+
+
+def test_ladder_keeps_the_form_of_the_shipped_measurements(images, monkeypatch):
+    """What lesson 5 reads: the same keys at the same places."""
+    from benchmarks import ladder
+    from vae_course import training
+
+    def form(value):
+        if isinstance(value, dict):
+            return {key: form(inner) for key, inner in value.items() if key != "versions"}
+        return [form(value[0])] if isinstance(value, list) else None
+
+    find, steps = training.find, ladder.steps
+    short = lambda *names: dataclasses.replace(find(*names), epochs=1)  # noqa: E731
+    monkeypatch.setattr(training, "find", short)
+    monkeypatch.setattr(ladder, "steps", lambda dataset: steps(dataset)[-1:])
+    monkeypatch.setattr(ladder, "time_epochs", lambda data: [1.0])
+    data = types.SimpleNamespace(name="MNIST", x_train=images, x_test=images)
+    shipped = ROOT / "vae_course" / "trained" / "recipes-mnist.json"
+    assert form(ladder.measure(data)) == form(json.loads(shipped.read_text(encoding="utf-8")))

@@ -9,11 +9,8 @@ import pytest
 from mirrors import mirror, site
 from sandbox import FAKE, assert_is_fake, assert_well_formed, put, put_npz, run_python
 
-from vae_course import mnist_download, mnist_files
-from vae_course.data import (
-    DataNotFoundError,
-    load_digits,
-)
+from vae_course import mnist
+from vae_course.data import DataNotFoundError, load_digits
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,11 +85,11 @@ def test_registry_and_module_agree(monkeypatch):
     monkeypatch.undo()
     listed = registry()
     page = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
-    for name, digest in mnist_files.DIGESTS.items():
+    for name, digest in mnist.DIGESTS.items():
         assert listed[f"mnist.npz/{name}"] == digest
         assert f"`{digest}`" in page
-    assert {f"{name}.gz" for name in mnist_files.IDX_NAMES.values()} < set(listed)
-    assert all(f"<{url}>" in page for url in mnist_download.MIRRORS)
+    assert {f"{name}.gz" for name in mnist.IDX_NAMES.values()} < set(listed)
+    assert all(f"<{url}>" in page for url in mnist.MIRRORS)
 
 
 def test_importing_is_light():

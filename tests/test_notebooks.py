@@ -18,8 +18,7 @@ import pytest
 from pins import ROOT
 
 from vae_course import lesson, losses, models
-from vae_course.teaching import notebooks
-from vae_course.teaching.slides import deck
+from vae_course.teaching import deck, notebooks
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TAGS = {"parameters", "nbval-check-output", "readme-picture", "show-code", "hide-output"}

@@ -1,6 +1,8 @@
 """Figures: what is drawn, on which axes, and with what in words."""
 
+import dataclasses
 import io
+from pathlib import Path
 
 import matplotlib
 
@@ -9,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib import font_manager
 
 from vae_course import plotting
 
@@ -96,16 +99,70 @@ def test_show_refuses_a_text_that_tells_nothing():
     plt.close("all")
 
 
-def test_figures_are_finer_where_that_is_asked_for(monkeypatch):
-    """For slides on a large screen; a lesson's own file keeps 80 dots per inch."""
-    sizes = {}
+@pytest.fixture
+def rc():
+    """Undo what a test changes in Matplotlib."""
+    fonts, backend = font_manager.fontManager.ttflist, matplotlib.get_backend()
     with matplotlib.rc_context():
-        for dpi in "", "160":
-            monkeypatch.setenv("VAE_COURSE_DPI", dpi)
-            plotting.use_course_style()
-            fig = plt.figure(figsize=(2, 1))
-            fig.subplots()
-            data, _ = plotting.bundle(fig, "An empty frame, two by one.")
-            plt.close(fig)
-            sizes[dpi] = plt.imread(io.BytesIO(data["image/png"])).shape[1]
+        yield matplotlib.rcParams
+    font_manager.fontManager.ttflist = fonts
+    plt.switch_backend(backend)
+
+
+def pixels():
+    """Draw a figure as a lesson does, and return its pixels."""
+    fig = plt.figure(figsize=(2, 1))
+    fig.subplots().set_title(r"$\sigma^2$ is −1")
+    data, _ = plotting.bundle(fig, "An empty frame, two by one.")
+    plt.close(fig)
+    return plt.imread(io.BytesIO(data["image/png"]))
+
+
+def test_figures_are_finer_where_that_is_asked_for(monkeypatch, rc):
+    """For slides on a large screen; a lesson's own file keeps 80 dots per inch; nonsense is refused."""
+    sizes = {}
+    for dpi in "", "160":
+        monkeypatch.setenv("VAE_COURSE_DPI", dpi)
+        plotting.use_course_style()
+        sizes[dpi] = pixels().shape[1]
     assert sizes["160"] == pytest.approx(2 * sizes[""], rel=0.05)
+    for dpi in "fine", "0", "-80", "80.5", "99999":
+        monkeypatch.setenv("VAE_COURSE_DPI", dpi)
+        with pytest.raises(ValueError, match=f"VAE_COURSE_DPI='{dpi}'"):
+            plotting.use_course_style()
+
+
+def test_what_a_reader_prefers_does_not_change_the_figures(rc):
+    """A style, single settings, and fonts of the same name: the pixels stay the same."""
+    plotting.use_course_style()
+    expected = pixels()
+    plt.style.use("dark_background")
+    rc.update({"text.usetex": True, "font.size": 30, "savefig.transparent": True})
+    fonts = font_manager.fontManager
+    serif = next(font for font in fonts.ttflist if Path(font.fname).name == "DejaVuSerif.ttf")
+    fonts.ttflist = [dataclasses.replace(serif, name="DejaVu Sans")]
+    fonts._findfont_cached.cache_clear()  # as in a new process
+    plotting.use_course_style()
+    np.testing.assert_array_equal(pixels(), expected)
+    carried = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    assert Path(font_manager.findfont("DejaVu Sans")).parent == carried
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        ("module://matplotlib_inline.backend_inline", True),
+        ("inline", True),
+        ("nbagg", True),
+        ("tkagg", False),
+        ("qtagg", False),
+        ("svg", False),
+    ],
+)
+def test_only_a_notebooks_own_backend_is_kept(found, kept, rc):
+    """One that opens windows would need a display, and a toolkit that the course does not install."""
+    dict.__setitem__(
+        rc, "backend", found
+    )  # as MPLBACKEND or a matplotlibrc sets it, not loaded yet
+    plotting.use_course_style()
+    assert matplotlib.get_backend().lower() == (found if kept else "agg")

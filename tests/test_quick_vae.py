@@ -64,6 +64,21 @@ def test_loss_and_gradients_are_the_same(pair, images):
         assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
 
 
+def test_penalties_of_layers_are_the_same(pair, images):
+    """On weights of the last layer, which the quick VAE does not call, and on activations before it."""
+    vae, quick = pair
+    plain_loss, _ = loss_and_gradients(vae, images)
+    vae.decoder.layers[-1].kernel.regularizer = keras.regularizers.L2(10)
+    vae.decoder.layers[1].activity_regularizer = keras.regularizers.L1(0.1)
+    (loss, gradients), (quick_loss, quick_gradients) = (
+        loss_and_gradients(model, images) for model in pair
+    )
+    assert loss > plain_loss + 10
+    assert quick_loss == pytest.approx(loss, rel=1e-6)
+    for ours, theirs in zip(quick_gradients, gradients, strict=True):
+        assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
+
+
 def test_training_the_quick_one_trains_the_plain_one(pair, images):
     """They share their weights, so nothing has to be copied; and the reported metrics agree."""
     vae, quick = pair
@@ -83,9 +98,16 @@ def test_training_the_quick_one_trains_the_plain_one(pair, images):
 
 
 def test_another_decoder_is_refused():
-    """One that ends with a stride has no doubled picture to save."""
+    """One that ends with a stride has no doubled picture; one without a sigmoid is another function."""
     z = keras.Input((5,))
     x = layers.Reshape((14, 14, 4))(layers.Dense(14 * 14 * 4)(z))
-    decoder = keras.Model(z, layers.Conv2DTranspose(1, 3, strides=2, padding="same")(x))
-    with pytest.raises(ValueError, match="Reshape and Conv2DTranspose.*build_decoder"):
-        QuickVAE(build_encoder(5), decoder)
+    ends = (
+        (layers.Conv2DTranspose(1, 3, strides=2, padding="same")(x), "Reshape and Conv2DTranspose"),
+        (
+            layers.Conv2DTranspose(1, 3, padding="same")(layers.UpSampling2D(2)(x)),
+            "UpSampling2D and Conv2DTranspose",
+        ),
+    )
+    for end, told in ends:
+        with pytest.raises(ValueError, match=f"{told}.*build_decoder"):
+            QuickVAE(build_encoder(5), keras.Model(z, end))

@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from pins import ROOT
 from sandbox import damaged, put, put_npz
 
-from vae_course import pretrained
+from vae_course import lesson, pretrained
 from vae_course import self_check as module
 from vae_course.data import CorruptedDataError, DataNotFoundError, load_digits
 from vae_course.self_check import Finding, report, self_check
@@ -29,6 +29,14 @@ def set_memory(monkeypatch, free):
 
 def set_cores(monkeypatch, cores):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+
+
+def set_groups(monkeypatch, root, mine, files):
+    """Let this process be in control groups whose files stand in a folder of the test's own."""
+    for name, content in {"mine": mine, **files}.items():
+        put((root / name).parent, {(root / name).name: f"{content}\n".encode()})
+    monkeypatch.setattr(module, "OWN_GROUPS", root / "mine")
+    monkeypatch.setattr(module, "CGROUPS", root)
 
 
 def set_version(monkeypatch, package, version):
@@ -45,8 +53,9 @@ def set_version(monkeypatch, package, version):
 
 @pytest.fixture(autouse=True)
 def healthy(sandbox, monkeypatch):
-    """Give every test a good machine to break: 2 cores, 8 GB free, MNIST in data/, TensorFlow."""
+    """Give every test a good machine to break: 2 cores, 8 GB free, no container, MNIST in data/."""
     set_cores(monkeypatch, 2)
+    set_groups(monkeypatch, sandbox.root / "groups", "0::/", {})
     set_memory(monkeypatch, 8 * GB)
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     monkeypatch.delitem(sys.modules, "keras", raising=False)
@@ -178,25 +187,14 @@ def test_tools_for_tests_are_not_asked_for(monkeypatch):
     assert not wrong(self_check())
 
 
-@pytest.mark.parametrize("by", ["environment", "file", "keras"])
-def test_another_back_end_is_named(by, monkeypatch, tmp_path):
-    """By environment, by keras.json, or by a Keras that is loaded already; the cure is the same."""
-    monkeypatch.setenv("KERAS_BACKEND", {"environment": "jax", "file": "", "keras": "torch"}[by])
-    if by == "file":
-        put(tmp_path / "home", {"keras.json": b'{"backend": "jax"}'})
-        monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    if by == "keras":
-        monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-        loaded = SimpleNamespace(config=SimpleNamespace(backend=lambda: "jax"))
-        monkeypatch.setitem(sys.modules, "keras", loaded)
-    finding = only_wrong("Keras back end")
-    assert finding.value == "jax" and "KERAS_BACKEND=tensorflow" in finding.cure
-
-
-def test_without_a_word_the_back_end_is_tensorflow(monkeypatch):
-    """As in Keras: neither the environment nor keras.json names one."""
-    monkeypatch.delenv("KERAS_BACKEND")
-    assert value_of("Keras back end") == "tensorflow"
+def test_what_lessons_refuse_at_their_start_is_named(monkeypatch):
+    """In the same words; each fault is one thing to mend."""
+    assert value_of("settings") == "as the course needs them"
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
+    found = [finding for finding in self_check() if not finding.ok]
+    assert [(finding.value, finding.cure) for finding in found] == lesson.faults()
+    assert "'jax'" in found[0].value and "'1'" in found[1].value
 
 
 @pytest.mark.parametrize("dataset", ["auto", "mnist"])
@@ -264,7 +262,7 @@ def test_the_data_set_is_the_one_that_was_asked_for(monkeypatch):
 
 def test_every_shipped_model_is_looked_at():
     """The list here, which spares the import of Keras, is that of the recipes."""
-    assert sorted(module.CHECKPOINTS) == sorted(pretrained.RECIPES)
+    assert sorted(module.CHECKPOINTS) == sorted(pretrained.NAMES)
     assert module.TRAINED == pretrained.FOLDER
 
 
@@ -284,7 +282,7 @@ def test_a_damaged_model_is_named(harm, monkeypatch, tmp_path):
         card.write_text("{" if harm == "card" else json.dumps({"name": "vae-2-digits"}))
     finding = only_wrong("trained models")
     assert finding.value == "damaged or missing: vae-2-digits"
-    assert "python -m vae_course.pretrained vae-2-digits" in finding.cure
+    assert "python -m vae_course.runs.ship vae-2-digits" in finding.cure
 
 
 def test_one_core_is_named_and_doubles_the_time(monkeypatch):
@@ -322,7 +320,77 @@ def test_little_memory_is_named(monkeypatch):
     assert not wrong(self_check())
 
 
-CHECKS = ["_python", "_packages", "_backend", "_data", "_trained", "_cores", "_memory", "_time"]
+V1 = "7:cpu,cpuacct:/docker/x\n4:memory:/docker/x\n1:name=systemd:/docker/x"
+
+
+@pytest.mark.parametrize(
+    ("mine", "files", "free"),
+    [
+        (
+            "0::/hub/me",  # version 2: of 3 GB, 2 are used, a half of them for files that can be read again
+            {
+                "hub/me/memory.max": 3 * GB,
+                "hub/me/memory.current": 2 * GB,
+                "hub/me/memory.stat": f"anon 9\ninactive_file {GB // 4}\nactive_file {GB // 4}",
+                "hub/memory.max": "max",
+            },
+            "1.5 GB",
+        ),
+        (
+            "0::/hub/me",  # the limit stands in a group further out
+            {"hub/memory.max": GB, "hub/memory.current": 0, "hub/me/memory.max": "max"},
+            "1.0 GB",
+        ),
+        (
+            V1,  # version 1, in a container that does not see the path that /proc names
+            {
+                "memory/memory.limit_in_bytes": 2 * GB,
+                "memory/memory.usage_in_bytes": GB,
+                "memory/memory.stat": f"inactive_file 0\ntotal_inactive_file {GB // 2}",
+            },
+            "1.5 GB",
+        ),
+    ],
+)
+def test_a_container_limits_the_memory(mine, files, free, sandbox, monkeypatch):
+    """What it may still use counts, not what the machine has."""
+    set_groups(monkeypatch, sandbox.root / "container", mine, files)
+    finding = only_wrong("free memory")
+    assert finding.value == free and "ask for more" in finding.cure
+
+
+@pytest.mark.parametrize(
+    ("mine", "files", "cores"),
+    [
+        ("0::/a/b", {"a/cpu.max": "150000 100000", "a/b/cpu.max": "max 100000"}, "1.5"),
+        (V1, {"cpu/docker/x/cpu.cfs_quota_us": 5, "cpu/docker/x/cpu.cfs_period_us": 10}, "0.5"),
+    ],
+)
+def test_a_container_limits_the_cores(mine, files, cores, sandbox, monkeypatch):
+    """Half the time of each of three cores is as good as one and a half."""
+    set_groups(monkeypatch, sandbox.root / "container", mine, files)
+    assert only_wrong("processor cores").value == cores
+
+
+def test_a_container_without_limits_changes_nothing(sandbox, monkeypatch):
+    """Each version has its own way to write that; a limit above what the machine has is none."""
+    files = {"memory/memory.limit_in_bytes": 2**63 - 4096, "memory/memory.usage_in_bytes": GB}
+    files |= {"cpu/cpu.cfs_quota_us": -1, "cpu/cpu.cfs_period_us": 100000}
+    files |= {"memory.max": "max", "memory.current": GB, "cpu.max": "800000 100000"}
+    set_groups(monkeypatch, sandbox.root / "container", f"{V1}\n0::/", files)
+    assert value_of("free memory") == "8.0 GB" and value_of("processor cores") == "2"
+
+
+def test_a_limit_of_the_process_counts(monkeypatch):
+    """`ulimit -v` counts what the process has mapped already, too."""
+    resource = pytest.importorskip("resource")
+    mapped = SimpleNamespace(memory_info=lambda: SimpleNamespace(vms=GB))
+    monkeypatch.setattr(psutil, "Process", lambda: mapped)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (3 * GB, 4 * GB))
+    assert only_wrong("free memory").value == "2.0 GB"
+
+
+CHECKS = ["_python", "_packages", "_settings", "_data", "_trained", "_cores", "_memory", "_time"]
 
 
 @pytest.mark.parametrize("check", CHECKS)

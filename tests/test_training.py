@@ -130,10 +130,36 @@ def test_no_two_steps_draw_the_same_noise(blobs):
     assert len(states) == len(set(states)) == 3 * (3 + 1)
 
 
+def nan_at(step):
+    """Make a callback that spoils the weights after a step."""
+
+    class Spoil(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.optimizer.iterations == step:
+                bias = self.model.decoder.layers[-1].bias
+                bias.assign(np.full(bias.shape, np.nan))
+
+    return Spoil()
+
+
+@pytest.mark.parametrize("kind, step", [("vae", 4), ("ae", 6)])
+@pytest.mark.parametrize("validate", [True, False])
+def test_a_training_that_diverges_stops_at_once(kind, step, validate, blobs):
+    """In the next step or, spoiled by the last one of an epoch, at its end; epoch and cures are named."""
+    weight = "beta=1 or the " if kind == "vae" else "the "
+    model, epochs = training.build(TINY, blobs, kind, latent_dim=3), []
+    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
+    with pytest.raises(
+        FloatingPointError, match=f"epoch 2.*because {weight}learning rate, 0.004, is"
+    ):
+        training.fit(model, TINY, blobs, callbacks=[nan_at(step), count], validate=validate)
+    assert epochs == [0] and model.optimizer.iterations <= 6
+
+
 def test_the_quick_way_and_the_plain_way_agree(blobs):
     """Two steps at once, and one; trained and scored on every image, they differ by rounding alone."""
     recipe = dataclasses.replace(TINY, batch_size=4)  # 20 steps
-    assert training._at_once(20) == 2
+    assert training._steps_at_once(20) == 2
     scores = []
     for quick in True, False:
         model = training.build(recipe, blobs, latent_dim=3)
@@ -145,7 +171,7 @@ def test_the_quick_way_and_the_plain_way_agree(blobs):
 
 def test_steps_taken_at_once_divide_an_epoch():
     """MNIST's 469 and 938 steps have large divisors, 47 is prime, and few steps are taken one by one."""
-    assert [training._at_once(n) for n in (469, 938, 47, 3, 1)] == [7, 67, 1, 1, 1]
+    assert [training._steps_at_once(n) for n in (469, 938, 47, 3, 1)] == [7, 67, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +179,8 @@ def test_steps_taken_at_once_divide_an_epoch():
     [
         (lambda blobs: training.train("slow", blobs), "'slow'.*lecture, fast, best"),
         (lambda blobs: training.train(TINY, blobs, epochs=0), "epochs=0"),
+        (lambda blobs: training.train(TINY, blobs, epochs=10**12), "epochs=10+ .*to 10000"),
+        (lambda blobs: training.train(TINY, blobs, seed=-1), "seed=-1"),
         (lambda blobs: training.train(TINY, blobs, latent_dim=0), "latent_dim=0"),
         (lambda blobs: training.train(TINY, blobs, beta=-1), "beta=-1"),
         (

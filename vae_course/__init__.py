@@ -8,5 +8,6 @@ import os
 
 __version__ = "0.1.0"
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# Nobody has asked this process for another one; what keras.json says, every other program still finds.
+os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

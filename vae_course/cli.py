@@ -3,11 +3,15 @@
 import contextlib
 import json
 import os
+import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import click
+
+from vae_course import lesson
 
 ROOT = Path(__file__).resolve().parents[1]
 DATASETS = click.Choice(["auto", "mnist", "digits"])
@@ -21,20 +25,50 @@ notebooks_option = click.option(
 
 @contextlib.contextmanager
 def _told_without_traceback():
-    """Turn what a user can mend into one message and exit status 1, Ctrl-C into 130."""
+    """Turn what a user can mend into one message and exit status 1, Ctrl-C and SIGTERM into 130."""
+
+    def stop(*_):
+        signal.raise_signal(signal.SIGINT)
+
+    before = [signal.signal(signal.SIGTERM, stop), signal.getsignal(signal.SIGINT)]
+    if before[1] == signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error}: install the course as its README says.") from error
     except (OSError, ValueError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        click.echo("Interrupted: nothing is left half-written.", err=True)
+        click.echo("Interrupted: no file is left half-written.", err=True)
         sys.exit(130)
+    except Exception as error:
+        if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):  # TensorFlow's
+            raise
+        reason = "There is not enough memory: close other programs, or use a smaller model."
+        raise click.ClickException(reason) from error
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+
+
+def _folder_for_results(out, notebooks):
+    """Make a folder for what is made of notebooks, or raise an error before anything runs."""
+    if out.resolve().is_relative_to(notebooks.resolve()):
+        raise ValueError(
+            f"{out} lies among the lessons: name a folder outside of {notebooks} with --out."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out):  # raises if the folder cannot be written to
+        pass
 
 
 @click.group()
 @click.version_option(package_name="vae-course")
 def main():
     """Run, fetch and maintain the course on variational autoencoders."""
+    # A kernel that the user calls "python3", too, may be another Python.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 
 
 @main.command()
@@ -61,30 +95,36 @@ def main():
 @notebooks_option
 def run(lessons, dataset, profile, out, notebooks):
     """Execute LESSONS ("01", "05" ...), or all of them, in order."""
-    from vae_course.data import load_digits
-    from vae_course.teaching import pages
-    from vae_course.teaching.notebooks import execute, find_lessons
-
+    start, results = time.perf_counter(), []
     with _told_without_traceback():
+        lesson.check_machine()
+        from vae_course.data import load_digits
+        from vae_course.teaching import pages
+        from vae_course.teaching.notebooks import execute, find_lessons
+
         paths = find_lessons(notebooks, lessons)
         data = load_digits(dataset)  # asked once: the lessons take what was found here
-        out.mkdir(parents=True, exist_ok=True)
-    os.environ.pop("VAE_COURSE_DATASET", None)  # every lesson is told by its parameter
-    wanted = {
-        "dataset": "digits" if data.name == "embedded digits" else "mnist",
-        "retrain": profile == "full",
-    }
-    click.echo(f"Data set: {data.name} ({data.source})")
-    start = time.perf_counter()
-    results = [execute(path, out, wanted) for path in paths]
-    click.echo(f"\n{pages.table(results)}\n")
-    click.echo(f"{len(results)} lesson(s) in {time.perf_counter() - start:.0f} s")
-    click.echo(f"Open {pages.write_index(results, out)}")
-    failed = [result for result in results if result.error]
-    for result in failed:
-        click.echo(f"FAILED {result.name}, kept as {out / result.name}.ipynb", err=True)
-        click.echo(f"  {result.error}", err=True)
-    sys.exit(1 if failed else 0)
+        _folder_for_results(out, notebooks)
+        os.environ.pop("VAE_COURSE_DATASET", None)  # every lesson is told by its parameter
+        wanted = {
+            "dataset": "digits" if data.name == "embedded digits" else "mnist",
+            "retrain": profile == "full",
+        }
+        click.echo(f"Data set: {data.name} ({data.source})")
+        for path in paths:
+            results.append(execute(path, out, wanted))
+            if results[-1].status == "interrupted":
+                break
+        click.echo(f"\n{pages.table(results)}\n")
+        click.echo(f"{len(results)} lesson(s) in {time.perf_counter() - start:.0f} s")
+        for result in results:
+            if result.error:
+                kept = out / f"{result.name}.ipynb"
+                told = f", kept as {kept}" if kept.exists() else ""
+                click.echo(f"{result.status} {result.name}{told}\n  {result.error}", err=True)
+        click.echo(f"Open {pages.write_index(results, out)}")
+    statuses = {result.status for result in results}
+    sys.exit(130 if "interrupted" in statuses else 1 if "FAILED" in statuses else 0)
 
 
 @main.command()
@@ -99,18 +139,19 @@ def run(lessons, dataset, profile, out, notebooks):
 def slides(lessons, out, notebooks):
     """Make decks of LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
     from vae_course.teaching.notebooks import find_lessons
-    from vae_course.teaching.slides import build, pdf
+    from vae_course.teaching.slides import NoBrowser, build, table, write_index, write_pdfs
 
     start = time.perf_counter()
     with _told_without_traceback():
-        decks = build.build(find_lessons(notebooks, lessons), out)
+        _folder_for_results(out, notebooks)
+        decks = build(find_lessons(notebooks, lessons), out)
         good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
         try:
-            printed = f"{len(pdf.write_pdfs(good))} PDF(s)" if good else "no PDF"
-        except pdf.NoBrowser as error:
+            printed = f"{len(write_pdfs(good))} PDF(s)" if good else "no PDF"
+        except NoBrowser as error:
             printed = str(error)
-        index = build.write_index(decks, out)
-    click.echo(build.table(decks))
+        index = write_index(decks, out)
+    click.echo(table(decks))
     click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
     click.echo(f"Open {index}")
     failed = [deck for deck in decks if deck.error]
@@ -122,8 +163,8 @@ def slides(lessons, out, notebooks):
 @main.command()
 @click.option(
     "--recipe",
-    type=click.Choice(["lecture", "fast", "best"]),
-    help="The lecture's own, a fast one (default), or the best that an hour buys.",
+    type=click.Choice(["lecture", "fast", "best", "map"]),
+    help="The lecture's own, a fast one (default), the best that an hour buys, or one for maps.",
 )
 @click.option("--dataset", type=DATASETS, help="As for run.")
 @click.option(
@@ -134,7 +175,7 @@ def slides(lessons, out, notebooks):
 @click.option("--seed", type=int, help="Seed of weights, noise and order of images; 1 by default.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="Folder of the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
 )
 @click.option(
@@ -142,11 +183,11 @@ def slides(lessons, out, notebooks):
 )
 def train(out, resume, **wanted):
     """Train a VAE. Ctrl-C leaves a usable model, and --resume goes on to the same result."""
-    from vae_course import lesson
     from vae_course.runs.report import of_training
     from vae_course.runs.settings import new_run, old_run
 
     with _told_without_traceback():
+        lesson.check_machine()
         if resume:
             out, card, data = old_run(out, wanted)
         else:
@@ -156,11 +197,11 @@ def train(out, resume, **wanted):
             lesson.load_tensorflow()
             from vae_course.runs import train
 
-            card = train.train(out, card if resume else train.first_card(card, data), data)
+            card = train.train(out, card, data)
         else:
             click.echo("This run was complete already.")
-    click.echo(of_training(card, out))
-    sys.exit(0 if card["status"] == "complete" else 130)
+    click.echo(of_training(card, out), err=card["status"] == "diverged")
+    sys.exit({"complete": 0, "interrupted": 130, "diverged": 1}[card["status"]])
 
 
 @main.command()
@@ -173,16 +214,15 @@ def train(out, resume, **wanted):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(model, dataset, as_json):
     """Score MODEL: a .keras file, a folder that train wrote, or a shipped model such as vae-100-mnist."""
-    from vae_course import lesson
     from vae_course.data import load_digits
     from vae_course.runs.files import DATASETS as NAMES
     from vae_course.runs.report import of_scores
 
     with _told_without_traceback(), contextlib.redirect_stdout(sys.stderr):
         lesson.load_tensorflow()
-        from vae_course.runs import evaluate, opening
+        from vae_course.runs import evaluate, load
 
-        opened, card = opening.open_model(model)
+        opened, card = load.open_model(model)
         data = load_digits(dataset or (NAMES[card["dataset"]] if card else "auto"))
         report = {"model": model, **evaluate.report(opened, card, data)}
     click.echo(json.dumps(report) if as_json else f"{model}: {of_scores(report)}")
@@ -216,9 +256,9 @@ def data(check):
 )
 def student(out):
     """Release the exercises: one zip without solutions, with the package and instructions."""
-    from vae_course.teaching import release
-
     with _told_without_traceback():
+        from vae_course.teaching import release
+
         click.echo(f"For students: {release.make_zip(out)}")
     click.echo(f"For grading with nbgrader: {out / 'nbgrader'}")
 
@@ -233,13 +273,16 @@ def student(out):
 )
 def grade(submissions, out):
     """Grade SUBMISSIONS, a folder with one folder of notebooks for each student. It runs their code."""
-    from vae_course.teaching import grading
-
     with _told_without_traceback():
+        lesson.check_machine()
+        from vae_course.teaching import grading
+
         rows = grading.grade(submissions, out)
+        click.echo(grading.table(rows))
+        if rows[-1].problem == grading.INTERRUPTED:
+            raise KeyboardInterrupt
         grading.write_csv(rows, out / "grades.csv")
-    click.echo(grading.table(rows))
-    click.echo(f"Written to {out / 'grades.csv'}")
+        click.echo(f"Written to {out / 'grades.csv'}")
     sys.exit(1 if any(row.problem for row in rows) else 0)
 
 
@@ -248,22 +291,28 @@ def grade(submissions, out):
 @notebooks_option
 def refresh(lessons, notebooks):
     """Execute LESSONS and exercises ("01", "ex01" ...), or all, on MNIST and store their clean outputs."""
-    from vae_course.teaching.notebooks import find_lessons, refresh
-
     os.environ["VAE_COURSE_DATASET"] = "mnist"
     with _told_without_traceback():
+        lesson.check_machine()
+        from vae_course.teaching.notebooks import find_lessons, refresh
+
         for path in find_lessons(notebooks, lessons, exercises=True):
-            refresh(path)
+            try:
+                refresh(path)
+            except RuntimeError as error:
+                raise RuntimeError(f"{path} is left as it was: {error}") from error
 
 
 @main.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def tidy(files):
     """Remove execution noise from notebook FILES, and keep their outputs."""
-    from vae_course.teaching import notebooks
-
+    changed = []
     with _told_without_traceback():
-        changed = [file for file in files if notebooks.tidy(file)]
-    for file in changed:
-        click.echo(f"tidied {file}")
+        from vae_course.teaching import notebooks
+
+        for file in files:
+            if notebooks.tidy(file):
+                click.echo(f"tidied {file}")
+                changed.append(file)
     sys.exit(1 if changed else 0)  # as pre-commit expects of a hook that changes files

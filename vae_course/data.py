@@ -1,36 +1,24 @@
-"""The digits every lesson runs on: MNIST or, where it cannot be had, the ones inside scikit-learn."""
+"""The digits every lesson runs on: MNIST or, where there is none, the ones inside scikit-learn."""
 
+import functools
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from vae_course.mnist_download import CURE, DataNotFoundError, download
-from vae_course.mnist_files import (
-    CorruptedDataError,
-    check_mnist,
-    find_files,
-    lack,
-    places,
-    read_files,
-    shared_path,
-)
-
-__all__ = [
-    "CorruptedDataError",
-    "DataNotFoundError",
-    "Digits",
-    "check_mnist",
-    "fetch_mnist",
-    "load_digits",
-]
+from vae_course import mnist
+from vae_course.mnist import CorruptedDataError, DataNotFoundError
 
 CHOICES = ("auto", "mnist", "digits")
 
-# A reader who asked for "auto" waits this many seconds, and no longer, for a network that does not answer.
-AUTO_PATIENCE = 11.0
-# One who asked for MNIST by name may have a slow line, and wants it all the same.
-MNIST_PATIENCE = 60.0
+# Seconds that a reader waits for a network that does not answer. One who asks for MNIST by name wants it
+# over a slow line, too.
+PATIENCE = {"auto": 11.0, "mnist": 60.0}
+
+# The mirrors that failed in this process: asking them each time would cost this time each time.
+_gave_up = set()
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +30,7 @@ class Digits:
         y_train: Their digits 0 to 9, int64, shape `(n_train,)`, read-only.
         x_test: As `x_train`, for testing; never train on them.
         y_test: As `y_train`.
-        name: "MNIST" or "embedded digits": what figures and scores have to name.
+        name: "MNIST" or "embedded digits": figures and scores must say which.
         source: Where the digits came from: a path, or "scikit-learn".
     """
 
@@ -80,22 +68,17 @@ def load_digits(dataset="auto"):
     if choice == "digits":
         return _embedded_digits()
     try:
-        if choice == "mnist":
-            return _mnist(*_open_mnist(MNIST_PATIENCE))
-        return _mnist(*_open_mnist(AUTO_PATIENCE, try_again=False))
+        return _mnist(*_open_mnist(choice))
     except DataNotFoundError as error:
         if choice == "mnist":
             raise
         reason = str(error).splitlines()[0].rstrip(".:")
-        print(f"{reason}: using the 1,797 embedded digits of scikit-learn instead. {CURE}")
+        print(f"{reason}: using the 1,797 embedded digits of scikit-learn instead. {mnist.CURE}")
         return _embedded_digits()
 
 
-def fetch_mnist(patience=MNIST_PATIENCE):
-    """Find MNIST, or download it, in the stead of a corrupted file in `data/` or the user's cache, too.
-
-    Args:
-        patience: Seconds in which 5 % of the file have to arrive, again and again until it is complete.
+def fetch_mnist():
+    """Find MNIST or download it, and put it in the place of a damaged file in `data/` or the user's cache.
 
     Returns:
         `Path` of the file or, for four IDX files, of their folder.
@@ -104,37 +87,73 @@ def fetch_mnist(patience=MNIST_PATIENCE):
         CorruptedDataError: If what `VAE_COURSE_DATA` names claims to be MNIST and is not.
         DataNotFoundError: If MNIST can be neither found nor downloaded.
     """
-    path, _ = _open_mnist(patience, repair=True)
+    path, _ = _open_mnist("mnist", repair=True)
     return path
 
 
-def _open_mnist(patience, try_again=True, repair=False):
-    for place in places():
-        files = find_files(place.path)
-        if files:
-            try:
-                return shared_path(files), read_files(files)
-            except CorruptedDataError as error:
-                _raise_or_skip(place, error, repair)
-        elif place.name == "VAE_COURSE_DATA":
-            wanted = "mnist.npz or the four IDX files"
-            print(f"VAE_COURSE_DATA has no MNIST ({wanted}), going on without: {lack(place.path)}")
-    return download(patience, try_again)
+def check_mnist():
+    """Say of every place whether it holds MNIST; a bad file is reported, not raised.
+
+    Returns:
+        List of `Status`, in the order in which `load_digits` looks.
+    """
+    return [status for status, _ in _look()]
 
 
-def _raise_or_skip(place, error, repair):
-    if place.name == "VAE_COURSE_DATA":
-        cure = "Replace or delete it, or let VAE_COURSE_DATA name another folder."
-        raise CorruptedDataError(f"{error} {cure}") from error
-    if place.name != "Keras cache" and not repair:
-        cure = "Delete it, or run `vae-course data`, which downloads a good one."
-        raise CorruptedDataError(f"{error} {cure}") from error
-    # Keras repairs its own file.
-    print(f"Passed over: {error}")
+class Status(NamedTuple):
+    """What is in one place: `path` is None where there is no MNIST, good or bad."""
+
+    place: str
+    path: Path | None
+    message: str
+    ok: bool
+
+
+def _look():
+    """Give the status of each place and, where it is good, what `mnist.read` returns."""
+    for place, path in mnist.places().items():
+        files = mnist.find(path)
+        if not files:
+            yield Status(place, None, mnist.lack(path), ok=False), None
+            continue
+        shared = files[0] if len(files) == 1 else files[0].parent
+        try:
+            yield Status(place, shared, "good", ok=True), mnist.read(files)
+        except CorruptedDataError as error:
+            yield Status(place, shared, str(error), ok=False), None
+
+
+def _open_mnist(choice, repair=False):
+    damaged = False
+    for (place, path, message, ok), found in _look():
+        is_yours, is_keras = place == "VAE_COURSE_DATA", place == "Keras cache"
+        if ok:
+            return mnist.save(*found) if damaged else path, found[1]
+        if not path:
+            if is_yours:
+                print(f"VAE_COURSE_DATA has no MNIST, going on without: {message}")
+        elif is_keras or (repair and not is_yours):  # Keras repairs its own file
+            print(f"Passed over: {message}")
+            damaged = damaged or not is_keras
+        elif is_yours:
+            cure = "Replace or delete it, or let VAE_COURSE_DATA name another folder."
+            raise CorruptedDataError(f"{message} {cure}")
+        else:
+            cure = "Delete it, or run `vae-course data`, which downloads a good one."
+            raise CorruptedDataError(f"{message} {cure}")
+    mirrors = os.environ.get("VAE_COURSE_MIRRORS", "ours")
+    if choice == "auto" and mirrors in _gave_up and mirrors.strip():
+        reason = "its download failed or was stopped earlier in this session"
+        raise DataNotFoundError(f"MNIST was not found, and {reason}.")
+    _gave_up.add(mirrors)
+    contents, arrays = mnist.download(PATIENCE[choice])
+    path = mnist.save(contents, arrays)
+    _gave_up.discard(mirrors)
+    return path, arrays
 
 
 def choose(dataset):
-    """Say which data set is wanted, once VAE_COURSE_DATASET has been asked what "auto" shall mean.
+    """Say which data set is wanted, given that VAE_COURSE_DATASET may change what "auto" means.
 
     Args:
         dataset: "auto", "mnist" or "digits".
@@ -145,16 +164,13 @@ def choose(dataset):
     Raises:
         ValueError: If `dataset` or the variable is none of the three.
     """
-    if dataset not in CHOICES:
-        raise ValueError(f"There is no data set {dataset!r}: choose one of {', '.join(CHOICES)}.")
-    wanted = os.environ.get("VAE_COURSE_DATASET", "")
-    if dataset != "auto" or not wanted:
-        return dataset
-    if wanted not in CHOICES:
-        raise ValueError(
-            f"VAE_COURSE_DATASET is {wanted!r}: set it to one of {', '.join(CHOICES)}, or unset it."
-        )
-    return wanted
+    name, value, cure = "dataset", dataset, "choose one of"
+    if dataset == "auto" and os.environ.get("VAE_COURSE_DATASET"):
+        name, value = "VAE_COURSE_DATASET", os.environ["VAE_COURSE_DATASET"]
+        cure = "unset it, or set it to one of"
+    if value not in CHOICES:
+        raise ValueError(f"{name} is {value!r}: {cure} {', '.join(CHOICES)}.")
+    return value
 
 
 def _mnist(path, arrays):
@@ -174,6 +190,7 @@ def _unit_floats(bytes_0_to_255):
     return images.reshape(-1, 28, 28, 1)  # (n, 28, 28) -> (n, 28, 28, 1)
 
 
+@functools.cache  # it cannot be changed, so all may share it
 def _embedded_digits():
     # Imported here because MNIST needs neither, and both are slow to import.
     from scipy.ndimage import zoom

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError, Voronoi, cKDTree
 
+from vae_course.losses import gaussian_kl
+
 
 def class_means(z, labels):
     """Average the latent vectors of each class.
@@ -152,7 +154,8 @@ def kl_per_dimension(z_mean, z_log_var):
         raise ValueError(
             f"z_mean has shape {z_mean.shape}, z_log_var {z_log_var.shape}: give both outputs of one encoder."
         )
-    return 0.5 * (np.exp(z_log_var) + z_mean**2 - 1 - z_log_var).mean(axis=0)
+    alone = gaussian_kl(z_mean[..., None], z_log_var[..., None])  # (n, latent_dim): a sum over one
+    return np.asarray(alone).mean(axis=0)
 
 
 def traversal(z, dimension, values):

@@ -1,13 +1,11 @@
 """The lecture's networks: sampling layer, encoder, decoder, and the two models that train them together."""
 
 import functools
-import math
-import numbers
 
 import keras
-import numpy as np
 from keras import layers, ops
 
+from vae_course.checks import check_beta, check_images, check_latent_dim
 from vae_course.losses import gaussian_kl, squared_error
 
 
@@ -43,38 +41,30 @@ class Sampling(keras.layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
 
-def _needs_latent_dim(build):
-    """Let `build(latent_dim)` refuse anything but a positive integer, before a layer is made."""
+def _with_checked_latent_dim(build):
+    """Let `build(latent_dim)` refuse a bad number of latent dimensions before it makes a layer."""
 
     @functools.wraps(build)
     def checked(latent_dim=100):
-        if (
-            isinstance(latent_dim, bool)
-            or not isinstance(latent_dim, numbers.Integral)
-            or latent_dim < 1
-        ):
-            raise ValueError(
-                f"latent_dim={latent_dim!r} is not a number of latent dimensions: "
-                "give a whole number of 1 or more, such as 2 for a map or 100 as in the lecture."
-            )
+        check_latent_dim(latent_dim)
         return build(int(latent_dim))
 
     return checked
 
 
-@_needs_latent_dim
+@_with_checked_latent_dim
 def build_encoder(latent_dim=100):
     """Build the lecture's encoder: two convolutions, two poolings, two dense heads, one sample.
 
     Args:
-        latent_dim: Number of latent dimensions, at least 1.
+        latent_dim: Number of latent dimensions, 1 to 4096.
 
     Returns:
         Model from images `(batch, 28, 28, 1)` to `[z_mean, z_log_var, z]`; each output has shape
         `(batch, latent_dim)`.
 
     Raises:
-        ValueError: If `latent_dim` is not a positive integer.
+        ValueError: If `latent_dim` is not such a whole number.
 
     Source: lecture, listing `mnist_vae.py`.
     """
@@ -90,18 +80,18 @@ def build_encoder(latent_dim=100):
     return keras.Model(image, [z_mean, z_log_var, z], name="encoder")
 
 
-@_needs_latent_dim
+@_with_checked_latent_dim
 def build_decoder(latent_dim=100):
     """Build the lecture's decoder: a dense layer, then transposed convolutions and up-sampling.
 
     Args:
-        latent_dim: Number of latent dimensions, at least 1.
+        latent_dim: Number of latent dimensions, 1 to 4096.
 
     Returns:
         Model from latent vectors `(batch, latent_dim)` to images `(batch, 28, 28, 1)` in (0, 1).
 
     Raises:
-        ValueError: If `latent_dim` is not a positive integer.
+        ValueError: If `latent_dim` is not such a whole number.
 
     Source: lecture, listing `mnist_vae.py`.
     """
@@ -218,10 +208,10 @@ class Autoencoder(ImageModel):
         return self.decoder(self.encoder(x))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Return the reconstruction error: summed over pixels, averaged over the batch."""
+        """Return the reconstruction error, averaged over the batch, plus the penalties of layers."""
         error = squared_error(x if y is None else y, y_pred)
         self.mse_tracker.update_state(error / 784)
-        return ops.mean(error)
+        return ops.mean(error) + sum(self.losses)
 
 
 @keras.saving.register_keras_serializable(package="vae_course")
@@ -251,10 +241,7 @@ class VAE(ImageModel):
                 f"The encoder has {len(encoder.outputs)} output(s), but a VAE needs three, z_mean, "
                 "z_log_var and z: build it with build_encoder(latent_dim)."
             )
-        if not 0 <= beta < math.inf:
-            raise ValueError(
-                f"beta={beta!r} is no weight of the KL term: give a number of 0 or more."
-            )
+        check_beta(beta)
         super().__init__(encoder, decoder, **kwargs)
         self.beta = beta
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
@@ -264,48 +251,18 @@ class VAE(ImageModel):
     def call(self, x):
         """Encode, sample, decode: return reconstructions of the images x, same shape."""
         z_mean, z_log_var, z = self.encoder(x)
-        self.add_loss(ops.mean(gaussian_kl(z_mean, z_log_var)))
+        kl = gaussian_kl(z_mean, z_log_var)
+        self.kl_tracker.update_state(kl)
+        self.add_loss(self.beta * ops.mean(kl))
         return self.decoder(z)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Return reconstruction error + beta * KL, both averaged over the batch."""
+        """Return the reconstruction error, averaged over the batch, plus beta * KL and layers' penalties."""
         error = squared_error(x if y is None else y, y_pred)
-        kl = self.losses[0]  # what `call` has just added
         self.reconstruction_tracker.update_state(error)
-        self.kl_tracker.update_state(kl, sample_weight=ops.shape(error)[0])
         self.mse_tracker.update_state(error / 784)
-        return ops.mean(error) + self.beta * kl
+        return ops.mean(error) + sum(self.losses)  # what `call` and the layers have added
 
     def get_config(self):
         """Return what `keras.models.load_model` needs to build the model again."""
         return {**super().get_config(), "beta": self.beta}
-
-
-def check_images(images, shape, name):
-    """Refuse arrays that are not images with values in [0, 1]; let data sets and tensors pass.
-
-    Args:
-        images: NumPy array; anything else is left to Keras.
-        shape: Shape of one image, such as (28, 28, 1).
-        name: What the error message calls the images.
-
-    Raises:
-        ValueError: If the shape is another, or a value is NaN or outside [0, 1].
-    """
-    if not isinstance(images, np.ndarray):
-        return
-    if images.shape[1:] != tuple(shape) or len(images) == 0:
-        expected = ", ".join(map(str, shape))
-        raise ValueError(
-            f"{name} has shape {images.shape}, expected (n, {expected}) with n of 1 or more: the model "
-            "takes grey images, such as load_digits().x_train, and its target is an image, not a label."
-        )
-    low, high = float(images.min()), float(images.max())
-    if math.isnan(low) or math.isnan(high):
-        count = int(np.isnan(images).sum())
-        raise ValueError(f"{name} has {count} NaN value(s): remove or repair those images first.")
-    if low < 0 or high > 1:
-        raise ValueError(
-            f"{name} has values from {low:g} to {high:g}, expected [0, 1]: "
-            "divide grey values of 0 to 255 by 255."
-        )

@@ -2,9 +2,12 @@
 
 import io
 import os
+from pathlib import Path
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Circle
 from PIL import Image
@@ -20,17 +23,28 @@ MOST_POINTS = 1500  # on a map: more would hide each other
 
 
 def use_course_style():
-    """Give all figures of a lesson the same sizes and colours.
+    """Give all figures of a lesson the same look, whatever this machine or its user prefers.
 
     Figures have 80 dots per inch, so that a lesson's file stays small; the environment variable
     `VAE_COURSE_DPI` asks for more, for slides on a large screen.
+
+    Raises:
+        ValueError: If `VAE_COURSE_DPI` is not a whole number from 20 to 1000.
     """
-    dpi = int(os.environ.get("VAE_COURSE_DPI") or 80)
+    wanted = os.environ.get("VAE_COURSE_DPI") or "80"
+    if not (wanted.isdecimal() and 20 <= int(wanted) <= 1000):
+        raise ValueError(
+            f"VAE_COURSE_DPI={wanted!r} is not a resolution: set it to dots per inch from 20 to 1000, "
+            "such as 160, or unset it."
+        )
+    _use_a_backend_without_windows()
+    _use_fonts_of_matplotlib()
+    matplotlib.rcdefaults()  # neither a matplotlibrc nor a start-up file counts; the backend stays
     plt.rcParams.update(
         {
             "figure.figsize": (7, 4.2),
             "figure.dpi": 80,
-            "savefig.dpi": dpi,
+            "savefig.dpi": int(wanted),
             "figure.constrained_layout.use": True,
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -39,10 +53,35 @@ def use_course_style():
             ),
             "axes.titlesize": "medium",
             "font.size": 11,
+            "font.sans-serif": ["DejaVu Sans"],
             "image.cmap": "gray_r",
             "legend.frameon": False,
         }
     )
+
+
+def _use_a_backend_without_windows():
+    """Keep a notebook's backend, but replace one that opens windows: `show` needs none.
+
+    Loading it now lets it apply its own settings (InlineBackend.rc) before the course's.
+    """
+    name = (matplotlib.get_backend(auto_select=False) or "agg").lower()
+    if not any(kind in name for kind in ("inline", "ipympl", "widget", "nbagg", "notebook")):
+        name = "agg"
+    plt.switch_backend(name)
+
+
+def _use_fonts_of_matplotlib():
+    """Find the fonts that Matplotlib carries before any of the same name on this machine.
+
+    A list of fonts that another Matplotlib cached in the user's home may not even have them.
+    """
+    fonts, folder = font_manager.fontManager, Path(matplotlib.get_data_path(), "fonts", "ttf")
+    others = [font for font in fonts.ttflist if Path(font.fname).parent != folder]
+    fonts.ttflist = []
+    for path in sorted(folder.glob("*.ttf")):
+        fonts.addfont(path)
+    fonts.ttflist += others
 
 
 def bundle(fig, alt):

@@ -15,7 +15,7 @@ from vae_course.models import VAE
 
 
 def _sums_of_weights():
-    """Tell which of 9 weights add up to each of the 9 small pixels' weights, for 4 places: (9, 9, 4)."""
+    """Tell which of the 9 weights add up to the weight of each of 9 small pixels, for 4 places: (9, 9, 4)."""
     sums = np.zeros((3, 3, 3, 3, 2, 2), "float32")  # small pixel, weight, place in the cell
     for row, column, i, j in np.ndindex(3, 3, 2, 2):
         # i + row - 1 is the big pixel, counted from the first of its cell; half of that is the small one.
@@ -54,13 +54,11 @@ def from_cells(cells):
     return ops.reshape(x, (-1, 2 * height, 2 * width, 1))
 
 
-@keras.saving.register_keras_serializable(package="vae_course")
 class QuickVAE(VAE):
-    """Train the weights of a `VAE` with the last layer's work done in cells, see the top of this module.
+    """Train the weights of a `VAE` with the last layer's work done in cells, as this module explains above.
 
-    It owns no weight: whatever `fit` does to it, it does to the encoder and the decoder it was given. Losses
-    and metrics are those of `VAE`; what it returns for images are their reconstructions in cells, for
-    `from_cells` to sort back.
+    It owns no weights: `fit` trains the encoder and the decoder that it was given. Losses and metrics are
+    those of `VAE`. The reconstructions that it returns are in cells: `from_cells` sorts them back.
 
     Args:
         encoder: As for `VAE`.
@@ -69,31 +67,37 @@ class QuickVAE(VAE):
         **kwargs: Passed to `keras.Model`.
 
     Raises:
-        ValueError: If the decoder ends with other layers.
+        ValueError: If the decoder ends with layers other than those of `build_decoder`.
     """
 
     def __init__(self, encoder, decoder, beta=1.0, **kwargs):
         super().__init__(encoder, decoder, beta, **kwargs)
         doubling, self.last = decoder.layers[-2:]
-        if not isinstance(doubling, keras.layers.UpSampling2D) or not isinstance(
-            self.last, keras.layers.Conv2DTranspose
-        ):
+        kinds = type(doubling).__name__, type(self.last).__name__
+        fits = kinds == ("UpSampling2D", "Conv2DTranspose") and (
+            (doubling.size, self.last.kernel_size, self.last.strides) == ((2, 2), (3, 3), (1, 1))
+            and self.last.activation is keras.activations.sigmoid
+            and self.last.activity_regularizer is None
+        )
+        if not fits:
             raise ValueError(
-                f"The decoder ends with {type(doubling).__name__} and {type(self.last).__name__}, but "
-                "QuickVAE needs UpSampling2D and Conv2DTranspose: use one of build_decoder, or VAE."
+                f"The decoder ends with {' and '.join(kinds)}, but QuickVAE needs UpSampling2D and "
+                "Conv2DTranspose with the settings of build_decoder: use that one, or VAE."
             )
         self.trunk = keras.Model(decoder.input, doubling.input)
 
     def call(self, x):
         """Return reconstructions of the images x in cells, shape `(batch, 14, 14, 4)`."""
         z_mean, z_log_var, z = self.encoder(x)
-        self.add_loss(ops.mean(gaussian_kl(z_mean, z_log_var)))
+        kl = gaussian_kl(z_mean, z_log_var)
+        self.kl_tracker.update_state(kl)
+        self.add_loss(self.beta * ops.mean(kl))
         small = self.trunk(z)  # (batch, 14, 14, 16)
         # A transposed convolution is a convolution with the flipped kernel (lesson 4).
-        weights = ops.reshape(ops.flip(self.last.kernel, (0, 1)), (9, -1))
+        weights = ops.reshape(self.last.kernel[::-1, ::-1], (9, -1))
         weights = ops.reshape(ops.einsum("swp,wc->scp", SUMS, weights), (3, 3, -1, 4))
         return ops.sigmoid(ops.conv(small, weights, padding="same") + self.last.bias)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Return the loss of `VAE`: the order of the pixels does not matter for a sum over them."""
+        """Return the loss of `VAE`: a sum over pixels does not depend on their order."""
         return super().compute_loss(to_cells(x if y is None else y), None, y_pred)

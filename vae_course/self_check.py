@@ -1,5 +1,6 @@
 """Is this machine ready for the course? Each check names the cure of what is wrong; none of them raises."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -9,13 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from vae_course import lesson
+
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # as requires-python in pyproject.toml
 MAIN = ("tensorflow", "keras", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
 TRAINED = Path(__file__).with_name("trained")
-# The keys of pretrained.RECIPES: that module would import Keras.
+# pretrained.NAMES: that module would import Keras.
 CHECKPOINTS = "ae-2-mnist vae-2-mnist vae-100-mnist ae-2-digits vae-2-digits vae-100-digits".split()
 # Seconds that each lesson runs with its default parameters, measured on 2 cores.
 SECONDS = {0: 16, 1: 38, 2: 21, 3: 25, 4: 19, 5: 40, 6: 16}
+OWN_GROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+FILE_CACHE = ("inactive_file", "active_file")
 LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a browser the rest
 REINSTALL = "In the course's folder: `make clean`, then `make lab` (without make, install as in the README)."
 
@@ -41,7 +46,7 @@ def self_check(dataset="auto"):
     checks = {
         "Python": _python,
         "packages": _packages,
-        "Keras back end": _backend,
+        "settings": _settings,
         "data set": partial(_data, dataset),
         "trained models": _trained,
         "processor cores": _cores,
@@ -103,21 +108,10 @@ def _package(need):
     return [Finding(need.name, f"{version}, but the course needs {need.specifier}", False, cure)]
 
 
-def _backend():
-    name = _backend_of_keras()
-    cure = "Put `%env KERAS_BACKEND=tensorflow` into a new cell above this one, restart the kernel, run all."
-    return [Finding("Keras back end", name, name == "tensorflow", cure)]
-
-
-def _backend_of_keras():
-    if "keras" in sys.modules:
-        return sys.modules["keras"].config.backend()
-    # Else what Keras would read: its import would take TensorFlow along.
-    if os.environ.get("KERAS_BACKEND"):
-        return os.environ["KERAS_BACKEND"]
-    file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "keras.json")
-    stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return stored.get("backend", "tensorflow")
+def _settings():
+    if found := lesson.faults():
+        return [Finding("settings", what, False, cure) for what, cure in found]
+    return [Finding("settings", "as the course needs them", True)]
 
 
 def _data(dataset):
@@ -159,7 +153,9 @@ def _damaged(place):
 
 def _trained():
     bad = " ".join(name for name in CHECKPOINTS if not _is_whole(name))
-    cure = f"`git checkout vae_course/trained`, or train anew: `python -m vae_course.pretrained {bad}`."
+    cure = (
+        f"`git checkout vae_course/trained`, or train anew: `python -m vae_course.runs.ship {bad}`."
+    )
     value = f"damaged or missing: {bad}" if bad else f"{len(CHECKPOINTS)} shipped, all whole"
     return [Finding("trained models", value, not bad, cure)]
 
@@ -173,21 +169,71 @@ def _is_whole(name):
         return False
 
 
+def _groups(controller):
+    """List the folders with the limits of this process's container, inner ones first; Linux only."""
+    folders = []
+    for line in OWN_GROUPS.read_text().splitlines() if OWN_GROUPS.exists() else []:
+        _, controllers, group = line.split(":", 2)
+        if not controllers or controller in controllers.split(
+            ","
+        ):  # version 2 of control groups, or 1
+            root = CGROUPS / controller if controllers else CGROUPS
+            inner = root / group.lstrip("/")
+            folders += [folder for folder in (inner, *inner.parents) if folder.is_relative_to(root)]
+    return folders
+
+
+def _read(folder, *names):
+    """Return the words in the first of these files that is there."""
+    for name in names:
+        with contextlib.suppress(OSError):
+            return (folder / name).read_text().split()
+    return []
+
+
 def _count_cores():
     mine = getattr(os, "sched_getaffinity", None)  # what this process may use, where that is told
-    return len(mine(0)) if mine else os.cpu_count() or 1
+    counts = [len(mine(0)) if mine else os.cpu_count() or 1]
+    for folder in _groups("cpu"):
+        quota = _read(folder, "cpu.max") or (
+            _read(folder, "cpu.cfs_quota_us") + _read(folder, "cpu.cfs_period_us")
+        )
+        if len(quota) == 2 and quota[0] not in ("max", "-1"):
+            counts.append(int(quota[0]) / int(quota[1]))
+    return min(counts)
 
 
 def _cores():
     cure = "All lessons run, but take twice as long: use 2 cores or more where you can."
-    return [Finding("processor cores", str(count := _count_cores()), count >= 2, cure)]
+    return [Finding("processor cores", f"{(count := _count_cores()):.3g}", count >= 2, cure)]
+
+
+def _free_memory():
+    """Return how many bytes this process may still take: the machine, its containers and ulimit decide."""
+    import psutil
+
+    free = [psutil.virtual_memory().available]
+    for folder in _groups("memory"):
+        limit = _read(folder, "memory.max", "memory.limit_in_bytes")
+        if limit and limit != ["max"]:
+            used = _read(folder, "memory.current", "memory.usage_in_bytes")
+            words = _read(folder, "memory.stat")
+            stat = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+            # What files were read is kept for as long as nobody needs the memory.
+            files = [stat.get(f"total_{name}", stat.get(name, 0)) for name in FILE_CACHE]
+            free.append(int(limit[0]) - int(used[0]) + sum(files))
+    with contextlib.suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            free.append(limit - psutil.Process().memory_info().vms)
+    return min(free)
 
 
 def _memory():
-    import psutil
-
-    free = psutil.virtual_memory().available / 1e9
-    cure = "In JupyterLab: Kernel, Shut Down All Kernels; then close other programs."
+    free = _free_memory() / 1e9
+    cure = "In JupyterLab: Kernel, Shut Down All Kernels; then close other programs, or ask for more memory."
     return [Finding("free memory", f"{free:.1f} GB", free >= LEAST_GIGABYTES, cure)]
 
 

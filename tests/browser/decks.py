@@ -4,6 +4,8 @@ import contextlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+
 LEAST_TEXT = 18  # pixels on the screen
 LEAST_FIGURE = 240  # pixels of height on a screen of 720
 LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
@@ -21,13 +23,38 @@ RAW = r"""() => {
   return found.concat(wrong.map((e) => e.outerHTML.slice(0, 200)));
 }"""
 
+# Where everything is, in pixels of a slide of 1280 x 720, or of a page: each text with a box for every one of
+# its lines, each formula and picture.
+BOXES = """(root) => {
+  const { left, top, width } = root.getBoundingClientRect();
+  const scale = root.offsetWidth / width, found = [];
+  const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode, text = node.nodeType === Node.TEXT_NODE;
+    if ((text ? node.parentElement : node).closest("aside, script, style, mjx-assistive-mml")) continue;
+    if (text ? !node.data.trim() : !node.matches("pre, table, img, mjx-container > svg, .part")) continue;
+    const range = document.createRange();
+    if (text) range.selectNodeContents(node);
+    const boxes = [...(text ? range : node).getClientRects()]
+      .map((b) => [b.left - left, b.top - top, b.width, b.height].map((pixels) => pixels * scale));
+    found.push([text ? node.data.trim().slice(0, 40) : node.localName, boxes]);
+  }
+  return found;
+}"""
+SLIDES = f"""() => [...Array(Reveal.getTotalSlides()).keys()].map((i) => {{
+  Reveal.slide(i);
+  return ({BOXES})(Reveal.getCurrentSlide());
+}})"""
+PRINTED = f"() => [...document.querySelectorAll('.pdf-page section')].map({BOXES})"
+PAGE = f"() => [({BOXES})(document.body)]"
+
 IMAGES = """() => [...document.images]
   .filter((image) => !image.complete || !image.naturalWidth)
   .map((image) => image.alt || image.src.slice(0, 80))"""
 
 
 @contextlib.contextmanager
-def opened(browser, path, width=1280, height=720, query=""):
+def opened(browser, path, width=1280, height=720, query="", **machine):
     """Open a file with every way to the network shut.
 
     Args:
@@ -36,14 +63,14 @@ def opened(browser, path, width=1280, height=720, query=""):
         width: Of the window, in pixels.
         height: Of the window, in pixels.
         query: What follows the file's address, such as "?print-pdf".
+        machine: More of what Playwright's contexts can have, such as `device_scale_factor`.
 
     Yields:
         The page, and a list to which every address is added that was asked for from elsewhere.
     """
     asked = []
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, reduced_motion="reduce"
-    )
+    machine = {"reduced_motion": "reduce"} | machine
+    context = browser.new_context(viewport={"width": width, "height": height}, **machine)
 
     def answer(route):
         address = urlsplit(route.request.url)
@@ -62,6 +89,11 @@ def opened(browser, path, width=1280, height=720, query=""):
         context.close()
 
 
+def wait_for_deck(page, printed=False):
+    """Wait until the slides have been laid out, for the screen or for paper."""
+    page.wait_for_selector("html[data-ready]" + "[data-printed]" * printed, state="attached")
+
+
 def measure(page):
     """Measure the slide that a deck shows: a dictionary as in `walk`."""
     return page.evaluate(f"({MEASURE})({LEAST_TEXT}, {LEAST_FIGURE})")
@@ -76,7 +108,7 @@ def walk(page):
     Returns:
         List of what was measured: dictionaries with `title`, `id`, `place`, `fill` and `found`.
     """
-    page.wait_for_selector("html[data-ready]", state="attached")
+    wait_for_deck(page)
     steps = [measure(page)]
     while True:
         page.keyboard.press("ArrowRight")
@@ -86,9 +118,30 @@ def walk(page):
         steps.append(step)
 
 
+def moved(expected, found):
+    """Tell what is not where it was expected, by more than a pixel, or broken into other lines.
+
+    Args:
+        expected: What `SLIDES`, `PRINTED` or `PAGE` found.
+        found: The same, found elsewhere.
+
+    Returns:
+        List of texts: the slide's number, what, and both places.
+    """
+    complaints = []
+    for number, (one, other) in enumerate(zip(expected, found, strict=True), start=1):
+        assert [name for name, _ in one] == [name for name, _ in other]
+        for (name, boxes), (_, others) in zip(one, other, strict=True):
+            same = len(boxes) == len(others) and np.allclose(boxes, others, rtol=0, atol=1)
+            if not same:
+                complaints.append(f"slide {number}, {name!r}: {boxes} became {others}")
+    return complaints
+
+
 def printed(page):
     """Measure all slides of a deck that is laid out for paper, as `walk` does for those on the screen."""
-    page.wait_for_selector("html[data-ready][data-printed]", state="attached")
+    wait_for_deck(page, printed=True)
+    page.emulate_media(media="print")
     slides = "[...document.querySelectorAll('.pdf-page section')]"
     every = f"{slides}.map((slide) => ({MEASURE})({LEAST_TEXT}, {LEAST_FIGURE}, slide))"
     return page.evaluate(f"() => {every}")

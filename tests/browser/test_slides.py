@@ -3,33 +3,101 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import decks
 import lab
+import matplotlib
 import nbformat
 import pytest
 from pins import ROOT
 
 from vae_course.teaching import notebooks
 from vae_course.teaching.pages import write_page
-from vae_course.teaching.slides import build, exporter
+from vae_course.teaching.slides import html_of
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in LESSONS]
-SCREENS = [(1280, 720), (1920, 1080)]
+PAGE = NAMES[2]  # the lesson with the most formulas
 every_lesson = pytest.mark.parametrize("name", NAMES)
 fills = {}
+FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")
+FONTCONFIG = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{0}</dir><cachedir>{0}/cache</cachedir>
+<match target="font"><edit name="hintstyle" mode="assign"><const>{1}</const></edit></match>
+</fontconfig>
+"""
+# Machines: which fonts there are and how they are drawn, what the window is like, and how decks are opened.
+MACHINES = {
+    "a typewriter, a telephone": (
+        ["DejaVuSansMono.ttf"],
+        "hintfull",
+        {"width": 390, "height": 844},
+        decks.SLIDES,
+    ),
+    "serifs, a fine and dark screen, in German": (
+        ["DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf"],
+        "hintnone",
+        {"device_scale_factor": 2, "color_scheme": "dark", "locale": "de-DE"},
+        decks.SLIDES,
+    ),
+    "a font without letters, on paper": (
+        ["cmex10.ttf"],
+        "hintslight",
+        {"device_scale_factor": 1.25, "forced_colors": "active", "timezone_id": "Asia/Tokyo"},
+        decks.PRINTED,
+    ),
+}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Give a folder with the decks of all lessons."""
+def built(tmp_path_factory, browser, tell):
+    """Run what `make slides` runs, with the browser of these tests; give the folder and what was printed."""
     folder = tmp_path_factory.mktemp("slides")
-    assert not [deck.error for deck in build.build(LESSONS, folder) if deck.error]
+    start = time.perf_counter()
+    output = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from vae_course.cli import main; main()",
+            "slides",
+            "--out",
+            folder,
+        ],
+        env=os.environ | {"VAE_COURSE_CHROMIUM": lab.find_chromium()},
+        capture_output=True,
+        text=True,
+    )
+    tell(f"all decks, PDFs and the index: {time.perf_counter() - start:.0f} s")
+    return folder, output
+
+
+@pytest.fixture(scope="module")
+def folder(built):
+    """Give a folder with the decks of all lessons."""
+    folder, output = built
+    assert output.returncode == 0, output.stdout + output.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory):
+    """Give the page of one lesson."""
+    path = tmp_path_factory.mktemp("pages") / "page.html"
+    write_page(notebooks.read_notebook(ROOT / "notebooks" / f"{PAGE}.ipynb"), path, "A lesson")
+    return path
+
+
+@pytest.fixture(scope="module")
+def here(browser, folder, page_file):
+    """Tell where everything is on the slides of each deck, and on a page, on this machine."""
+    places = {name: boxes_of_deck(browser, folder / f"{name}.html") for name in NAMES}
+    return places | {"page": boxes_of_page(browser, page_file)}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,6 +117,22 @@ def report(tell):
     (lab.SCREENSHOTS / "slides.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 
+def boxes_of_deck(browser, path, looked_at=decks.SLIDES, **machine):
+    """Tell where everything is on a deck's slides."""
+    query = "?print-pdf" if looked_at == decks.PRINTED else ""
+    with decks.opened(browser, path, query=query, **machine) as (page, _):
+        decks.wait_for_deck(page, printed=bool(query))
+        return page.evaluate(looked_at)
+
+
+def boxes_of_page(browser, path, **machine):
+    """Tell where everything is on a lesson's page, in a window of 1280 x 720."""
+    machine |= {"width": 1280, "height": 720}
+    with decks.opened(browser, path, **machine) as (page, _):
+        page.wait_for_function("() => MathJax.startup.promise.then(() => true)")
+        return page.evaluate(decks.PAGE)
+
+
 def whole(page, asked):
     """Assert that a page has all it needs: nothing asked for elsewhere, formulas drawn, images loaded."""
     assert not asked
@@ -57,30 +141,61 @@ def whole(page, asked):
 
 
 @every_lesson
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda s: f"{s[0]}x{s[1]}")
-def test_every_slide_and_step_fits_the_screen(browser, folder, name, screen):
-    """By the arrow keys from the first slide to the last, on two screens; no network is there or missed."""
-    with decks.opened(browser, folder / f"{name}.html", *screen) as (page, asked):
+def test_every_slide_and_step_fits_the_screen(browser, folder, here, name):
+    """By the arrow keys from the first slide to the last, on a larger screen too; no network is missed."""
+    with decks.opened(browser, folder / f"{name}.html") as (page, asked):
         steps = decks.walk(page)
         assert not decks.complaints(steps), "\n".join(decks.complaints(steps))
         slides = {step["id"]: step["fill"] for step in steps}
         assert len(slides) == page.evaluate("Reveal.getTotalSlides()") >= 15
         assert len(steps) > len(slides)  # some have more than one step
+        assert max(slides.values()) < 0.905, [step for step in steps if step["fill"] > 0.9]
         whole(page, asked)
         page.keyboard.press("ArrowLeft")
         assert decks.measure(page)["place"] == steps[-2]["place"]
         assert page.locator("mjx-container svg").count() > 5
+        assert not page.locator(
+            "mjx-container text"
+        ).count()  # it would be drawn in the machine's font
+        page.set_viewport_size({"width": 1920, "height": 1080})
+        assert not decks.moved(here[name], page.evaluate(decks.SLIDES))
+        assert decks.measure(page)["found"] == []
     fills[name] = slides
 
 
 @every_lesson
-def test_every_slide_fits_its_page_of_the_pdf(browser, folder, name):
-    """With all of its steps shown: a page is as large as a slide."""
+def test_every_slide_fits_its_page_of_the_pdf(browser, folder, here, name):
+    """With all of its steps shown: a page is as large as a slide, and looks the same."""
     with decks.opened(browser, folder / f"{name}.html", query="?print-pdf") as (page, asked):
         found = decks.printed(page)
         assert len(found) == len(page.query_selector_all(".pdf-page")) >= 15
         assert not decks.complaints(found), "\n".join(decks.complaints(found))
+        assert not decks.moved(here[name], page.evaluate(decks.PRINTED))
         whole(page, asked)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_decks_and_pages_look_the_same_on_every_machine(
+    browser, folder, page_file, here, tmp_path, machine
+):
+    """The same lines and boxes, whatever fonts there are: decks and pages bring their own."""
+    fonts, hinting, window, looked_at = MACHINES[machine]
+    for font in fonts:
+        shutil.copy(FONTS / font, tmp_path)
+    config = tmp_path / "fonts.conf"
+    config.write_text(FONTCONFIG.format(tmp_path, hinting))
+    other = browser.browser_type.launch(
+        executable_path=lab.find_chromium(),
+        args=lab.FLAGS,
+        env=os.environ | {"FONTCONFIG_FILE": str(config), "LC_ALL": "C", "TZ": "Asia/Tokyo"},
+    )
+    try:
+        for name in NAMES:
+            there = boxes_of_deck(other, folder / f"{name}.html", looked_at, **window)
+            assert not decks.moved(here[name], there), name
+        assert not decks.moved(here["page"], boxes_of_page(other, page_file, **window))
+    finally:
+        other.close()
 
 
 def test_a_slide_that_is_too_long_fails_with_its_title_and_by_how_many_pixels(browser, tmp_path):
@@ -97,7 +212,7 @@ def test_a_slide_that_is_too_long_fails_with_its_title_and_by_how_many_pixels(br
         )
         for title, text in texts.items()
     ]
-    page, _ = exporter.html_of(nbformat.v4.new_notebook(cells=cells), "A test")
+    page, _ = html_of(nbformat.v4.new_notebook(cells=cells), "A test")
     (tmp_path / "deck.html").write_text(page, encoding="utf-8")
     with decks.opened(browser, tmp_path / "deck.html") as (page, _):
         found = decks.complaints(decks.walk(page))
@@ -119,10 +234,10 @@ def test_requests_formulas_and_images_that_fail_are_noticed(browser, tmp_path):
         assert page.evaluate(decks.IMAGES) == ["gone"]
 
 
-def test_s_opens_the_speakers_notes(browser, folder):
+def test_s_opens_the_speakers_notes(browser, folder, here):
     """A window of its own with the lesson's prose, its formulas drawn, following the slides."""
     with decks.opened(browser, folder / f"{NAMES[1]}.html") as (page, asked):
-        page.wait_for_selector("html[data-ready]", state="attached")
+        decks.wait_for_deck(page)
         page.keyboard.press("ArrowRight")
         with page.expect_popup() as popup:
             page.keyboard.press("s")
@@ -131,36 +246,29 @@ def test_s_opens_the_speakers_notes(browser, folder):
         page.evaluate("Reveal.slide(4)")
         notes.get_by_text("The loss is the reconstruction error").wait_for()
         assert notes.locator("mjx-container svg").count() and "$" not in notes.inner_text()
+        boxes = f"() => ({decks.BOXES})(Reveal.getCurrentSlide())"
+        for frame in popup.value.frames[1:]:  # this step and the next, as the room sees them
+            frame.wait_for_function("() => window.Reveal?.getIndices?.().h === 4")
+            assert not decks.moved(here[NAMES[1]][4:5], [frame.evaluate(boxes)])
         assert not asked
 
 
-def test_the_command_builds_all_decks_their_pdfs_and_an_index(browser, tmp_path, tell):
-    """What `make slides` runs, with the browser of these tests; a PDF has a page for each slide."""
-    environment = os.environ | {"VAE_COURSE_CHROMIUM": lab.find_chromium()}
-    start = time.perf_counter()
-    command = [sys.executable, "-c", "from vae_course.cli import main; main()"]
-    output = subprocess.run(
-        [*command, "slides", "--out", str(tmp_path)],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert output.returncode == 0, output.stdout + output.stderr
-    tell(f"all decks, PDFs and the index: {time.perf_counter() - start:.0f} s")
-    index = (tmp_path / "index.html").read_text(encoding="utf-8")
+def test_the_command_builds_all_decks_their_pdfs_and_an_index(browser, folder):
+    """A PDF has a page for each slide, and the index names them all."""
+    index = (folder / "index.html").read_text(encoding="utf-8")
     for name in NAMES:
-        slides = (tmp_path / f"{name}.html").read_text(encoding="utf-8").count('data-title="')
-        pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / f"{name}.pdf").read_bytes())
+        slides = (folder / f"{name}.html").read_text(encoding="utf-8").count('data-title="')
+        pages = re.findall(rb"/Type\s*/Page\b", (folder / f"{name}.pdf").read_bytes())
         assert len(pages) == slides
         assert f'href="{name}.html"' in index and f'href="{name}.pdf"' in index
-    with decks.opened(browser, tmp_path / "index.html") as (_, asked):
+    with decks.opened(browser, folder / "index.html") as (_, asked):
         assert not asked
 
 
 @every_lesson
 def test_lesson_pages_need_no_network(browser, tmp_path, name):
     """The pages of `make run`: formulas drawn, figures there, nothing asked for elsewhere."""
-    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    notebook = notebooks.read_notebook(ROOT / "notebooks" / f"{name}.ipynb")
     write_page(notebook, tmp_path / "page.html", notebooks.title_of(notebook))
     with decks.opened(browser, tmp_path / "page.html") as (page, asked):
         page.wait_for_function("() => MathJax.startup.promise.then(() => true)")

@@ -33,35 +33,18 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_file_is_replaced_at_once(tmp_path):
-    """While the new one is written, the old one is whole; then nothing else is left."""
-    path = tmp_path / "state.keras"
-    path.write_text("old")
-    seen = []
-
-    def write(file):
-        file.write_text("half")
-        seen.append((path.read_text(), file.parent, file.suffix))
-        file.write_text("new")
-
-    files.write_atomically(path, write)
-    assert seen == [("old", tmp_path, ".keras")]
-    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
-def test_a_file_that_cannot_be_written_stays_what_it_was(tmp_path, error):
-    """The old content is there, the half-written file is not."""
-    path = tmp_path / "card.json"
-    path.write_text("old")
-
-    def write(file):
-        file.write_text("half")
-        raise error
-
-    with pytest.raises(type(error)):
-        files.write_atomically(path, write)
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+def test_only_one_process_at_a_time_has_a_folder(tmp_path):
+    """A second one is refused by name; afterwards the folder is free, and what a kill left is cleaned up."""
+    with files.lock(tmp_path):
+        (tmp_path / "vae.12-ab.unfinished.keras").touch()
+        with pytest.raises(
+            BlockingIOError, match=rf"Another process is training in {tmp_path}.*--out"
+        ):
+            with files.lock(tmp_path):
+                pytest.fail("two have it")
+        assert (tmp_path / "vae.12-ab.unfinished.keras").exists()
+    with files.lock(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_a_digest_is_that_of_the_content(tmp_path):
@@ -72,19 +55,18 @@ def test_a_digest_is_that_of_the_content(tmp_path):
 
 
 @pytest.mark.parametrize("beta, kind", [(0.5, "vae"), (None, "ae")])
-def test_a_card_tells_model_settings_versions_and_scores(beta, kind):
-    """Means and spread apart, six digits; what is not finite becomes null."""
+def test_a_card_tells_model_versions_and_scores(beta, kind):
+    """Means and spread apart, six digits."""
     model = SimpleNamespace(decoder=SimpleNamespace(input_shape=(None, 7)), count_params=lambda: 42)
     if beta is not None:
         model.beta = beta
-    scores = {"loss": (28.2170208, 0.0123456789), "mse": (float("nan"), float("inf"))}
-    card = files.make_card(model, "MNIST", {"epochs": 3}, 5, "make it", 12.345, scores)
+    scores = {"loss": (28.2170208, 0.0123456789), "mse": (0.0201234567, 0.0)}
+    card = files.describe(model, scores)
     assert card["kind"] == kind and card["beta"] == beta
-    assert (card["latent_dim"], card["parameters"], card["seconds"]) == (7, 42, 12.3)
-    assert card["recipe"] == {"epochs": 3} and (card["seed"], card["command"]) == (5, "make it")
+    assert (card["latent_dim"], card["parameters"]) == (7, 42)
     assert set(card["versions"]) == {"python", "keras", "tensorflow", "numpy"}
-    assert card["test_scores"] == {"loss": 28.217, "mse": None}
-    assert card["test_spread"] == {"loss": 0.0123457, "mse": None}
+    assert card["test_scores"] == {"loss": 28.217, "mse": 0.0201235}
+    assert card["test_spread"] == {"loss": 0.0123457, "mse": 0.0}
     json.dumps(card, allow_nan=False)
 
 

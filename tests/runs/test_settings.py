@@ -1,5 +1,6 @@
 """What a training shall do: defaults, contradictions, bad numbers and bad folders, told before it starts."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -52,10 +53,13 @@ def test_options_are_taken():
     [
         ("epochs", 0),
         ("epochs", -5),
+        ("epochs", 10**12),
         ("latent_dim", 0),
+        ("latent_dim", 10**8),
         ("beta", -1.0),
         ("beta", float("nan")),
         ("beta", float("inf")),
+        ("beta", 1e39),
         ("seed", -1),
         ("seed", 2**32),
     ],
@@ -63,11 +67,21 @@ def test_options_are_taken():
 def test_numbers_that_make_no_training_are_refused(name, value, monkeypatch):
     """Before data are looked for; the error names value and cure."""
     monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
-    with pytest.raises(ValueError, match=rf"{name}={value}.*give"):
+    with pytest.raises(ValueError, match=rf"{name}={re.escape(str(value))} .*give"):
         settings.new_run(None, NOTHING | {name: value})
 
 
-@pytest.mark.parametrize("name, value", [("epochs", 1), ("beta", 0.0), ("seed", 2**32 - 1)])
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("epochs", 1),
+        ("epochs", 10_000),
+        ("latent_dim", 4096),
+        ("beta", 0.0),
+        ("beta", 3.4e38),
+        ("seed", 2**32 - 1),
+    ],
+)
 def test_numbers_at_the_edge_are_taken(name, value):
     """The ends of the ranges belong to them."""
     assert settings.new_run(None, NOTHING | {name: value})[1][name] == value
@@ -89,6 +103,25 @@ def test_a_folder_that_holds_a_run_can_be_gone_on_with(run):
         settings.new_run(run, NOTHING)
     (run / "card.json").unlink()
     assert settings.new_run(run, NOTHING)[0] == run
+
+
+def test_an_empty_name_of_a_folder_is_not_the_current_one(here, monkeypatch):
+    """`--out ""` is refused, for a new run as for an old one."""
+    monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
+    for settle in settings.new_run, settings.old_run:
+        with pytest.raises(ValueError, match='--out "" names no folder: give one'):
+            settle("", NOTHING)
+    assert not list(here.iterdir())
+
+
+def test_a_run_that_diverged_is_not_gone_on_with(run):
+    """It would diverge again: the epoch and the cure are named."""
+    card = files.read_card(run)
+    for name in files.MODELS:
+        (run / name).write_bytes(name.encode())
+    files.write_json(run / "card.json", card | {"status": "diverged", "epochs_done": 2})
+    with pytest.raises(ValueError, match="diverged in epoch 3.*smaller --beta"):
+        settings.old_run(run, NOTHING)
 
 
 def test_the_default_folder_is_looked_at_as_well():
@@ -158,7 +191,9 @@ def test_an_option_that_contradicts_the_card_is_refused(run, name, value, told):
         settings.old_run(run, NOTHING | {name: value})
 
 
-@pytest.mark.parametrize("change", [{"beta": -1}, {"seed": "one"}, {"latent_dim": 0}])
+@pytest.mark.parametrize(
+    "change", [{"beta": -1}, {"seed": "one"}, {"latent_dim": 0}, {"latent_dim": 10**8}]
+)
 def test_a_card_with_settings_that_make_no_training_is_refused(run, change):
     """Numbers in a card are no better than those of a user."""
     files.write_json(run / "card.json", files.read_card(run) | change)

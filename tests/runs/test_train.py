@@ -11,11 +11,13 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from click.testing import CliRunner
 from tiny import start_program, tiny_digits
 
-from vae_course import training
+from vae_course import cli, training
 from vae_course.models import VAE
-from vae_course.runs import evaluate, files, settings, train
+from vae_course.runs import evaluate, files, load, settings, train
 
 EPOCHS = 3
 SETTINGS = settings.DEFAULTS | {"epochs": EPOCHS, "latent_dim": 3, "beta": 0.5, "seed": 4}
@@ -23,11 +25,19 @@ OPTIONS = "--epochs 3 --latent-dim 3 --beta 0.5 --seed 4".split()
 NOTHING = dict.fromkeys(settings.DEFAULTS)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def passes():
+    """Score with two passes instead of ten."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "PASSES", 2)
+        yield
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """Give the folder of a run without incident, and copies of what a kill before each change would leave."""
     root = tmp_path_factory.mktemp("whole")
-    folder, copies = root / "run", []
+    folder, copies = root / "a run, très bon", []
     replace = os.replace
 
     def copy_and_replace(source, target):
@@ -37,7 +47,7 @@ def whole(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "replace", copy_and_replace)
-        train.train(folder, train.first_card(SETTINGS, tiny_digits()), tiny_digits())
+        train.train(folder, SETTINGS, tiny_digits())
     return folder, copies
 
 
@@ -46,8 +56,7 @@ def start(tmp_path):
     """Give a function that starts the same run in another folder; it returns the folder and the card."""
 
     def start():
-        card = train.first_card(SETTINGS, tiny_digits())
-        return tmp_path / "run", train.train(tmp_path / "run", card, tiny_digits())
+        return tmp_path / "run", train.train(tmp_path / "run", SETTINGS, tiny_digits())
 
     return start
 
@@ -71,11 +80,7 @@ def history(folder):
 
 def assert_same_run(folder, other):
     """Compare every bit of two runs' weights, and every digit of their histories."""
-    weights, others = (
-        keras.models.load_model(path / "vae.keras").get_weights() for path in (folder, other)
-    )
-    for ours, theirs in zip(weights, others, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_same_weights(*(keras.models.load_model(path / "vae.keras") for path in (folder, other)))
     assert history(folder) == history(other)
     cards = [files.read_card(path) for path in (folder, other)]
     for key in ("status", "epochs_done", "test_scores", "test_spread", "command", "recipe"):
@@ -83,10 +88,17 @@ def assert_same_run(folder, other):
     assert sorted(os.listdir(folder)) == sorted(os.listdir(other))
 
 
+def assert_same_weights(one, other):
+    """Compare every bit of two models."""
+    for ours, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_run_leaves_models_history_and_card(whole):
-    """Five files and no other; digests, settings and epochs are right; no path, no host in the card."""
+    """Five files and a lock; digests, settings and epochs are right; no path, no host in the card."""
     folder, _ = whole
-    assert sorted(os.listdir(folder)) == sorted([*files.MODELS, "card.json", "history.csv"])
+    expected = [*files.MODELS, "card.json", "history.csv", ".lock"]
+    assert sorted(os.listdir(folder)) == sorted(expected)
     card = files.read_card(folder)
     assert (card["status"], card["epochs_done"], card["resumed"]) == ("complete", EPOCHS, 0)
     assert card["recipe"]["name"] == "fast" and card["recipe"]["epochs"] == EPOCHS
@@ -130,17 +142,14 @@ def test_the_three_models_load_and_are_one(whole):
     assert type(vae) is VAE and vae.beta == 0.5
     assert int(vae.optimizer.iterations) == EPOCHS * 3  # 96 blobs in batches of 32
     for ours, theirs in ((vae.encoder, encoder), (vae.decoder, decoder)):
-        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
-            np.testing.assert_array_equal(a, b)
+        assert_same_weights(ours, theirs)
 
 
 def test_a_run_trains_what_the_recipe_alone_would(whole):
     """Without folder, bar and callbacks, the same settings lead to the same bits and the same history."""
     settings = {key: SETTINGS[key] for key in ("latent_dim", "beta", "epochs", "seed")}
     model, losses = training.train("fast", tiny_digits(), **settings)
-    saved = keras.models.load_model(whole[0] / "vae.keras")
-    for ours, theirs in zip(model.get_weights(), saved.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_same_weights(model, keras.models.load_model(whole[0] / "vae.keras"))
     assert [row["val_loss"] for row in files.read_history(whole[0], EPOCHS)] == losses["val_loss"]
 
 
@@ -182,7 +191,8 @@ def test_before_its_card_a_run_is_nothing(whole):
     first = whole[1][0]
     with pytest.raises(FileNotFoundError, match="holds no run"):
         settings.old_run(first, NOTHING)
-    assert os.listdir(first) == ["card.unfinished.json"]
+    lock, card = sorted(os.listdir(first))
+    assert lock == ".lock" and card.startswith("card.") and card.endswith(".unfinished.json")
 
 
 @pytest.mark.parametrize("number", [2, 6, 11])
@@ -222,13 +232,11 @@ def test_ctrl_c_before_the_first_epoch_leaves_the_untrained_model(start, whole, 
     assert card == files.read_card(folder) and not (folder / "history.csv").exists()
     files.check_files(folder, card)
     vae = keras.models.load_model(folder / "vae.keras")
-    untrained = keras.models.load_model(whole[1][2] / "vae.keras")
-    for ours, theirs in zip(vae.get_weights(), untrained.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_same_weights(vae, keras.models.load_model(whole[1][2] / "vae.keras"))
 
 
 def test_ctrl_c_in_an_epoch_leaves_the_model_before_it(start, whole, monkeypatch):
-    """Encoder and decoder are those of the last whole epoch, too; going on leads to the same place."""
+    """Encoder and decoder are those of the last whole epoch, too."""
     shown, show = [], train.Show.on_train_batch_end
 
     def press(self, batch, logs):
@@ -246,25 +254,24 @@ def test_ctrl_c_in_an_epoch_leaves_the_model_before_it(start, whole, monkeypatch
     vae, encoder, _ = (keras.models.load_model(folder / name) for name in files.MODELS)
     assert int(vae.optimizer.iterations) == 3
     np.testing.assert_array_equal(vae.encoder.get_weights()[0], encoder.get_weights()[0])
-    resume(folder)
-    assert_same_run(folder, whole[0])
 
 
 @pytest.mark.parametrize("moment", ["scoring", "saving"])
-def test_ctrl_c_after_the_last_epoch_leaves_all_of_it(start, whole, moment, monkeypatch):
+def test_ctrl_c_after_the_last_epoch_leaves_all_of_it(whole, tmp_path, moment, monkeypatch):
     """While it is scored, or its encoder saved: nothing is trained again."""
-    if moment == "saving":
-        press_before_file(monkeypatch, 2 + 2 * EPOCHS + 1)
-    else:
-        evaluate = train.evaluate
-        press = lambda *a: (signal.raise_signal(signal.SIGINT), evaluate(*a))[1]  # noqa: E731
-        monkeypatch.setattr(train, "evaluate", press)
-    folder, card = start()
+    monkeypatch.setattr(training, "fit", lambda *_: pytest.fail("it was trained again"))
+    folder = tmp_path / "run"
+    shutil.copytree(whole[1][2 + 2 * EPOCHS], folder)  # killed before its encoder was saved
+    with monkeypatch.context() as patch:
+        if moment == "saving":
+            press_before_file(patch, 2)
+        else:
+            evaluate = train.evaluate
+            press = lambda *a: (signal.raise_signal(signal.SIGINT), evaluate(*a))[1]  # noqa: E731
+            patch.setattr(train, "evaluate", press)
+        card = resume(folder)
     assert (card["status"], card["epochs_done"]) == ("interrupted", EPOCHS)
     assert bool(card["test_scores"]) == (moment == "saving")
-    monkeypatch.undo()
-    monkeypatch.setattr(settings, "load_digits", tiny_digits)
-    monkeypatch.setattr(training, "fit", lambda *_: pytest.fail("it was trained again"))
     resume(folder)
     assert_same_run(folder, whole[0])
 
@@ -288,29 +295,123 @@ def test_processes_that_were_stopped_go_on_to_the_same_place(whole, tmp_path):
     assert f"Interrupted after {done} of 3 epochs" in out
     assert f"model after epoch {done}" in out and "vae-course train --resume" in out
     assert all(line.startswith(("epoch ", "Stopping")) for line in err.split("\n") if line)
-    resumed = [start_program("train", "--resume", "--out", folder) for folder in folders.values()]
-    for process, folder in zip(resumed, folders.values(), strict=True):
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0 and "score is [" in out, err
-        assert all(line.startswith(("epoch ", "scoring: 10 passes")) for line in err.splitlines())
+    for folder in folders.values():
+        status, out, err = call("train", "--resume", "--out", folder)
+        assert status == 0 and "score is [" in out, err
+        assert all(line.startswith(("epoch ", "scoring: 2 passes")) for line in err.splitlines())
         assert_same_run(folder, whole[0])
 
 
+def call(*arguments):
+    """Call the program in this process; return its exit status, and what it printed to both streams."""
+    result = CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_a_loss_that_is_not_finite_stops_the_training_at_once(whole, tmp_path):
+    """In its first step: exit status 1, the epoch and the reason; the untrained model is left, and usable."""
+    folder = tmp_path / "run"
+    status, _, err = call("train", *OPTIONS, "--beta", "1e38", "--out", folder)
+    assert status == 1 and "Stopped in epoch 1 of 3" in err and "beta=1e+38" in err
+    assert "untrained model" in err and "smaller --beta" in err and "Traceback" not in err
+    card = files.read_card(folder)
+    assert (card["status"], card["epochs_done"], card["test_scores"]) == ("diverged", 0, {})
+    model, _ = load.open_model(folder)
+    evaluate.evaluate(model, tiny_digits().x_test, passes=2)
+    assert_same_weights(model.encoder, load.load_model(whole[1][2] / "vae.keras").encoder)
+    status, _, err = call("train", "--resume", "--out", folder)
+    assert status == 1 and "diverged in epoch 1" in err
+
+
+def test_weights_that_are_spoiled_by_the_last_step_of_an_epoch_are_not_saved(start, monkeypatch):
+    """No loss of a batch has shown it yet: the model after the epoch before is kept."""
+
+    def spoil(self, batch, logs=None):
+        if self.trained.optimizer.iterations == 6:  # the last step of epoch 2
+            bias = self.trained.decoder.layers[-1].bias
+            bias.assign(np.full(bias.shape, np.nan))
+
+    monkeypatch.setattr(train.Keep, "on_train_batch_end", spoil)
+    folder, card = start()
+    assert (card["status"], card["epochs_done"]) == ("diverged", 1)
+    model, _ = load.open_model(folder)
+    assert all(np.isfinite(weights).all() for weights in model.get_weights())
+    assert len(history(folder)) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX can limit the size of a file")
+def test_a_full_disk_leaves_the_last_state(whole, tmp_path, monkeypatch):
+    """A limit on the size of files stands for it: exit status 1, one message; later, the run goes on."""
+    import resource
+
+    limits, begin = resource.getrlimit(resource.RLIMIT_FSIZE), train.Keep.on_epoch_begin
+
+    def fill_disk(self, epoch, logs=None):
+        begin(self, epoch, logs)
+        if epoch == 1:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+
+    monkeypatch.setattr(train.Keep, "on_epoch_begin", fill_disk)
+    folder = tmp_path / "run"
+    try:
+        status, _, err = call("train", *OPTIONS, "--out", folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert status == 1 and "vae.keras cannot be written" in err and "free some space" in err
+    assert "Traceback" not in err and not list(folder.glob("*unfinished*"))
+    assert int(keras.models.load_model(folder / "vae.keras").optimizer.iterations) == 3
+    _, card, _ = settings.old_run(folder, NOTHING)  # it can be gone on with
+    assert card["status"] == "running" and history(folder)[:1] == history(whole[0])[:1]
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(whole, tmp_path):
+    """To go on with its run, and to start one there that passed the first look at the folder."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole[1][4], folder)
+    content = (folder / "vae.keras").read_bytes()
+    with files.lock(folder):
+        status, _, err = call("train", "--resume", "--out", folder)
+    assert status == 1 and f"Another process is training in {folder}" in err
+    with pytest.raises(FileExistsError, match="holds a run by now.*--out"):
+        train.train(folder, SETTINGS, tiny_digits())
+    assert (folder / "vae.keras").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")]
+)
+def test_too_little_memory_is_told_in_one_line(error, tmp_path, monkeypatch):
+    """Exit status 1 and the cure, for Python's own error and TensorFlow's."""
+
+    def fail(*args, **options):
+        raise error
+
+    monkeypatch.setattr(training, "build", fail)
+    status, _, err = call("train", *OPTIONS, "--out", tmp_path / "run")
+    assert status == 1 and "not enough memory" in err and "smaller" in err and "OOM" not in err
+
+
 def test_a_model_of_another_run_is_not_gone_on_with(whole, tmp_path):
-    """Another latent_dim, another data set, more epochs than planned, no optimizer: refused by name."""
+    """Another latent_dim, beta or data set, more epochs than planned, no optimizer: refused by name."""
     folder = tmp_path / "run"
     shutil.copytree(whole[1][-1], folder)
     card, data = files.read_card(folder), tiny_digits()
     more = tiny_digits()
     object.__setattr__(more, "x_train", more.x_train[:80].repeat(2, axis=0))  # 5 steps an epoch
     fewer = card | {"recipe": card["recipe"] | {"epochs": 2}}
-    for bad_card, bad_data in ((card | {"latent_dim": 4}, data), (card, more), (fewer, data)):
-        with pytest.raises(ValueError, match=r"vae\.keras is not this run's.*--out"):
+    for bad_card, bad_data, told in (
+        (card | {"latent_dim": 4}, data, "holds another model.* 3.*4"),
+        (card | {"beta": 0.25}, data, "holds another model: its beta is 0.5 where 0.25"),
+        (card, more, "is not this run's"),
+        (fewer, data, "is not this run's: it has seen 3 epochs, of 2"),
+    ):
+        with pytest.raises(ValueError, match=rf"vae\.keras {told}"):
             train.train(folder, bad_card, bad_data)
     vae = keras.models.load_model(folder / "vae.keras")
     bare = VAE(vae.encoder, vae.decoder, vae.beta)
     bare.save(folder / "vae.keras")
-    with pytest.raises(ValueError, match=r"vae\.keras is not this run's"):
+    with pytest.raises(ValueError, match=r"vae\.keras cannot be loaded .*optimizer"):
         train.train(folder, card, data)
 
 

@@ -1,13 +1,21 @@
 """Lessons as decks: which part of a cell goes where, and what is refused; no browser is needed."""
 
+import base64
+import io
+import json
+import re
+
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from click.testing import CliRunner
+from fontTools.ttLib import TTFont
+from pins import ROOT
 
 from vae_course.cli import main
-from vae_course.teaching import offline
-from vae_course.teaching.slides import deck, exporter, layout
+from vae_course.teaching import deck, pages
+from vae_course.teaching.notebooks import read_notebook
+from vae_course.teaching.slides import build, html_of
 
 CODE = "a = 1\n\n\ndef twice(a):\n    return 2 * a"
 PIXEL = (
@@ -138,7 +146,7 @@ def test_a_cell_that_failed_is_refused():
 
 def test_the_deck_shows_parts_with_their_steps_and_alternative_texts():
     """Links to lessons lead to their decks, notes are asides, quotes in a figure's text break nothing."""
-    html, titles = exporter.html_of(
+    html, titles = html_of(
         nbformat.v4.new_notebook(
             cells=[
                 text("## A & B\n\nSee [lesson 5](05_convolutional_vae.ipynb)."),
@@ -158,20 +166,28 @@ def test_the_deck_shows_parts_with_their_steps_and_alternative_texts():
     assert section.select_one(".lesson").text == "The lesson"
 
 
-def test_code_is_as_large_as_fits_and_never_smaller_than_18():
-    """Few short lines are large; many or long ones are small."""
-    sizes = {}
-    for name, source in ("short", "a = 1"), ("wide", "a" * 98), ("long", "\n".join("a" * 15)):
-        (slide,) = slides(text("## A\n\nSome words."), code(source, tags=["show-code"]))
-        sizes[name] = layout.code_size(slide)
-    assert sizes["short"] == 26 and sizes["wide"] == 18 and 18 <= sizes["long"] < 26
+def test_decks_and_pages_carry_every_character_that_the_lessons_use():
+    """In each face, so that bold and italic are real, with signs that teachers are likely to add."""
+    used = set("αβμσΣΩ′″²½×·±−–—“”…≤≥≈≠∞∈∑∏∫√∂∇→←↔⇒─│┌┐└┘├┤█▏░●■äéßłšø€")
+    for path in (ROOT / "notebooks").rglob("*.ipynb"):
+        used |= set(json.dumps(json.loads(path.read_text("utf-8")), ensure_ascii=False))
+    mono, sans = [], []
+    for face in re.findall(r"@font-face {.*?}", pages.fonts()):
+        data = re.search(r"base64,(.*?)\)", face).group(1)
+        characters = set(map(chr, TTFont(io.BytesIO(base64.b64decode(data))).getBestCmap()))
+        (sans if "Course Sans" in face else mono).append(characters)
+    assert len(mono) == len(sans) == 4
+    for characters in mono:
+        assert sorted(used - characters) == []
+    for characters in sans:
+        assert sorted({c for c in used if c < "\u0180"} - characters) == []
 
 
 def test_scripts_inside_a_page_cannot_end_it():
     """The characters that an HTML parser would act on are escaped, as in any JavaScript string."""
-    script = offline._inside_html("a = '<script></SCRIPT><!-- -->'; b < c")
+    script = pages._inside_html("a = '<script></SCRIPT><!-- -->'; b < c")
     assert script == r"a = '\x3Cscript>\x3C/SCRIPT>\x3C!-- -->'; b < c"
-    for text_ in offline.mathjax(), *offline.reveal().values():
+    for text_ in pages._carried().values():
         assert "</script" not in text_.lower()
 
 
@@ -205,3 +221,21 @@ def test_broken_lessons_are_named_and_the_other_decks_are_built(lessons, tmp_pat
     assert "no Chromium" in line and "VAE_COURSE_CHROMIUM" in line
     index = (out / "index.html").read_text(encoding="utf-8")
     assert 'href="00_good.html"' in index and "not executed" in index
+
+
+def test_a_notebook_saved_by_another_program_makes_a_deck_and_a_page(tmp_path):
+    """Colab's has no ids of cells, and widgets without a state."""
+    notebook = nbformat.v4.new_notebook(cells=[text("# A\n\nSome words."), code(printed="4")])
+    notebook.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {"abc": {}}}
+    notebook.nbformat_minor = 0
+    for cell in notebook.cells:
+        del cell["id"]
+    path = tmp_path / "00_colab.ipynb"
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    (deck_,) = build([path], tmp_path)
+    assert deck_.error == "" and deck_.titles == ["A"]
+    html = (tmp_path / "00_colab.html").read_text(encoding="utf-8")
+    ids = [section["id"] for section in BeautifulSoup(html, "html.parser").select("section")]
+    assert len(ids) == 1 and ids[0]
+    pages.write_page(read_notebook(path), tmp_path / "page.html", "A")
+    assert "Some words." in (tmp_path / "page.html").read_text(encoding="utf-8")

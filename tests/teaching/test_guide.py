@@ -5,8 +5,8 @@ import re
 import nbformat
 from pins import ROOT
 
+from vae_course.teaching import deck
 from vae_course.teaching.notebooks import title_of
-from vae_course.teaching.slides import deck
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 GUIDE = (ROOT / "TEACHING.md").read_text(encoding="utf-8")

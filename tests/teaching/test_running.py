@@ -1,15 +1,56 @@
-"""Executing lessons: good ones, failing ones, their pages, index and table."""
+"""Executing lessons: good ones, failing ones, their pages, index and table; and reading and tidying them."""
+
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 
 import nbformat
+import psutil
 import pytest
 from bs4 import BeautifulSoup
 from click.testing import CliRunner
+from nbclient import NotebookClient
 
 from vae_course.cli import main
-from vae_course.teaching import notebooks
+from vae_course.teaching import kernel, notebooks
 from vae_course.teaching.pages import write_page
 
 RECORD = "from vae_course.lesson import record\nrecord(dataset, loss=1.5, kl=2)"
+FIGURE = """
+import matplotlib.pyplot as plt
+from vae_course import plotting
+plotting.show(plt.figure(), 'A line "up" that is < 5 long.')
+"""
+# What each lesson does, and what `vae-course run` says about it in its last lines.
+LESSONS = {
+    "00_first": (RECORD, ""),
+    "01_broken": ("1 / 0", "cell 3 (1 / 0): ZeroDivisionError: division by zero"),
+    "02_last": ("print('it went on')", ""),
+    "03_full": (RECORD, ""),
+    "04_figure": (FIGURE, ""),
+    "05_colab": ("print('from Colab')", ""),
+    "06_python": (
+        "import sys\nprint(sys.executable, sys.flags.no_user_site, 'haunted' in dir())",
+        "",
+    ),
+    "07_ends": ("import os; os._exit(3)", "its kernel ended with exit status 3"),
+    "08_killed": (
+        "import os; os.kill(os.getpid(), 9)",
+        "cell 3 (import os; os.kill(os.getpid(), 9)): its kernel was killed, probably because memory ran",
+    ),
+    "09_memory": ("raise MemoryError('of 9 TB')", "MemoryError: of 9 TB"),
+    "10_asks": ("input()", "cell 3 (input()): StdinNotImplementedError"),
+    "11_leaves": ("import sys; sys.exit()", "cell 3 (import sys; sys.exit()): SystemExit"),
+    "12_prints": ("print('flood' * 30_000)", "it prints or shows more than 0.1 MB"),
+    "13_floods": ("while True: print('flood' * 300)", "it prints or shows more than 0.1 MB"),
+    "14_half": (None, "14_half.ipynb is not a valid notebook: its JSON is broken"),
+    "15_version_3": (None, "it has format 3 instead of 4"),
+}
 
 
 def write_lesson(folder, name, *sources, parameters="dataset = 'auto'"):
@@ -25,52 +66,116 @@ def write_lesson(folder, name, *sources, parameters="dataset = 'auto'"):
     return path
 
 
-@pytest.fixture
-def lessons(tmp_path):
-    """Give a folder of three lessons, of which the middle one fails in its third cell."""
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    write_lesson(folder, "00_first", RECORD)
-    write_lesson(folder, "01_broken", "1 / 0", "print('never seen')")
-    write_lesson(folder, "02_last", "print('it went on')", RECORD)
-    return folder
+def as_colab_saves(path):
+    """Rewrite a notebook as Colab does: format 4.0, ids in the metadata, widgets without a state."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw["nbformat_minor"] = 0
+    raw["metadata"] |= {"colab": {"provenance": []}, "widgets": {"application/x": {"1": {}}}}
+    raw["metadata"]["accelerator"] = "GPU"
+    for place, cell in enumerate(raw["cells"]):
+        cell.pop("id")
+        cell["metadata"] |= {
+            "id": f"Xy_{place}",
+            "outputId": "1",
+            "colab": {"base_uri": "https://a"},
+        }
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    return path
 
 
-def run(lessons, tmp_path, *args):
-    """Call `vae-course run` on the lessons with the embedded digits."""
-    out = tmp_path / "out"
-    options = ["run", "--dataset", "digits", "--notebooks", str(lessons), "--out", str(out), *args]
-    return CliRunner().invoke(main, options), out
-
-
-def test_one_failing_lesson_stops_no_other_and_is_named_last(lessons, tmp_path):
-    """Non-zero exit; the failed notebook is kept with its traceback; the last lines say why."""
-    result, out = run(lessons, tmp_path)
-    assert result.exit_code == 1
-    assert sorted(p.name for p in out.iterdir()) == sorted(
-        [f"{n}.{e}" for n in ("00_first", "01_broken", "02_last") for e in ("html", "ipynb")]
-        + ["index.html"]
+def haunt(folder):
+    """Write settings of Jupyter, IPython and Python that would break any kernel; return the environment."""
+    spec = folder / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text('{"argv": ["/nowhere/python"], "display_name": "x", "language": "python"}')
+    profile = folder / "profile_default"
+    (profile / "startup").mkdir(parents=True)
+    (profile / "startup" / "00.py").write_text("haunted = 1")
+    (profile / "ipython_kernel_config.py").write_text(
+        "c.InteractiveShellApp.exec_lines = ['haunted = 2']"
     )
-    last = result.output.strip().splitlines()[-2:]
-    assert "FAILED 01_broken" in last[0] and "01_broken.ipynb" in last[0]
-    assert "ZeroDivisionError: division by zero" in last[1] and "1 / 0" in last[1]
-    kept = nbformat.read(out / "01_broken.ipynb", as_version=4)
-    assert any(o.output_type == "error" for c in kept.cells for o in c.get("outputs", []))
-    assert "ZeroDivisionError" in (out / "01_broken.html").read_text(encoding="utf-8")
+    (folder / "start.py").write_text("haunted = 3")
+    names = "JUPYTER_PATH JUPYTER_DATA_DIR JUPYTER_CONFIG_DIR IPYTHONDIR".split()
+    return dict.fromkeys(names, str(folder)) | {
+        "PYTHONSTARTUP": str(folder / "start.py"),
+        "MPLBACKEND": "agg",
+    }
+
+
+def run(folder, out, *args):
+    """Call `vae-course run` on a folder of lessons with the embedded digits."""
+    options = ["run", "--dataset", "digits", "--notebooks", str(folder), "--out", str(out), *args]
+    result = CliRunner().invoke(main, options)
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Run all of `LESSONS` at once, on a machine with broken settings; give the result and the folder."""
+    root = tmp_path_factory.mktemp("run")
+    folder, out = root / "notebooks", root / "out"
+    folder.mkdir()
+    for name, (source, _) in LESSONS.items():
+        parameters = "dataset = 0\nretrain = None" if name == "03_full" else "dataset = 'auto'"
+        write_lesson(folder, name, source or "1", "print('to the end')", parameters=parameters)
+    as_colab_saves(folder / "05_colab.ipynb")
+    (folder / "14_half.ipynb").write_text('{"cells": [')
+    (folder / "15_version_3.ipynb").write_text('{"nbformat": 3, "worksheets": []}')
+    out.mkdir()
+    write_lesson(out, "14_half", "print('from yesterday')")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in haunt(root / "home").items():
+            patch.setenv(name, value)
+        patch.setattr(kernel, "MOST_OUTPUT", 100_000)
+        result = run(folder, out, "--profile", "full")
+    return result, out
+
+
+def test_one_failing_lesson_stops_no_other(ran):
+    """Exit status 1; each lesson that could be read is kept, with a page; nothing else lies about."""
+    result, out = ran
+    assert result.exit_code == 1
+    kept = [f"{n}.{e}" for n, (source, _) in LESSONS.items() if source for e in ("html", "ipynb")]
+    assert sorted(p.name for p in out.iterdir()) == sorted([*kept, "index.html"])
     assert "it went on" in (out / "02_last.html").read_text(encoding="utf-8")
+    for name, (_, error) in LESSONS.items():
+        if not error:
+            assert "to the end" in (out / f"{name}.html").read_text(encoding="utf-8"), name
 
 
-def test_the_cell_that_is_named_is_the_cell_of_the_lesson(lessons, tmp_path):
-    """It is counted in the lesson as its reader sees it, not with the cell papermill injects."""
-    result, _ = run(lessons, tmp_path, "01")
-    assert "cell 3" in result.output.strip().splitlines()[-1]
+@pytest.mark.parametrize("name", LESSONS)
+def test_each_trouble_is_told_in_one_line(name, ran):
+    """Below the name: the cell as a reader counts it, its code, and what happened; no traceback."""
+    output, error = ran[0].output, LESSONS[name][1]
+    assert "Traceback" not in output
+    told = re.search(rf"^FAILED {name}.*\n  (.*)$", output, re.M)
+    if not error:
+        assert not told
+        return
+    assert error in told.group(1) and len(told.group(1)) < 500
+    if name in ("08_killed", "09_memory"):
+        assert re.search(r"\d+\.\d GB are free: close other programs", told.group(1))
 
 
-def test_the_table_and_the_index_tell_data_set_seconds_status_and_numbers(lessons, tmp_path):
+def test_a_failed_lesson_is_kept_with_its_traceback(ran):
+    """In the notebook, whose place is told, and in its page."""
+    result, out = ran
+    kept = nbformat.read(out / "01_broken.ipynb", as_version=4)
+    assert f"FAILED 01_broken, kept as {out / '01_broken.ipynb'}" in result.output
+    assert any(o.output_type == "error" for c in kept.cells for o in c.get("outputs", []))
+    assert kept.cells[-1].outputs == []
+    assert "ZeroDivisionError" in (out / "01_broken.html").read_text(encoding="utf-8")
+
+
+def test_the_table_and_the_index_tell_data_set_seconds_status_and_numbers(ran):
     """Every lesson has its line in both."""
-    result, out = run(lessons, tmp_path)
-    lines = [line for line in result.output.splitlines() if line.startswith("00_first ")]
-    assert "digits" in lines[-1] and "ok" in lines[-1] and "loss 1.5, kl 2" in lines[-1]
+    result, out = ran
+    for name, (_, error) in LESSONS.items():
+        (line,) = re.findall(rf"^{name} .*\d\.\d .*$", result.output, re.M)
+        assert ("FAILED" if error else " ok ") in line
+        if name == "00_first":
+            assert " digits " in line and "loss 1.5, kl 2" in line
     index = (out / "index.html").read_text(encoding="utf-8")
     for text in (
         "Title of 00_first",
@@ -82,18 +187,45 @@ def test_the_table_and_the_index_tell_data_set_seconds_status_and_numbers(lesson
         assert text in index
 
 
-def test_figures_keep_their_alternative_text_in_the_page(tmp_path):
+def test_a_flood_of_output_is_cut(ran):
+    """What came before is kept, and the notebook stays small."""
+    for name in ("12_prints", "13_floods"):
+        text = (ran[1] / f"{name}.ipynb").read_text(encoding="utf-8")
+        assert "flood" in text and len(text) < 200_000
+
+
+def test_lessons_are_run_by_this_python_whatever_the_users_settings_are(ran):
+    """Not by a kernel spec of the same name, and without startup files; the figures are there."""
+    cells = nbformat.read(ran[1] / "06_python.ipynb", as_version=4).cells
+    isolated = int(sys.prefix != sys.base_prefix)
+    assert cells[3].outputs[0].text.split() == [sys.executable, str(isolated), "False"]
+
+
+def test_figures_keep_their_alternative_text_in_the_page(ran):
     """A reader who cannot see the figure is told what there is to see; quotes do not break it."""
-    write_lesson(
-        tmp_path,
-        "00_figure",
-        "import matplotlib.pyplot as plt\nfrom vae_course import plotting",
-        """plotting.show(plt.figure(), 'A line "up" that is < 5 long.')""",
-    )
-    _, out = run(tmp_path, tmp_path)
-    page = (out / "00_figure.html").read_text(encoding="utf-8")
+    page = (ran[1] / "04_figure.html").read_text(encoding="utf-8")
     texts = [image.get("alt") for image in BeautifulSoup(page, "html.parser").find_all("img")]
     assert texts == ['A line "up" that is < 5 long.']
+
+
+def test_parameters_pass_through_where_a_lesson_has_them(ran):
+    """The data set that was found, and whether to train anew; nothing that a lesson does not know."""
+    injected = []
+    for name in ("00_first", "03_full"):
+        cells = nbformat.read(ran[1] / f"{name}.ipynb", as_version=4).cells
+        injected.append({line for cell in cells for line in cell.source.splitlines()})
+    assert 'dataset = "digits"' in injected[0] & injected[1]
+    assert "retrain = True" in injected[1] - injected[0]
+
+
+def test_all_lessons_well_means_exit_status_zero(tmp_path):
+    """A choice of lessons, by a number or a file, once or twice, leaves the broken one out."""
+    for name in ("00_first", "01_broken"):
+        write_lesson(tmp_path, name, LESSONS[name][0])
+    out = tmp_path.with_name("out")
+    result = run(tmp_path, out, "00", "notebooks/00_first.ipynb")
+    assert result.exit_code == 0 and "1 lesson(s)" in result.output, result.output
+    assert not (out / "01_broken.ipynb").exists()
 
 
 def test_links_between_lessons_lead_to_pages(tmp_path):
@@ -107,69 +239,169 @@ def test_links_between_lessons_lead_to_pages(tmp_path):
     assert notebook.cells[0].source == links
 
 
-def test_all_lessons_well_means_exit_status_zero(lessons, tmp_path):
-    """A choice of lessons by their number leaves the broken one out."""
-    result, out = run(lessons, tmp_path, "00", "02")
-    assert result.exit_code == 0, result.output
-    assert not (out / "01_broken.ipynb").exists()
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_what_is_done_and_leaves_no_kernel(number, tmp_path):
+    """Table, exit status 130, the interrupted lesson as far as it came, nothing half-written."""
+    folder, out, started = tmp_path / "notebooks", tmp_path / "out", tmp_path / "started"
+    folder.mkdir()
+    write_lesson(folder, "00_first", RECORD)
+    code = f"import os\nos.symlink(str(os.getpid()), {str(started)!r})\nwhile True: pass"
+    write_lesson(folder, "01_long", "print('so far')", code)
+    write_lesson(folder, "02_last", "1")
+    code = "import sys; from vae_course.cli import main; main(sys.argv[1:])"
+    options = ["run", "--dataset", "digits", "--notebooks", str(folder), "--out", str(out)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", code, *options], **pipes)
+    while not started.is_symlink() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert re.search(r"^00_first .* ok ", output, re.M)
+    assert re.search(r"^01_long .* interrupted ", output, re.M) and "02_last" not in output
+    assert "interrupted 01_long, kept as" in errors and "Traceback" not in errors
+    assert not psutil.pid_exists(int(os.readlink(started)))
+    assert sorted(p.name for p in out.iterdir()) == sorted(
+        [f"{name}.{end}" for name in ("00_first", "01_long") for end in ("html", "ipynb")]
+        + ["index.html"]
+    )
+    assert "so far" in (out / "01_long.html").read_text(encoding="utf-8")
 
 
-def test_a_lesson_whose_kernel_dies_is_reported_like_any_other(tmp_path):
-    """No traceback of ours: a line that says what happened."""
-    write_lesson(tmp_path, "00_dies", "import os; os._exit(3)")
-    result, _ = run(tmp_path, tmp_path)
-    assert result.exit_code == 1
-    assert "DeadKernelError" in result.output.strip().splitlines()[-1]
+def test_a_cell_that_never_ends_is_stopped(monkeypatch, tmp_path):
+    """After the longest time that a cell may take."""
+    monkeypatch.setattr(kernel, "CELL_SECONDS", 3)
+    path = write_lesson(tmp_path, "00_hangs", "while True: pass")
+    result = notebooks.execute(path, tmp_path.parent, {})
+    assert result.status == "FAILED"
+    assert result.error.startswith("cell 3 (while True: pass): it had not ended after 3 seconds")
 
 
-def test_what_is_no_notebook_is_reported_like_any_other(lessons, tmp_path):
-    """A half-written file fails alone, and what an earlier run left is not taken for its result."""
-    (tmp_path / "out").mkdir()
-    write_lesson(tmp_path / "out", "01_broken", "print('from yesterday')")
-    (lessons / "01_broken.ipynb").write_text('{"cells": [')
-    result, out = run(lessons, tmp_path)
-    assert result.exit_code == 1
-    assert "FAILED 01_broken" in result.output
-    assert (out / "02_last.html").exists()
-    assert not (out / "01_broken.ipynb").exists()
+def test_ctrl_c_while_a_kernel_starts_leaves_none(monkeypatch, tmp_path):
+    """The process is there already, but no client yet."""
+    processes = []
+
+    async def interrupted(client):
+        processes.append(client.km.provisioner.process.pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(NotebookClient, "start_new_kernel_client", kernel.run_sync(interrupted))
+    result = notebooks.execute(write_lesson(tmp_path, "00_first", "1"), tmp_path.parent, {})
+    assert result.status == "interrupted"
+    assert processes and not psutil.pid_exists(processes[0])
 
 
-def test_parameters_pass_through_where_a_lesson_has_them(lessons, tmp_path):
-    """The data set that was found, and whether to train anew; nothing a lesson does not know."""
-    path = write_lesson(lessons, "03_full", RECORD, parameters="dataset = 0\nretrain = None")
-    assert notebooks.known_parameters(path, {"retrain": 1, "other": 2}) == {"retrain": 1}
-    _, out = run(lessons, tmp_path, "00", "03", "--profile", "full")
-    injected = [
-        {
-            line
-            for c in nbformat.read(out / f"{name}.ipynb", 4).cells
-            for line in c.source.splitlines()
-        }
-        for name in ("00_first", "03_full")
-    ]
-    assert 'dataset = "digits"' in injected[0] & injected[1]
-    assert "retrain = True" in injected[1] - injected[0]
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(monkeypatch, tmp_path):
+    """Of the page, then of the index as well; the other lesson is kept, and the table is printed."""
+    folder, out = tmp_path / "notebooks", tmp_path / "out"
+    folder.mkdir()
+    for name in ("00_first", "01_last"):
+        write_lesson(folder, name, "1")
+
+    def write_half(notebook, path, title):
+        path.write_text("<html>")
+        if "00_first" in path.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(notebooks, "write_page", write_half)
+    result = run(folder, out)
+    assert result.exit_code == 1 and re.search(r"^00_first .* FAILED ", result.output, re.M)
+    assert "No space left on device" in result.output and "free some space" in result.output
+    assert re.search(r"^01_last .* ok ", result.output, re.M)
+    files = ["00_first.ipynb", "01_last.html", "01_last.ipynb", "index.html"]
+    assert sorted(p.name for p in out.iterdir()) == files
 
 
-@pytest.mark.parametrize("names", [(), ("07",)])
-def test_lessons_that_do_not_exist_are_refused(names, lessons, tmp_path):
-    """An empty folder, or a number that no lesson has: the error names what is there."""
-    folder = lessons if names else tmp_path
-    with pytest.raises(FileNotFoundError, match="07.*holds 00_first" if names else "no lesson"):
-        notebooks.find_lessons(folder, names)
-    result, _ = run(folder, tmp_path, *names)
+@pytest.mark.parametrize("names", [(), ("07",), ("",), ("00", "first")])
+def test_lessons_that_do_not_exist_are_refused(names, tmp_path):
+    """An empty folder, or a name that no lesson has: the error names what is there."""
+    if names:
+        write_lesson(tmp_path, "00_first", "1")
+    told = f"{names[-1]!r}.*holds 00_first" if names else "no lesson"
+    with pytest.raises(FileNotFoundError, match=told):
+        notebooks.find_lessons(tmp_path, names)
+    result = run(tmp_path, tmp_path.with_name("out"), *names)
     assert result.exit_code == 1 and "Error: There is no lesson" in result.output
 
 
-def test_an_unwritable_output_folder_is_refused_before_anything_runs(lessons, tmp_path):
-    """A file stands where the folder should be: the error names it."""
-    (tmp_path / "out").write_text("a file")
-    result, _ = run(lessons, tmp_path)
-    assert result.exit_code != 0 and "out" in result.output and "Traceback" not in result.output
+def test_a_folder_for_results_that_cannot_be_used_is_refused_before_anything_runs(tmp_path):
+    """It is a file, lies below a file, belongs to the system, or is that of the lessons."""
+    folder, file = tmp_path / "notebooks", tmp_path / "file"
+    folder.mkdir()
+    before = write_lesson(folder, "00_first", "1").read_bytes()
+    file.write_text("a file")
+    for out in (
+        file,
+        file / "out",
+        "/proc/out",
+        folder,
+        folder / ".." / "notebooks",
+        folder / "new",
+    ):
+        result = run(folder, out)
+        assert result.exit_code and str(out).split("/")[-1] in result.output, result.output
+        assert "Executing" not in result.output and "lesson(s)" not in result.output
+    assert [p.name for p in folder.iterdir()] == ["00_first.ipynb"]
+    assert (folder / "00_first.ipynb").read_bytes() == before
+
+
+def test_a_notebook_that_colab_saved_is_read_like_any_other(tmp_path):
+    """Format 4.5, valid; ids from the metadata or new ones; what cannot be shown is left out."""
+    path = as_colab_saves(write_lesson(tmp_path, "00_first", "1", "2"))
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    del raw["cells"][1]["metadata"], raw["cells"][1]["outputs"]
+    raw["cells"][2]["metadata"]["id"] = "not an id!"
+    raw["cells"][3]["metadata"]["id"] = "Xy_0"  # that of another cell
+    raw["cells"][0]["outputs"] = []
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(raw).encode())
+    notebook = notebooks.read_notebook(path)
+    nbformat.validate(notebook)
+    assert notebook.nbformat_minor == 5 and "widgets" not in notebook.metadata
+    assert [cell.id for cell in notebook.cells] == ["Xy_0", "cell-1", "cell-2", "cell-3"]
+    assert [cell.source for cell in notebook.cells[2:]] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b" \n", "it is empty"),
+        (b'{"cells": [', "its JSON is broken"),
+        (b"[" * 100_000, "its JSON is broken"),
+        (b"<html>not found</html>", "its JSON is broken"),
+        (b"[1]", "not that of a notebook"),
+        (b'{"cells": []}', "not that of a notebook"),
+        ("{é}".encode("latin-1"), "not in UTF-8"),
+        ('{"nbformat": 4}'.encode("utf-16"), "not in UTF-8"),
+        (b'{"nbformat": 3, "worksheets": []}', "format 3"),
+        (b'{"nbformat": 5, "metadata": {}, "cells": []}', "format 5"),
+        (b'{"nbformat": 4}', "missing or wrong"),
+        (b'{"nbformat": 4, "metadata": [], "cells": {}}', "missing or wrong"),
+        (b'{"nbformat": 4, "metadata": {}, "cells": [{"source": "x"}]}', "missing or wrong"),
+        (
+            b'{"nbformat": 4, "metadata": {}, "cells": [{"cell_type": "cake", "source": ""}]}',
+            "cake",
+        ),
+        (b'{"nbformat": 4, "metadata": {}, "cells": [{"cell_type": "code", "source": 5}]}', "5"),
+        (b" " * 2_000_000, "it has 2 MB"),
+    ],
+)
+def test_what_is_not_a_notebook_is_told_with_its_name_and_the_reason(
+    content, reason, monkeypatch, tmp_path
+):
+    """And left as it was, when it is to be tidied."""
+    monkeypatch.setattr(notebooks, "MOST_FILE_BYTES", 1_000_000)
+    path = tmp_path / "00_bad.ipynb"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"00_bad.ipynb is not a valid notebook: .*{reason}"):
+        notebooks.read_notebook(path)
+    result = CliRunner().invoke(main, ["tidy", str(path)])
+    assert result.exit_code == 1 and reason in result.output and "Traceback" not in result.output
+    assert path.read_bytes() == content
 
 
 def test_refresh_stores_outputs_without_noise(tmp_path, monkeypatch):
-    """Outputs and counts stay; papermill's and the kernel's traces go; cell ids do not change."""
+    """Outputs and counts stay; the traces of the execution go; cell ids do not change."""
     monkeypatch.setenv("VAE_COURSE_DATASET", "digits")
     path = write_lesson(tmp_path, "00_first", "print('out')")
     ids = [cell.id for cell in nbformat.read(path, as_version=4).cells]
@@ -184,25 +416,29 @@ def test_refresh_stores_outputs_without_noise(tmp_path, monkeypatch):
 
 
 def test_refresh_leaves_a_failing_lesson_as_it_was(tmp_path):
-    """No half-executed notebook is stored, and nothing is left lying about."""
+    """No half-executed notebook is stored, nothing is left lying about, and the cell is told."""
     path = write_lesson(tmp_path, "00_bad", "1 / 0")
     before = path.read_bytes()
-    with pytest.raises(Exception, match="ZeroDivisionError"):
-        notebooks.refresh(path)
+    result = CliRunner().invoke(main, ["refresh", "--notebooks", str(tmp_path)])
+    assert result.exit_code == 1 and "as it was: cell 3 (1 / 0): ZeroDivisionError" in result.output
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["00_bad.ipynb"]
 
 
 def test_tidy_removes_widget_state_and_times_and_says_so(tmp_path):
     """The command ends with 1 when it changed something, as pre-commit expects, then with 0."""
-    path = write_lesson(tmp_path, "00_noisy", "1")
+    path = as_colab_saves(write_lesson(tmp_path, "00_noisy", "1"))
     notebook = nbformat.read(path, as_version=4)
-    notebook.metadata["widgets"] = {"state": {}}
     notebook.metadata["papermill"] = {"duration": 3}
+    notebook.metadata["language_info"] = {"name": "python", "version": "3.12.1"}
     notebook.cells[1].metadata["execution"] = {"iopub.execute_input": "2024"}
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text=text) for text in "ab"]
     nbformat.write(notebook, path)
     first = CliRunner().invoke(main, ["tidy", str(path)])
     assert first.exit_code == 1 and "00_noisy" in first.output
-    text = path.read_text(encoding="utf-8")
-    assert "widgets" not in text and "papermill" not in text and "iopub" not in text
+    tidied = nbformat.read(path, as_version=4)
+    assert tidied.metadata.keys() == {"kernelspec", "language_info"}
+    assert tidied.metadata.language_info == {"name": "python"}
+    assert [c.metadata for c in tidied.cells] == [{}, {"tags": ["parameters"]}, {}]
+    assert [o.text for o in tidied.cells[2].outputs] == ["ab"]
     assert CliRunner().invoke(main, ["tidy", str(path)]).exit_code == 0

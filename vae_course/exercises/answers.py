@@ -1,28 +1,22 @@
 """Checks of conceptual questions: a number to work out, or one of several options.
 
-The right options are kept in `choices.json` as digests, so that who looks there is not told. `digest` makes
-them.
+The right options are kept in `choices.json` as digests, so that reading the file does not give them away.
+`digest` makes them.
 """
 
 import hashlib
 import json
+import math
 import numbers
 from pathlib import Path
-from typing import NamedTuple
 
-from vae_course.exercises.numbers_due import NUMBERS
-from vae_course.exercises.verdict import Verdict, announced, right, to_do, wrong
+from vae_course.exercises import ex01, ex02, ex03, ex04, ex05, ex06
+from vae_course.exercises.verdict import NotYet, ToDo, Verdict, announced
 
-# Question: its options, the digest of the right one, and a hint for each other one by its digest.
+# Question: for the digest of each option a hint, or "right".
 CHOICES = json.loads(Path(__file__).with_name("choices.json").read_text(encoding="utf-8"))
-
-
-class Number(NamedTuple):
-    """A number to work out: how exactly it is due, and what usual mistakes lead to."""
-
-    due: float
-    tolerance: float
-    mistakes: dict
+# Question: the right number, how far an answer may be off, and the number that each usual mistake leads to.
+NUMBERS = {q: n for ex in (ex01, ex02, ex03, ex04, ex05, ex06) for q, n in ex.NUMBERS.items()}
 
 
 def digest(question, option):
@@ -36,17 +30,14 @@ def digest(question, option):
 
 
 def _judge(question, answer):
-    """Return a state, "right", "wrong" or "to do", and what to tell of one choice."""
-    options, hints = CHOICES[question]["options"], CHOICES[question]["hints"]
+    """Return "right" or a hint for one choice; raise `ToDo` where it is blank."""
     if answer is None or answer is Ellipsis:
-        return "to do", "still blank"
-    letter = answer.strip().lower() if isinstance(answer, str) else answer
-    if letter not in options:
-        return "wrong", f"{answer!r} is no option: write one of {', '.join(options)}, in quotes"
-    code = digest(question, letter)
-    if code == CHOICES[question]["right"]:
-        return "right", "right"
-    return "wrong", hints.get(code, "not that one")
+        raise ToDo("Replace None by the letter of your answer, in quotes.")
+    letters = "abcdefghij"[: len(CHOICES[question])]
+    letter = answer.strip().lower() if isinstance(answer, str) else ""
+    if letter not in list(letters):
+        return f"{answer!r} is not an option. Write one of {', '.join(letters)}, in quotes."
+    return CHOICES[question][digest(question, letter)]
 
 
 @announced
@@ -56,14 +47,11 @@ def check_choice(question, answer):
     Args:
         question: Name of the question, a key of `CHOICES`.
         answer: The letter of an option, such as "a", or None where blank.
-
-    Returns:
-        A `Verdict`.
     """
-    state, text = _judge(question, answer)
-    if state == "to do":
-        return to_do("replace None by the letter of your answer, in quotes.")
-    return right("that is it.") if state == "right" else wrong(f"{text}.")
+    words = _judge(question, answer)
+    if words != "right":
+        raise NotYet(words)
+    return "That is correct."
 
 
 @announced
@@ -76,14 +64,20 @@ def check_choices(answers):
     Returns:
         A `Verdict` with the share that is right.
     """
-    judged = [
-        (question.rsplit(" ", 1)[-1], *_judge(question, a)) for question, a in answers.items()
+    if all(answer is None or answer is Ellipsis for answer in answers.values()):
+        raise ToDo("Replace each None by the letter of your answer, in quotes.")
+    told = {}
+    for question, answer in answers.items():
+        try:
+            told[question] = _judge(question, answer)
+        except ToDo:
+            told[question] = "still blank."
+    share = sum(words == "right" for words in told.values()) / len(told)
+    lines = [
+        f"{question.split()[-1]}: {'right.' if words == 'right' else words}"
+        for question, words in told.items()
     ]
-    if all(state == "to do" for _, state, _ in judged):
-        return to_do("replace each None by the letter of your answer, in quotes.")
-    share = sum(state == "right" for _, state, _ in judged) / len(judged)
-    text = "\n".join(f"{name}: {words}." for name, _, words in judged)
-    return Verdict("right" if share == 1 else "wrong", text, share)
+    return Verdict("right" if share == 1 else "wrong", "\n".join(lines), share)
 
 
 @announced
@@ -93,23 +87,24 @@ def check_number(question, answer):
     Args:
         question: Name of the question, a key of `NUMBERS`.
         answer: A number, or None where blank.
-
-    Returns:
-        A `Verdict`.
     """
     if answer is None or answer is Ellipsis:
-        return to_do("replace None by your number.")
+        raise ToDo("Replace None by your number.")
+    if isinstance(answer, tuple) and len(answer) == 2:
+        raise NotYet(
+            f"{answer} is a pair of numbers, because of the comma. Write a point before the decimals, and "
+            "nothing between thousands."
+        )
     if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
-        shape = getattr(answer, "shape", None)
-        if shape is None or tuple(shape):
-            return wrong(f"{answer!r} is no number: write digits, such as 12.3, without quotes.")
-        answer = float(answer)
-    if answer != answer or abs(answer) == float("inf"):
-        return wrong(f"{answer} is no finite number.")
-    number = Number(*NUMBERS[question]())
-    if abs(answer - number.due) <= number.tolerance:
-        return right("that is it.")
-    for text, value in number.mistakes.items():
-        if abs(answer - value) <= number.tolerance:
-            return wrong(f"{answer:g}: {text}.")
-    return wrong(f"{answer:g} is too {'large' if answer > number.due else 'small'}.")
+        if getattr(answer, "shape", None) != ():  # NumPy and TensorFlow have numbers of their own
+            raise NotYet(f"{answer!r} is not a number. Write digits, such as 12.3, without quotes.")
+    answer = float(answer)
+    if not math.isfinite(answer):
+        raise NotYet(f"{answer} is not a finite number.")
+    right, tolerance, mistakes = NUMBERS[question]
+    if abs(answer - right) <= tolerance:
+        return "That is correct."
+    for text, value in mistakes.items():
+        if abs(answer - value) <= tolerance:
+            raise NotYet(f"{answer:g}: {text}.")
+    raise NotYet(f"{answer:g} is too {'large' if answer > right else 'small'}.")

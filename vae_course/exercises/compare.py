@@ -1,60 +1,168 @@
-"""Hold a student's function against the truth, on fresh inputs, and tell how the two differ."""
+"""Call a student's function safely, compare its results with the right ones, and name the mistake."""
 
+import contextvars
+import ctypes
 import dis
 import inspect
+import itertools
 import numbers
+import threading
+import time
+import traceback
 
 import numpy as np
 
-from vae_course.exercises import limits
-from vae_course.exercises.verdict import right, to_do, wrong
+from vae_course.exercises.verdict import NotYet, ToDo, announced
+
+# Computing time is counted, not time on the clock: a busy machine must not fail an honest answer.
+SECONDS = 10.0
+PATIENCE = 120.0  # seconds on the clock, for a function that waits and does not compute
 
 
-class Problem(Exception):
-    """What is wrong with a returned value, in words for the student."""
+class TimeIsUp(SystemExit):
+    """Raised inside a function that does not end; a thread that ends with a SystemExit prints nothing."""
 
 
-def fresh():
-    """Return a random generator that no student can foresee."""
-    return np.random.default_rng()
+def _stop(thread):
+    """Raise `TimeIsUp` in a thread, again if it catches that; return whether it has ended."""
+    for _ in range(40):
+        if not thread.is_alive():
+            break
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(TimeIsUp)
+        )
+        thread.join(0.05)
+    return not thread.is_alive()
 
 
-def as_array(value):
-    """Turn what a student's function has returned into an array of finite numbers.
+def call(function, name, inputs):
+    """Call a student's function on copies of inputs, in a thread that is stopped if it does not end.
+
+    A signal would do the same in the main thread of Unix only.
+
+    Args:
+        function: The student's function.
+        name: Its name.
+        inputs: Dictionary from names to values, passed by position.
+
+    Returns:
+        Whatever it returns.
+
+    Raises:
+        NotYet: If it fails or does not end, with the inputs that caused it.
+    """
+    copies = [value.copy() if hasattr(value, "copy") else value for value in inputs.values()]
+    outcome = {}
+
+    def work():
+        try:
+            outcome["value"] = function(*copies)
+        except BaseException as error:  # SystemExit, too: it must not end the kernel
+            outcome["error"] = error
+
+    context = contextvars.copy_context()  # so that prints appear below the cell that was run
+    thread = threading.Thread(target=context.run, args=(work,), daemon=True)
+    computed, started = time.process_time(), time.monotonic()
+    try:
+        thread.start()
+        while (
+            thread.is_alive()
+            and time.process_time() - computed < SECONDS
+            and time.monotonic() - started < PATIENCE
+        ):
+            thread.join(0.05)  # short waits let Ctrl-C through
+    finally:
+        stopped = _stop(thread)
+    if "value" in outcome:
+        return outcome["value"]
+    error = outcome.get("error", TimeIsUp())
+    if isinstance(error, TimeIsUp):
+        words = f"it was still running after {time.monotonic() - started:.0f} seconds."
+        words += " Is there a loop that never ends?"
+        words += "" if stopped else " It could not be stopped, so please restart the kernel."
+    else:
+        words = _describe(error, function)
+    raise NotYet(f"{name}: {words}\nIt was called with\n{inputs_shown(inputs)}") from error
+
+
+def _describe(error, function):
+    """Describe a student's exception: its type, its text and the student's own line, without paths."""
+    if not isinstance(error, Exception):
+        return f"it tried to exit ({type(error).__name__})."
+    text = f"it raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    if frames and frames[-1].line:
+        text += f"\n  in the line: {frames[-1].line}"
+    return text
+
+
+def require_own(function, name):
+    """Raise `ToDo` if a function is still blank, `NotYet` if it is none, or not the student's own."""
+    if function is None or function is Ellipsis or _is_empty(function):
+        raise ToDo(f"{name}: write it in the cell above, where it says YOUR CODE HERE.")
+    if not callable(function):
+        raise NotYet(
+            f"{name} is a {type(function).__name__}, not a function. Keep the line `def {name}(...):`."
+        )
+    package = (getattr(inspect.unwrap(function), "__module__", None) or "").split(".")[0]
+    if package in ("vae_course", "keras", "tensorflow", "numpy", "scipy", "sklearn"):
+        raise NotYet(f"{name} comes ready-made from {package}. Please write your own.")
+
+
+def _is_empty(function):
+    """Tell whether a function holds nothing but its docstring, `pass` or `...`."""
+    code = getattr(function, "__code__", None)
+    nothing = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
+    return code is not None and (
+        {step.opname for step in dis.get_instructions(code)} <= nothing
+        and set(code.co_consts) <= {None, function.__doc__}
+    )
+
+
+def as_array(value, what):
+    """Turn a student's value into an array of finite 64-bit floats.
 
     Args:
         value: A number, a list, or an array or tensor of NumPy, Keras or TensorFlow.
-
-    Returns:
-        Array of 64-bit floats.
+        what: How to call it in a message.
 
     Raises:
-        Problem: If the value is something else, or holds NaN or infinity.
+        NotYet: If the value is something else, or contains NaN or infinity.
     """
-    if value is None:
-        raise Problem("It gives back None: is a `return` missing?")
-    if isinstance(value, str | bytes):
-        raise Problem(f"It gives back the text {value!r}: numbers are needed.")
-    if value is Ellipsis or callable(value) and not hasattr(value, "shape"):
-        raise Problem(f"It gives back a {type(value).__name__}: numbers are needed.")
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
         array = array.astype(float)
     except (TypeError, ValueError) as error:
-        raise Problem(
-            f"It gives back a {type(value).__name__}, which is no array of numbers."
-        ) from error
+        kind = f"the text {value!r}" if isinstance(value, str) else f"a {type(value).__name__}"
+        raise NotYet(f"{what} is {kind}, but numbers are needed.") from error
     if not np.isfinite(array).all():
-        what = "NaN (not a number)" if np.isnan(array).any() else "an infinite number"
-        raise Problem(f"Its result holds {what}: is there a logarithm or a root of a negative?")
+        found = "NaN (not a number)" if np.isnan(array).any() else "an infinite number"
+        raise NotYet(
+            f"{what} contains {found}. Is there a division by zero, or the logarithm or root of a "
+            "negative number?"
+        )
     return array
+
+
+def result_of(function, name, inputs):
+    """Call a student's function, as `call` does, and return an array of finite numbers."""
+    value = call(function, name, inputs)
+    try:
+        if value is None:
+            raise NotYet("it returns None. Is a `return` missing?")
+        return as_array(value, "its result")
+    except NotYet as problem:
+        raise NotYet(f"{name}: {problem}\nIt was called with\n{inputs_shown(inputs)}") from problem
 
 
 def shown(value):
     """Show a value in a line or two: small ones in full, large ones by their shape."""
-    if isinstance(value, numbers.Real | str) or value is None:
+    if isinstance(value, np.random.Generator):
+        return "a NumPy generator"
+    if isinstance(value, numbers.Real | str):
         return f"{value:.6g}" if isinstance(value, float) else repr(value)
     array = np.asarray(value)
     if array.size > 24:
@@ -75,129 +183,85 @@ def inputs_shown(inputs):
     return "\n".join(lines)
 
 
-def blank(function, name):
-    """Return a verdict if a function is not there yet, is no function, or is not the student's own."""
-    if function is None or function is Ellipsis:
-        return to_do(f"{name}: write it in the cell above.")
-    if not callable(function):
-        return wrong(
-            f"{name} is a {type(function).__name__}, not a function: keep the line `def {name}(...):`."
-        )
-    module = getattr(inspect.unwrap(function), "__module__", None) or ""
-    if module.split(".")[0] in ("vae_course", "keras", "tensorflow", "numpy", "scipy", "sklearn"):
-        return wrong(f"{name} comes ready-made from {module.split('.')[0]}: write your own.")
-    if _is_empty(function):
-        return to_do(f"{name}: write it in the cell above, where it says YOUR CODE HERE.")
-    return None
-
-
-def _is_empty(function):
-    """Tell whether a function holds nothing but its docstring, `pass` or `...`."""
-    code = getattr(function, "__code__", None)
-    nothing = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
-    return code is not None and (
-        {step.opname for step in dis.get_instructions(code)} <= nothing
-        and set(code.co_consts) <= {None, function.__doc__}
+def agree(found, expected, tolerance=1e-4):
+    """Tell whether two arrays have the same shape and numbers, up to a relative tolerance."""
+    return np.shape(found) == np.shape(expected) and np.allclose(
+        found, expected, rtol=tolerance, atol=tolerance
     )
 
 
-def call(function, name, inputs, seconds=None):
-    """Call a student's function on copies of inputs.
+def combinations(*choices, most=9):
+    """Yield every way to take one entry from each dictionary, what is right first of all.
 
     Args:
-        function: The student's function.
-        name: Its name.
-        inputs: Dictionary from names to values, passed by position.
-        seconds: Time limit; None for the usual one.
+        *choices: Dictionaries from a mistake to a value; in each, "" comes first and stands for no mistake.
+        most: How many mistakes to combine at most.
 
-    Returns:
-        What it returns.
-
-    Raises:
-        Problem: If it fails, with the input that caused it.
+    Yields:
+        The mistakes, joined to one text, and the list of values.
     """
-    copies = [value.copy() if hasattr(value, "copy") else value for value in inputs.values()]
-    try:
-        return limits.call(function, *copies, seconds=seconds)
-    except Exception as error:
-        raise Problem(
-            f"{limits.told(error, function)}\nwhen it was called with\n{inputs_shown(inputs)}"
-        ) from error
+    for ways in itertools.product(*(choice.items() for choice in choices)):
+        texts = [text for text, _ in ways if text]
+        if len(texts) <= most:
+            yield "; and ".join(texts), [value for _, value in ways]
 
 
-def agree(found, expected, tolerance=1e-4):
-    """Tell whether two arrays have the same shape and numbers, up to a relative tolerance."""
-    found, expected = np.asarray(found, float), np.asarray(expected, float)
-    if found.shape != expected.shape:
-        return False
-    return np.allclose(found, expected, rtol=tolerance, atol=tolerance)
+def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False):
+    """Make a check of a student's function from a generator that knows the results.
 
-
-def fitting(found, mistakes, tolerance=1e-4):
-    """List the mistakes that lead to what was found.
+    The generator takes the inputs and yields pairs of a text and a value: first "" and what is right,
+    then for each usual mistake its name and what it leads to.
 
     Args:
-        found: Array that a student's function gave.
-        mistakes: Iterable of pairs: a tuple of texts, and the value that those mistakes lead to.
-        tolerance: As for `agree`.
-
-    Returns:
-        List of tuples of texts.
-    """
-    return [texts for texts, value in mistakes if texts and agree(found, value, tolerance)]
-
-
-def _named(function, name, draw, rng, mistakes, tolerance, fits):
-    """Name the fewest mistakes that lead to what was found, on other inputs as well: else by chance."""
-    for trial in (1, 2):
-        if len(fits) == 0:
-            break
-        inputs = draw(rng, trial)
-        try:
-            found = as_array(call(function, name, inputs))
-        except Problem:
-            continue
-        again = set(fitting(found, mistakes(**inputs), tolerance))
-        fits = [texts for texts in fits if texts in again]
-    return "; and ".join(min(fits, key=len)) if fits else ""
-
-
-def check_function(function, name, draw, truth, mistakes, praise="", tolerance=1e-4, trials=3):
-    """Hold a function against the truth on fresh random inputs.
-
-    Args:
-        function: The student's function.
-        name: Its name.
+        name: The name of the student's function.
         draw: Function of a random generator and the number of the trial (0 is the smallest); it returns a
             dictionary from names to inputs.
-        truth: Function of these inputs by name; it returns what is due.
-        mistakes: Function of these inputs by name; it returns pairs as `fitting` takes them.
-        praise: What to add to the good news.
         tolerance: As for `agree`.
-        trials: How many inputs to try.
+        trials: On how many fresh inputs the function must be right.
+        afresh: Whether the function must draw anew, and give another result, at each call.
 
     Returns:
-        A `Verdict`.
+        A decorator for the generator.
     """
-    if (verdict := blank(function, name)) is not None:
-        return verdict
-    rng = fresh()
-    for trial in range(trials):
-        inputs = draw(rng, trial)
-        expected = np.asarray(truth(**inputs), float)
-        try:
-            found = as_array(call(function, name, inputs))
-        except Problem as problem:
-            text = str(problem)
-            text += "" if "called with" in text else f"\nWith\n{inputs_shown(inputs)}"
-            return wrong(f"{name}: {text}")
-        if agree(found, expected, tolerance):
-            continue
-        fits = fitting(found, mistakes(**inputs), tolerance)
-        what = _named(function, name, draw, rng, mistakes, tolerance, fits)
-        text = f"{name}: {what}." if what else f"{name} gives another result than expected."
-        if not what and found.shape != expected.shape:
-            text = f"{name} gives shape {found.shape}, expected {expected.shape}."
-        results = {"yours   ": found[()], "expected": expected[()]}
-        return wrong(f"{text}\nWith\n{inputs_shown(inputs)}\nthe result\n{inputs_shown(results)}")
-    return right(f"{name} agrees on {trials} fresh random inputs. {praise}".strip())
+
+    def decorate(results):
+        def check(function):
+            require_own(function, name)
+            rng = np.random.default_rng()
+            for trial in range(trials):
+                inputs = draw(rng, trial)
+                found, (_, expected) = result_of(function, name, inputs), next(results(**inputs))
+                if afresh and np.array_equal(found, result_of(function, name, inputs)):
+                    raise NotYet(f"{name} returns exactly the same twice. Draw anew at each call.")
+                if not agree(found, expected, tolerance):
+                    mistake = mistake_in(function, rng, inputs, found)
+                    text = f"{name} gives a different result than expected."
+                    if mistake:
+                        text = f"{name}: {mistake}."
+                    elif found.shape != np.shape(expected):
+                        text = f"{name} returns shape {found.shape}, expected {np.shape(expected)}."
+                    both = {"yours   ": found[()], "expected": np.float64(expected)[()]}
+                    raise NotYet(
+                        f"{text}\nFor\n{inputs_shown(inputs)}\nthe results are\n{inputs_shown(both)}"
+                    )
+            return f"{name} agrees on {trials} fresh random inputs."
+
+        def mistake_in(function, rng, inputs, found):
+            """Name the fewest mistakes that lead to what was found, on other inputs as well."""
+            fits = [t for t, value in results(**inputs) if t and agree(found, value, tolerance)]
+            for trial in (1, 2, 3, 4):
+                if not fits or trial > 2 and len(fits) == 1:
+                    break
+                inputs = draw(rng, trial)
+                try:
+                    found = result_of(function, name, inputs)
+                except NotYet:
+                    continue
+                values = results(**inputs)
+                fits = [t for t, value in values if t in fits and agree(found, value, tolerance)]
+            return min(fits, key=lambda text: text.count("; and "), default="")
+
+        check.__name__, check.__doc__ = results.__name__, results.__doc__
+        return announced(check)
+
+    return decorate

@@ -1,12 +1,24 @@
-"""What a check answers: a verdict in friendly words, and points for whoever grades."""
+"""What a check answers: a verdict in friendly words, and points for the person who grades."""
 
+import contextlib
 import dataclasses
 import functools
 import os
+import sys
 import textwrap
 import warnings
 
+import numpy as np
+
 HEADS = {"right": "RIGHT", "wrong": "NOT YET", "to do": "TO DO"}
+
+
+class NotYet(Exception):
+    """Raised inside a check if the answer is wrong; its text tells the student why."""
+
+
+class ToDo(Exception):
+    """Raised inside a check if the task is still blank; its text tells the student what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +46,7 @@ class Verdict:
             kept = paragraph.startswith(" ")
             lines += [paragraph] if kept else textwrap.wrap(paragraph, 88) or [""]
         first, *rest = lines
-        head = HEADS[self.state]
-        return "\n".join([f"{head:8} {first}"] + [" " * 9 + line for line in rest])
+        return "\n".join([f"{HEADS[self.state]:8} {first}"] + [" " * 9 + line for line in rest])
 
     def points(self, most):
         """Return the points that the task has earned, as a plain float: what nbgrader reads.
@@ -49,41 +60,40 @@ class Verdict:
         """Display nothing: the verdict was printed when the check was made."""
 
 
-def right(text):
-    """Make a verdict on a solved task."""
-    return Verdict("right", text, 1.0)
-
-
-def wrong(text, share=0.0):
-    """Make a verdict on a task that is not solved yet."""
-    return Verdict("wrong", text, share)
-
-
-def to_do(text):
-    """Make a verdict on a task that was left blank."""
-    return Verdict("to do", text)
-
-
 def announced(check):
-    """Let a check print its verdict, and never raise: a blank or odd answer stops no notebook.
+    """Let a check print its verdict and never raise: a blank or odd answer stops no notebook.
 
-    Only nbgrader's Validate button, which looks for errors, gets one for each task that is not solved.
+    The check returns what to tell a student whose answer is right, or a whole `Verdict`; else it raises
+    `NotYet` or `ToDo`. Only nbgrader's Validate button, which looks for errors, gets an error for each
+    task that is not solved.
     """
 
     @functools.wraps(check)
     def announcing(*args, **kwargs):
-        try:
-            with warnings.catch_warnings():  # nbgrader takes a warning for a failure
-                warnings.simplefilter("ignore")
-                verdict = check(*args, **kwargs)
-        except Exception as error:  # whatever a student's answer does when it is looked at
-            verdict = wrong(
-                f"Your answer could not be checked ({type(error).__name__}: {error}). "
-                "Does it have the form that the task asks for?"
-            )
+        # nbgrader takes warnings, and whatever is on standard error, for a failure.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(sys.stdout):
+            warnings.simplefilter("ignore")
+            verdict = _verdict(check, *args, **kwargs)
         if not verdict and os.environ.get("NBGRADER_EXECUTION") == "validate":
             raise AssertionError(str(verdict))
         print(verdict)
         return verdict
 
     return announcing
+
+
+def _verdict(check, *args, **kwargs):
+    try:
+        with np.errstate(all="ignore"):  # whatever the notebook has set with np.seterr
+            outcome = check(*args, **kwargs)
+    except NotYet as problem:
+        return Verdict("wrong", str(problem))
+    except ToDo as task:
+        return Verdict("to do", str(task))
+    except Exception as error:  # whatever a student's answer does when it is looked at
+        return Verdict(
+            "wrong",
+            f"Your answer could not be checked ({type(error).__name__}: {error}). "
+            "Does it have the form that the task asks for?",
+        )
+    return outcome if isinstance(outcome, Verdict) else Verdict("right", outcome, 1.0)

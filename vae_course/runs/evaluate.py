@@ -2,53 +2,22 @@
 
 import numpy as np
 
-from vae_course.models import VAE, Sampling, check_images
+from vae_course.checks import check_images
+from vae_course.models import VAE, Sampling
 from vae_course.runs.files import PASSES, rounded
 
 BATCH_SIZE = 500
 METRICS = ("loss", "reconstruction", "kl", "mse")
-# What a well-trained model scores on test images, for a beta of 1; keys: data set, kind, latent dimensions.
-# Each range holds the shipped model's score (vae_course/trained/*.json) and what other seeds and a longer
-# training reach.
+# What a well-trained model scores on test images, for a beta of 1; data set, kind, latent dimensions: lowest
+# and highest loss, reconstruction, KL, active units. Each range holds the score of the shipped model
+# (vae_course/trained/*.json) and what other seeds and a longer training reach.
 EXPECTED = {
-    ("MNIST", "vae", 100): {
-        "loss": (26.9, 28.6),
-        "reconstruction": (14.5, 17.5),
-        "kl": (10.5, 13.0),
-        "mse": (0.0185, 0.0223),
-        "active_units": (10, 25),
-    },
-    ("MNIST", "vae", 2): {
-        "loss": (36.5, 39.5),
-        "reconstruction": (31.5, 35.5),
-        "kl": (4.0, 5.2),
-        "mse": (0.0402, 0.0453),
-        "active_units": (2, 2),
-    },
-    ("MNIST", "ae", 2): {
-        "loss": (29.5, 34.0),
-        "reconstruction": (29.5, 34.0),
-        "mse": (0.0376, 0.0434),
-    },
-    ("embedded digits", "vae", 100): {
-        "loss": (13.2, 15.2),
-        "reconstruction": (7.4, 9.8),
-        "kl": (4.6, 6.6),
-        "mse": (0.0094, 0.0125),
-        "active_units": (6, 25),
-    },
-    ("embedded digits", "vae", 2): {
-        "loss": (16.0, 18.5),
-        "reconstruction": (12.2, 15.0),
-        "kl": (3.0, 4.2),
-        "mse": (0.0156, 0.0191),
-        "active_units": (2, 2),
-    },
-    ("embedded digits", "ae", 2): {
-        "loss": (11.8, 14.5),
-        "reconstruction": (11.8, 14.5),
-        "mse": (0.0150, 0.0185),
-    },
+    ("MNIST", "vae", 100): ((26.9, 28.6), (14.5, 17.5), (10.5, 13.0), (10, 25)),
+    ("MNIST", "vae", 2): ((36.5, 39.5), (31.5, 35.5), (4.0, 5.2), (2, 2)),
+    ("MNIST", "ae", 2): ((29.5, 34.0), (29.5, 34.0)),
+    ("embedded digits", "vae", 100): ((13.2, 15.2), (7.4, 9.8), (4.6, 6.6), (6, 25)),
+    ("embedded digits", "vae", 2): ((16.0, 18.5), (12.2, 15.0), (3.0, 4.2), (2, 2)),
+    ("embedded digits", "ae", 2): ((11.8, 14.5), (11.8, 14.5)),
 }
 
 
@@ -67,10 +36,12 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
         no KL and no active units, and its reconstruction is its loss.
 
     Raises:
-        ValueError: If there are fewer than 2 passes, or the images are not valid.
+        ValueError: If there are fewer than 2 passes, the images are not valid, or a weight or a score of the
+            model is not finite.
     """
     if passes < 2:
         raise ValueError(f"passes={passes} have no spread: give 2 or more, such as 10.")
+    _check_finite("weights", model.get_weights())
     is_vae = isinstance(model, VAE)
     if not model.compiled:
         model.compile()
@@ -80,23 +51,16 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
     for seed in range(passes if is_vae else 1):
         for noise in noises:
             noise.assign([seed, 0])
-        runs.append(
-            model.evaluate(
-                x, batch_size=BATCH_SIZE, verbose=0, return_dict=True, callbacks=list(callbacks)
-            )
-        )
+        options = {"batch_size": BATCH_SIZE, "verbose": 0, "callbacks": list(callbacks)}
+        run = model.evaluate(x, **options, return_dict=True)
+        runs.append({"reconstruction": run["loss"], **run})  # an Autoencoder's is its loss
     active = {"active_units": (float(active_units(model, x)), 0.0)} if is_vae else {}
     for noise, state in zip(noises, kept, strict=True):
         noise.assign(state)
-    return _spread(runs) | active
-
-
-def _spread(runs):
-    runs = [{"reconstruction": run["loss"], **run} for run in runs]  # an Autoencoder's is its loss
-    names = [name for name in METRICS if name in runs[0]]
-    columns = {name: [run[name] for run in runs] for name in names}
-    deviation = {n: float(np.std(v, ddof=1)) if len(v) > 1 else 0.0 for n, v in columns.items()}
-    return {name: (float(np.mean(values)), deviation[name]) for name, values in columns.items()}
+    columns = {name: [run[name] for run in runs] for name in METRICS if name in runs[0]}
+    _check_finite("scores", columns.values())
+    spread = {name: np.std(v, ddof=1) if len(v) > 1 else 0 for name, v in columns.items()}
+    return {name: (float(np.mean(v)), float(spread[name])) for name, v in columns.items()} | active
 
 
 def active_units(model, x, least=0.01):
@@ -120,64 +84,8 @@ def active_units(model, x, least=0.01):
     return int((z_mean.astype("float64").var(axis=0) > least).sum())
 
 
-def mean_image_cost(data):
-    """Return what a model would score that knows no more than the mean training image.
-
-    Args:
-        data: What `load_digits` returns.
-
-    Returns:
-        Squared error of a test image, summed over pixels, averaged over images. The KL being 0, that is the
-        loss, too: a model that scores no better has learned nothing.
-    """
-    mean = data.x_train.mean(axis=0, dtype="float64").astype("float32")
-    return float(np.square(data.x_test - mean).sum(axis=(1, 2, 3)).mean(dtype="float64"))
-
-
-def expected_ranges(kind, latent_dim, beta, dataset, trained_on):
-    """Look up what a well-trained model scores.
-
-    Args:
-        kind: "vae" or "ae".
-        latent_dim: Number of latent dimensions.
-        beta: Weight of the KL term; None for an autoencoder.
-        dataset: Name of the data set whose test images are scored.
-        trained_on: Name of the data set it was trained on; None if that is not known.
-
-    Returns:
-        Dictionary from metric to the lowest and the highest value to expect, and "" or, if the dictionary
-        is empty, the reason why.
-    """
-    if trained_on not in (None, dataset):
-        return {}, f"no range measured for a model trained on {trained_on}"
-    if beta not in (None, 1):
-        return {}, f"no range measured for beta={beta:g}"
-    if (dataset, kind, latent_dim) not in EXPECTED:
-        return {}, f"no range measured for latent_dim={latent_dim}"
-    return EXPECTED[dataset, kind, latent_dim], ""
-
-
-def judge(metric, value, expected):
-    """Say how a score compares with what to expect.
-
-    Args:
-        metric: Name of the metric.
-        value: The score.
-        expected: The lowest and the highest value to expect.
-
-    Returns:
-        "within"; outside, "better" or "worse" for losses and errors, which should be low, and "below" or
-        "above" for the KL and the active units, which are neither good nor bad by themselves.
-    """
-    low, high = expected
-    if low <= value <= high:
-        return "within"
-    words = ("below", "above") if metric in ("kl", "active_units") else ("better", "worse")
-    return words[0] if value < low else words[1]
-
-
 def report(model, card, data, passes=PASSES):
-    """Score a model, and say what to expect.
+    """Score a model, and say what to expect of it.
 
     Args:
         model: `VAE` or `Autoencoder`.
@@ -194,12 +102,12 @@ def report(model, card, data, passes=PASSES):
     """
     beta, latent_dim = getattr(model, "beta", None), model.decoder.input_shape[-1]
     kind, trained_on = "ae" if beta is None else "vae", card and card["dataset"]
-    ranges, note = expected_ranges(kind, latent_dim, beta, data.name, trained_on)
+    ranges, note = _expected_ranges(kind, latent_dim, beta, data.name, trained_on)
     scores = {}
     for metric, (mean, spread) in evaluate(model, data.x_test, passes).items():
         scores[metric] = {"mean": rounded(mean), "spread": rounded(spread)}
         expected = ranges.get(metric)
-        verdict = judge(metric, mean, expected) if expected else None
+        verdict = _judge(metric, mean, expected) if expected else None
         scores[metric] |= {"expected": expected, "verdict": verdict}
     return {
         "dataset": data.name,
@@ -211,5 +119,42 @@ def report(model, card, data, passes=PASSES):
         "passes": passes if kind == "vae" else 1,
         "scores": scores,
         "note": note,
-        "yardsticks": {"mean_image": rounded(mean_image_cost(data))},
+        "yardsticks": {"mean_image": rounded(_mean_image_cost(data))},
     }
+
+
+def _mean_image_cost(data):
+    """Return the loss of a model that always answers with the mean training image, and whose KL is 0."""
+    mean = data.x_train.mean(axis=0, dtype="float64").astype("float32")
+    return float(np.square(data.x_test - mean).sum(axis=(1, 2, 3)).mean(dtype="float64"))
+
+
+def _expected_ranges(kind, latent_dim, beta, dataset, trained_on):
+    """Return the lowest and highest value to expect of each metric or, of none, the reason why."""
+    if trained_on not in (None, dataset):
+        return {}, f"no range measured for a model trained on {trained_on}"
+    if beta not in (None, 1):
+        return {}, f"no range measured for beta={beta:g}"
+    if (dataset, kind, latent_dim) not in EXPECTED:
+        return {}, f"no range measured for latent_dim={latent_dim}"
+    names = ("loss", "reconstruction", "kl", "active_units")  # an autoencoder has two
+    ranges = dict(zip(names, EXPECTED[dataset, kind, latent_dim], strict=False))
+    ranges["mse"] = tuple(round(error / 784, 4) for error in ranges["reconstruction"])
+    return ranges, ""
+
+
+def _judge(metric, value, expected):
+    """Say "better" or "worse" of losses and errors out of range, "below" or "above" of what is neither."""
+    low, high = expected
+    if low <= value <= high:
+        return "within"
+    words = ("below", "above") if metric in ("kl", "active_units") else ("better", "worse")
+    return words[0] if value < low else words[1]
+
+
+def _check_finite(what, arrays):
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError(
+            f"The model's {what} are not all finite: its training has diverged. Train it anew with a smaller "
+            "beta or learning rate."
+        )

@@ -1,99 +1,97 @@
-"""A training run's folder: a card that says what it is, its history, and files that are never half-written.
+"""A training run's folder: a card that says what it is, its history, and models that are never half-written.
 
-`card.json` holds the settings and, in the end, the scores; `history.csv` one row for each epoch; `vae.keras`
-is the state, replaced at the end of each epoch. Nothing here needs TensorFlow.
+`card.json` holds the settings and, in the end, the scores; `history.csv` has one row for each epoch;
+`vae.keras` is the state, replaced at the end of each epoch. Nothing here needs TensorFlow.
 """
 
+import contextlib
 import csv
 import hashlib
 import json
-import math
 import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from vae_course.atomic import write_atomically
+
+if os.name == "nt":
+    import msvcrt
+else:
+    import fcntl
+
 MODELS = ("vae.keras", "encoder.keras", "decoder.keras")
 PASSES = 10  # over the test set, for the mean and the spread of a score
-STATUSES = ("running", "interrupted", "complete")
+STATUSES = ("running", "interrupted", "diverged", "complete")
 DATASETS = {"MNIST": "mnist", "embedded digits": "digits"}  # name, and what --dataset calls it
 CURE = "Start anew in another folder: leave out --resume, and name the folder with --out."
 
 
-def write_atomically(path, write):
-    """Write a file so that whoever looks finds the old one or the new one, never a half.
+@contextlib.contextmanager
+def lock(folder):
+    """Keep a run's folder for this process alone; the system opens the lock when the process ends.
 
     Args:
-        path: Path of the file.
-        write: Function that writes the file whose path it is given.
+        folder: Path of the folder, which exists.
 
     Raises:
-        OSError: If it cannot be written; an old file is then left as it was.
+        BlockingIOError: If another process trains in the folder.
     """
-    path = Path(path)
-    unfinished = path.with_name(f"{path.stem}.unfinished{path.suffix}")  # Keras wants its suffix
-    try:
-        write(unfinished)
-        with open(unfinished, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with open(folder / ".lock", "ab") as file:
+        try:
+            if os.name == "nt":
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            raise BlockingIOError(
+                f"Another process is training in {folder}: wait until it ends, or name another folder "
+                "with --out."
+            ) from error
+        for left in folder.glob("*.unfinished.*"):  # by a process that was killed
+            left.unlink()
+        yield
 
 
 def sha256(path):
     """Return a file's SHA-256 digest, 64 hexadecimal digits."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def make_card(model, dataset, recipe, seed, command, seconds, scores):
-    """Describe a trained model, so that a reader can judge it and make it anew.
+def describe(model, scores):
+    """Return what a card says of any trained model, so that a reader can judge it and make it anew.
 
     Args:
         model: `VAE` or `Autoencoder`.
-        dataset: Name of the data set it was trained on, such as "MNIST".
-        recipe: Dictionary of the settings of the training.
-        seed: Seed of the training.
-        command: The command that makes it.
-        seconds: How long the training took.
-        scores: What `evaluation.evaluate` returned; empty if it was not evaluated.
+        scores: What `runs.evaluate.evaluate` returned; empty if it was not evaluated.
 
     Returns:
         Dictionary that JSON can hold.
     """
     beta = getattr(model, "beta", None)
-    card = {
-        "dataset": dataset,
+    return {
         "kind": "ae" if beta is None else "vae",
         "latent_dim": model.decoder.input_shape[-1],
         "beta": beta,
-        "recipe": dict(recipe),
-        "seed": seed,
-        "command": command,
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("keras", "tensorflow", "numpy")},
-        "seconds": round(seconds, 1),
         "parameters": model.count_params(),
         "test_scores": {name: rounded(mean) for name, (mean, _) in scores.items()},
         "test_spread": {name: rounded(deviation) for name, (_, deviation) in scores.items()},
     }
-    return card
 
 
 def rounded(value):
-    """Round to six digits for a card; what is not finite becomes None, for JSON has no word for it."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+    """Round to six digits, for a card."""
+    return float(f"{value:.6g}")
 
 
 def write_json(path, content):
-    """Write a dictionary as JSON, at once or not at all.
-
-    Args:
-        path: Path of the file.
-        content: Dictionary that JSON can hold.
-    """
+    """Write a dictionary that JSON can hold, whole or not at all."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+    with write_atomically(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def read_card(folder):
@@ -155,20 +153,14 @@ def check_files(folder, card):
 
 
 def write_history(folder, rows):
-    """Write a run's history, at once or not at all.
-
-    Args:
-        folder: Path of the run's folder.
-        rows: List of dictionaries, one for each epoch, all with the same keys.
-    """
-
-    def write(path):
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, rows[0])
-            table.writeheader()
-            table.writerows(rows)
-
-    write_atomically(Path(folder) / "history.csv", write)
+    """Write a history, a list with one dictionary for each epoch, whole or not at all."""
+    with (
+        write_atomically(Path(folder) / "history.csv") as unfinished,
+        open(unfinished, "w", newline="", encoding="utf-8") as file,
+    ):
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
 
 
 def read_history(folder, epochs):

@@ -29,9 +29,17 @@ def of_training(card, folder):
     """
     done, planned = card["epochs_done"], card["recipe"]["epochs"]
     if card["status"] == "complete":
-        text = f"{planned} epochs in {card['seconds']:.0f} s, saved in {folder}"
+        epochs = "1 epoch" if planned == 1 else f"{planned} epochs"
+        text = f"{epochs} in {card['seconds']:.0f} s, saved in {folder}"
         return "\n".join([text, *_scores(card), *_lecture(card)])
     state = f"the model after epoch {done}" if done else "the untrained model"
+    if card["status"] == "diverged":
+        rate = card["recipe"]["learning_rate"]
+        return (
+            f"Stopped in epoch {done + 1} of {planned}: the loss is no longer a finite number, because beta="
+            f"{card['beta']:g} or the learning rate, {rate:g}, is too large.\n"
+            f"{folder / 'vae.keras'} is {state}. Start anew in another folder with a smaller --beta."
+        )
     return (
         f"Interrupted after {done} of {planned} epochs: {folder / 'vae.keras'} is {state}.\n"
         f'Go on: vae-course train --resume --out "{folder}"'
@@ -62,7 +70,7 @@ def of_scores(report):
     """Set scores, their spread and what to expect of them in a table.
 
     Args:
-        report: What `evaluation.report` returned.
+        report: What `evaluate.report` returned.
 
     Returns:
         Text of several lines.
@@ -99,10 +107,10 @@ def _rows(report):
 
 def _yardstick(report):
     cost, loss = report["yardsticks"]["mean_image"], report["scores"]["loss"]["mean"]
-    word = "better" if loss is not None and loss < cost else "NOT better"
+    word = "better" if loss < cost else "NOT better"
     number = _number("loss", cost)
     return f"yardstick: always answering with the mean training image costs {number} (KL 0): this is {word}"
 
 
 def _number(name, value):
-    return "nan" if value is None else f"{value:.{DECIMALS.get(name, 3)}f}"
+    return f"{value:.{DECIMALS.get(name, 3)}f}"

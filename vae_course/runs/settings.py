@@ -1,9 +1,9 @@
-"""What a training shall do, settled and checked before TensorFlow takes its seconds."""
+"""Settle and check what a training shall do, before TensorFlow takes its seconds to load."""
 
-import math
 import tempfile
 from pathlib import Path
 
+from vae_course.checks import check_beta, check_epochs, check_latent_dim, check_seed
 from vae_course.data import load_digits
 from vae_course.runs import files
 
@@ -21,24 +21,24 @@ def new_run(out, wanted):
     """Settle a new run.
 
     Args:
-        out: Path of the folder it shall have; None for `build/train/<recipe>-<latent_dim>-<data set>`.
-        wanted: Dictionary with the keys of `DEFAULTS`; None is for the default.
+        out: Path of its folder; None for `build/train/<recipe>-<latent_dim>-<data set>`.
+        wanted: Dictionary with the keys of `DEFAULTS`; None stands for the default.
 
     Returns:
         Path of the folder, the settings, and the data.
 
     Raises:
-        ValueError: If a setting makes no training, or `load_digits` refuses.
-        OSError: If the folder is not empty or cannot be written, or there is no such data.
+        ValueError: If a setting is out of its range, or `load_digits` refuses.
+        OSError: If the folder is not empty or cannot be written, or the data are missing.
     """
-    settings = DEFAULTS | {key: value for key, value in wanted.items() if value is not None}
-    check_numbers(settings)
+    settings = _with_defaults(wanted)
+    _check_numbers(settings)
     if out is not None:
-        check_free(out)
+        _check_free(out)
     data = load_digits(settings["dataset"])
     settings["dataset"] = files.DATASETS[data.name]
-    out = Path(default_folder(settings) if out is None else out)
-    check_free(out)
+    out = Path(_default_folder(settings) if out is None else out)
+    _check_free(out)
     return out, settings, data
 
 
@@ -47,55 +47,61 @@ def old_run(out, wanted):
 
     Args:
         out: As in `new_run`.
-        wanted: As in `new_run`; what is not None must be what the run's card says.
+        wanted: As in `new_run`; what is not None has to agree with the run's card.
 
     Returns:
         Path of the folder, the card, and the data: None if the run is complete.
 
     Raises:
-        ValueError: If a setting contradicts the card, or a file of the run is damaged.
+        ValueError: If a setting contradicts the card, a file of the run is damaged, or the run diverged.
         OSError: If a file of the run, or the data, is missing, or the folder cannot be written.
     """
     if out is None:
-        settings = DEFAULTS | {key: value for key, value in wanted.items() if value is not None}
+        settings = _with_defaults(wanted)
         dataset = files.DATASETS[load_digits(settings["dataset"]).name]
-        out = default_folder(settings | {"dataset": dataset})
+        out = _default_folder(settings | {"dataset": dataset})
+    _check_name(out)
+    out = Path(out)
     card = files.read_card(out)
-    check_agreement(Path(out) / "card.json", settings_of(card), wanted)
+    _check_agreement(out / "card.json", card, wanted)
     files.check_files(out, card)
+    if card["status"] == "diverged":
+        raise ValueError(
+            f"The run in {out} diverged in epoch {card['epochs_done'] + 1}, and would do so again. "
+            "Start another one: without --resume, with a smaller --beta and in another --out."
+        )
     if card["status"] == "complete":
-        return Path(out), card, None
-    check_writable(Path(out))
-    return Path(out), card, load_digits(files.DATASETS[card["dataset"]])
+        return out, card, None
+    _check_writable(out)
+    return out, card, load_digits(files.DATASETS[card["dataset"]])
 
 
-def default_folder(settings):
-    """Name the folder of a run whose user named none."""
+def _with_defaults(wanted):
+    return DEFAULTS | {key: value for key, value in wanted.items() if value is not None}
+
+
+def _default_folder(settings):
     name = f"{settings['recipe']}-{settings['latent_dim']}-{settings['dataset']}"
     return Path("build", "train", name)
 
 
-def settings_of(card):
-    """Return the settings that a card tells, with the keys of `DEFAULTS`."""
-    settings = {key: card[key] for key in ("latent_dim", "beta", "seed")}
-    recipe, dataset = card["recipe"], files.DATASETS[card["dataset"]]
-    return settings | {"recipe": recipe["name"], "epochs": recipe["epochs"], "dataset": dataset}
+def _check_numbers(settings):
+    if settings["epochs"] is not None:
+        check_epochs(settings["epochs"])
+    check_latent_dim(settings["latent_dim"])
+    check_beta(settings["beta"])
+    check_seed(settings["seed"])
 
 
-def check_agreement(path, settings, wanted):
-    """Refuse options that contradict the card of the run to go on with.
-
-    Args:
-        path: Path of the card.
-        settings: What the card says, with the keys of `DEFAULTS`.
-        wanted: What the user said; None, and a data set "auto", contradict nothing.
-
-    Raises:
-        ValueError: If they differ, or the card's own settings make no training.
-    """
+def _check_agreement(path, card, wanted):
+    settings = {key: card[key] for key in ("latent_dim", "beta", "seed")} | {
+        "recipe": card["recipe"]["name"],
+        "epochs": card["recipe"]["epochs"],
+        "dataset": files.DATASETS[card["dataset"]],
+    }
     try:
-        check_numbers(settings)
-    except (TypeError, ValueError) as error:
+        _check_numbers(settings)
+    except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}). {files.CURE}") from error
     for name, value in wanted.items():
         if value not in (None, "auto", settings[name]):
@@ -106,62 +112,28 @@ def check_agreement(path, settings, wanted):
             )
 
 
-def check_numbers(settings):
-    """Refuse numbers that make no training.
-
-    Args:
-        settings: Dictionary with the keys of `DEFAULTS`.
-
-    Raises:
-        ValueError: If a number is out of its range; the error names it and the range.
-    """
-    epochs, latent_dim, beta, seed = (
-        settings[name] for name in ("epochs", "latent_dim", "beta", "seed")
-    )
-    if epochs is not None and epochs < 1:
-        raise ValueError(f"epochs={epochs} is no training: give 1 or more.")
-    if latent_dim < 1:
-        raise ValueError(
-            f"latent_dim={latent_dim} makes no code: give 1 or more, as the lecture's 100."
-        )
-    if not 0 <= beta < math.inf:
-        raise ValueError(f"beta={beta} is no weight of the KL term: give a number of 0 or more.")
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed={seed} is out of range: give a whole number from 0 to {2**32 - 1}.")
+def _check_name(folder):
+    if not str(folder):  # Path would take it for the current folder
+        raise ValueError('--out "" names no folder: give one, such as --out build/train/mine.')
 
 
-def check_free(folder):
-    """Refuse a folder that holds something, or that cannot be written; nothing is left behind.
-
-    Args:
-        folder: Path of a folder, which need not exist.
-
-    Raises:
-        OSError: If a run cannot start there.
-    """
+def _check_free(folder):
+    """Refuse a folder that holds something, or that cannot be written, and leave nothing behind."""
+    _check_name(folder)
     folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()):
         go_on = ", or go on with the run in it: --resume" * (folder / "card.json").exists()
         raise FileExistsError(
             f"{folder} is not empty, and nothing in it is overwritten: name another with --out{go_on}."
         )
-    check_writable(folder)
+    _check_writable(folder)
 
 
-def check_writable(folder):
-    """Refuse a folder in which no file can be made.
-
-    Args:
-        folder: Path of a folder; if there is none, the one it would be made in is tried.
-
-    Raises:
-        OSError: If no file can be made.
-    """
-    place = Path(folder)
+def _check_writable(folder):
+    """Refuse a folder in which no file can be made, or that cannot be made itself."""
+    existing = (place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
-        while not place.exists():
-            place = place.parent
-        with tempfile.TemporaryFile(dir=place):
+        with tempfile.TemporaryFile(dir=next(existing, folder)):
             pass
     except OSError as error:
         raise OSError(

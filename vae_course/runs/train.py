@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import math
 import os
 import signal
 import sys
@@ -12,75 +11,76 @@ import keras
 from tqdm import tqdm
 
 from vae_course import training
+from vae_course.atomic import write_atomically
 from vae_course.runs import files
 from vae_course.runs.evaluate import METRICS, evaluate
-from vae_course.runs.opening import load_keras
-
-
-def first_card(settings, data):
-    """Make the card of a run that has not begun.
-
-    Args:
-        settings: Dictionary with the keys of `plans.DEFAULTS`.
-        data: What `load_digits` returns.
-
-    Returns:
-        Dictionary: what `train` needs to know.
-    """
-    recipe = training.find(settings["recipe"], data.name)
-    recipe = dataclasses.replace(recipe, epochs=settings["epochs"] or recipe.epochs)
-    return {
-        "dataset": data.name,
-        "recipe": {"name": settings["recipe"], **dataclasses.asdict(recipe)},
-        **{key: settings[key] for key in ("latent_dim", "beta", "seed")},
-    }
+from vae_course.runs.load import load_weights
 
 
 def train(folder, card, data):
     """Train the model that a card describes, or go on with it, and leave a folder with all about it.
 
-    Ctrl-C stops it after the batch at hand; the model is then the one after the last whole epoch.
+    Ctrl-C stops it after the batch at hand, and a loss that is not finite at once; the model is then the one
+    after the last whole epoch.
 
     Args:
-        folder: Path of the run's folder; it is made if it is not there.
-        card: What `first_card` returned or, to go on, `runs.read_card`.
+        folder: Path of the run's folder; it is made if it does not exist.
+        card: Settings with the keys of `settings.DEFAULTS` or, to go on, what `files.read_card` returned.
         data: What `load_digits` returns.
 
     Returns:
-        The new card; its "status" is "complete" or "interrupted".
+        The new card; its "status" is "complete", "interrupted" or "diverged".
 
     Raises:
         ValueError: If the folder's model is not the one of the card, or a file is damaged.
-        OSError: If a file cannot be written.
+        OSError: If a file cannot be written, or another process trains in the folder.
     """
-    card = card | {"resumed": card["resumed"] + 1 if "status" in card else 0}
-    with _noted_interrupts() as pressed:
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.lock(folder), _noted_interrupts() as pressed:
+        if "status" in card:
+            card = card | {"resumed": card["resumed"] + 1}
+        elif (folder / "card.json").exists():
+            raise FileExistsError(f"{folder} holds a run by now: name another folder with --out.")
+        else:
+            card = _first_card(card, data)
         recipe = _recipe(folder, card)
         model, rows = _open(folder, card, recipe, data)
         files.write_json(folder / "card.json", _new_card(card, model, rows, {}, "running"))
         if not (folder / "vae.keras").exists():
-            files.write_atomically(folder / "vae.keras", model.save)
-        scores, callbacks = {}, [Keep(folder, model, rows), Stop(pressed)]
+            _save(model, folder / "vae.keras")
+        scores, status, callbacks = {}, "complete", [Keep(folder, model, rows), Stop(pressed)]
         try:
             _fit(model, recipe, data, card["seed"], rows, callbacks)
-            scores = _score(model, data, callbacks[1:])
-        except KeyboardInterrupt:
-            model = load_keras(folder / "vae.keras")  # the other has seen a part of the next epoch
-        return _finish(folder, card, model, rows, scores, pressed)
+            print(
+                f"scoring: {files.PASSES} passes over the test images", file=sys.stderr, flush=True
+            )
+            scores = evaluate(model, data.x_test, files.PASSES, callbacks[1:])
+        except (KeyboardInterrupt, FloatingPointError) as error:
+            status = "diverged" if isinstance(error, FloatingPointError) else "interrupted"
+            load_weights(model, folder / "vae.keras")  # it has seen a part of the next epoch
+        for name in ("encoder", "decoder"):
+            _save(getattr(model, name), folder / f"{name}.keras")
+        if pressed and status == "complete":
+            status = "interrupted"
+        card = _new_card(card, model, rows, scores, status)
+        card["sha256"] = {name: files.sha256(folder / name) for name in files.MODELS}
+        files.write_json(folder / "card.json", card)
+        return card
 
 
-def _score(model, data, callbacks):
-    print(f"scoring: {files.PASSES} passes over the test images", file=sys.stderr, flush=True)
-    return evaluate(model, data.x_test, files.PASSES, callbacks)
+def _first_card(settings, data):
+    recipe = dataclasses.asdict(training.find(settings["recipe"], data.name))
+    epochs = settings["epochs"] or recipe["epochs"]
+    return {key: settings[key] for key in ("latent_dim", "beta", "seed")} | {
+        "dataset": data.name,
+        "recipe": {"name": settings["recipe"], **recipe, "epochs": epochs},
+        "resumed": 0,
+    }
 
 
-def _finish(folder, card, model, rows, scores, pressed):
-    for name in ("encoder", "decoder"):
-        files.write_atomically(folder / f"{name}.keras", getattr(model, name).save)
-    card = _new_card(card, model, rows, scores, "interrupted" if pressed else "complete")
-    card["sha256"] = {name: files.sha256(folder / name) for name in files.MODELS}
-    files.write_json(folder / "card.json", card)
-    return card
+def _save(model, path):
+    with write_atomically(path) as unfinished:
+        model.save(unfinished)
 
 
 @contextlib.contextmanager
@@ -110,21 +110,17 @@ def _recipe(folder, card):
 def _open(folder, card, recipe, data):
     """Return the model in its last state, or a new one, and the rows of its history."""
     path = folder / "vae.keras"
+    settings = {key: card[key] for key in ("latent_dim", "beta", "seed")}
+    model = training.build(recipe, data, epochs=recipe.epochs, **settings)
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = {key: card[key] for key in ("latent_dim", "beta", "seed")}
-        return training.build(recipe, data, epochs=recipe.epochs, **settings), []
-    model = load_keras(path, with_optimizer=True)
-    found = {"latent_dim": model.decoder.input_shape[-1], "beta": getattr(model, "beta", None)}
-    wanted = {name: card[name] for name in found}
-    steps = training.steps_per_epoch(recipe, data)
-    taken = int(model.optimizer.iterations) if model.compiled else math.nan
-    if found != wanted or taken % steps or taken > recipe.epochs * steps:
+        return model, []
+    load_weights(model, path)
+    epochs = int(model.optimizer.iterations) / training.steps_per_epoch(recipe, data)
+    if epochs % 1 or epochs > recipe.epochs:
         raise ValueError(
-            f"{path} is not this run's: it has {found} and has taken {taken} steps; by its card it has "
-            f"{wanted} and takes up to {recipe.epochs} times {steps} steps. {files.CURE}"
+            f"{path} is not this run's: it has seen {epochs:g} epochs, of {recipe.epochs}. {files.CURE}"
         )
-    return model, files.read_history(folder, taken // steps)
+    return model, files.read_history(folder, int(epochs))
 
 
 def _fit(model, recipe, data, seed, rows, callbacks):
@@ -142,14 +138,14 @@ def _new_card(card, model, rows, scores, status):
         "vae-course train --recipe {name} --dataset {short} --epochs {epochs} "
         "--latent-dim {latent_dim} --beta {beta} --seed {seed}"
     ).format(**card["recipe"] | card, short=files.DATASETS[card["dataset"]])
-    seconds = sum(row["seconds"] for row in rows)
-    what = (card["dataset"], card["recipe"], card["seed"], command, seconds, scores)
     return {
         "status": status,
         "epochs_done": len(rows),
-        "resumed": card["resumed"],
+        **{key: card[key] for key in ("resumed", "dataset", "recipe", "seed")},
+        "command": command,
+        "seconds": round(sum(row["seconds"] for row in rows), 1),
         "passes": files.PASSES,
-        **files.make_card(model, *what),
+        **files.describe(model, scores),
     }
 
 
@@ -165,13 +161,13 @@ class Keep(keras.callbacks.Callback):
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write both files, each at once or not at all."""
+        """Write both files, each whole or not at all."""
         seconds = round(time.perf_counter() - self.start, 2)
         names = [prefix + name for prefix in ("", "val_") for name in METRICS if name in logs]
         row = {"epoch": epoch + 1, "seconds": seconds} | {name: logs[name] for name in names}
         self.rows.append(row)
         files.write_history(self.folder, self.rows)
-        files.write_atomically(self.folder / "vae.keras", self.trained.save)
+        _save(self.trained, self.folder / "vae.keras")
 
 
 class Stop(keras.callbacks.Callback):

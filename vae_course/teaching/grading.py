@@ -1,4 +1,4 @@
-"""Grade what students handed in, with nbgrader; what cannot be graded is told, and stops nobody else."""
+"""Grade what students handed in, with nbgrader; one broken submission does not stop the others."""
 
 import csv
 import dataclasses
@@ -7,9 +7,21 @@ import re
 import shutil
 from pathlib import Path
 
-import nbformat
+from tqdm import tqdm
 
-from vae_course.teaching.release import EXERCISES, nbgrader_parts, prepare, run
+from vae_course.atomic import write_atomically
+from vae_course.teaching.kernel import BoundedClient
+from vae_course.teaching.notebooks import read_notebook, write_notebook
+from vae_course.teaching.release import (
+    EXERCISES,
+    convert,
+    digest_of,
+    keep_digest,
+    known_digests,
+    prepare,
+)
+
+INTERRUPTED = "interrupted: call the same command again, and it goes on from here"
 
 
 @dataclasses.dataclass
@@ -26,119 +38,133 @@ class Grade:
 
 
 def grade(submissions, course, exercises=EXERCISES):
-    """Grade all submissions of a folder.
+    """Grade those submissions of a folder that are new or have changed, and list the grades of all.
 
     Args:
-        submissions: Path of a folder with one folder for each student, named as the student; notebooks may
-            lie at any depth in it, and files beside a notebook are there when it is run.
-        course: Path of a folder for nbgrader's gradebook and results; it is made where it is missing.
+        submissions: Path of a folder with one folder for each student, named as the student. Notebooks may
+            lie at any depth in it; files beside a notebook are there when it is run.
+        course: Path of a folder for nbgrader's gradebook and results, which is made if it is missing.
         exercises: Path of the folder of exercises, with solutions.
 
     Returns:
-        List of `Grade`, by student and exercise.
+        List of `Grade`, by student and exercise. After Ctrl-C, the last one is that of the notebook that
+        was interrupted.
 
     Raises:
         FileNotFoundError: If there are no submissions.
-        ReleaseError: If an exercise itself is broken.
+        ValueError: If one of the two folders lies inside the other, or an exercise itself is broken.
     """
-    submissions, course = Path(submissions), Path(course).resolve()
+    submissions, course = Path(submissions).resolve(), Path(course).resolve()
+    if course.is_relative_to(submissions) or submissions.is_relative_to(course):
+        raise ValueError(
+            f"{course} and {submissions} lie one inside the other: name another folder with --out."
+        )
     students = sorted(p for p in submissions.iterdir() if p.is_dir() and p.name[0] not in "._")
     if not students:
         raise FileNotFoundError(
             f"{submissions} holds no folder: make one for each student, with the notebooks in it."
         )
-    names = [path.stem for path in prepare(course, exercises)]
-    return [row for student in students for row in _grade_student(student, course, names)]
+    released = {path.stem: path for path in prepare(course, exercises)}
+    tasks = [task for student in students for task in _handed_in(student, released)]
+    rows = []
+    for row, path in tqdm(tasks, desc="grading", ncols=90, unit="notebook"):
+        rows.append(row)
+        try:
+            if not row.problem:
+                _grade_one(row, path, course)
+        except KeyboardInterrupt:
+            row.problem = INTERRUPTED
+            break
+        except Exception as error:  # whatever it is, the others are graded
+            row.problem = f"{type(error).__name__}: {error}"
+    return rows
 
 
-def _grade_student(student, course, names):
-    rows, found = [], {}
+def _handed_in(student, released):
+    """List the notebooks in a student's folder: a `Grade` for each, and its path."""
+    tasks, found = [], {}
     for path in sorted(student.rglob("*.ipynb")):
         hidden = any(part.startswith(".") for part in path.relative_to(student).parts)
         if hidden or re.match(r"\d\d_", path.name):  # checkpoints, and the lessons
             continue
-        if path.stem not in names:
-            rows.append(Grade(student.name, path.stem, problem=_about_unknown(path, course, names)))
-        elif path.stem in found:
-            problem = (
-                f"handed in twice: {found[path.stem].name} was graded where it was found first"
-            )
-            rows.append(Grade(student.name, path.stem, problem=problem))
-        else:
-            found[path.stem] = path
-    if not rows and not found:
-        rows.append(Grade(student.name, "-", problem="no notebook in this student's folder"))
-    rows += [_grade_one(student.name, name, path, course) for name, path in found.items()]
-    return sorted(rows, key=lambda row: row.exercise)
+        first = found.setdefault(path.stem, path)
+        problem = _problem(path, released)
+        if first != path:
+            problem = f"handed in twice: {first} was graded, and {path} was not"
+        tasks.append((Grade(student.name, path.stem, problem=problem), path))
+    if not tasks:
+        tasks.append(
+            (Grade(student.name, "-", problem="no notebook in this student's folder"), None)
+        )
+    return sorted(tasks, key=lambda task: task[0].exercise)
 
 
-def _grade_ids(notebook):
-    return {c.metadata.nbgrader.get("grade_id") for c in notebook.cells if "nbgrader" in c.metadata}
-
-
-def _about_unknown(path, course, names):
-    """Tell what a notebook under an unknown name might be."""
-    known = {name: course / "release" / name / f"{name}.ipynb" for name in names}
-    try:
-        mine = _grade_ids(nbformat.read(path, as_version=4))
-    except Exception as error:
-        return f"unknown name, and no readable notebook ({type(error).__name__})"
-    shared = {name: len(mine & _grade_ids(nbformat.read(p, 4))) for name, p in known.items()}
-    best = max(shared, key=shared.get)
-    if shared[best] > len(mine) / 2:
-        return f"renamed? It looks like {best}: give it that name, and grade again"
-    return f"unknown name; expected is one of {', '.join(names)}"
-
-
-def _readable(path):
+def _problem(path, released):
     """Return why a notebook cannot be graded, or ""."""
     try:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-    except Exception as error:
-        return f"corrupt: {type(error).__name__}: {str(error).splitlines()[0][:100]}"
-    if not _grade_ids(notebook):
+        mine = _grade_ids(path)
+    except (OSError, ValueError) as error:
+        return f"corrupt: {error}"
+    if path.stem not in released:
+        shared = {name: len(mine & _grade_ids(other)) for name, other in released.items()}
+        best = max(shared, key=shared.get)
+        if shared[best] > len(mine) / 2:
+            return f"renamed? It looks like {best}: give it that name, and grade again"
+        return f"unknown name; expected is one of {', '.join(released)}"
+    if not mine:
         return "its nbgrader metadata is gone: the answers must be copied into a fresh release"
     return ""
 
 
-def _grade_one(student, name, path, course):
-    row = Grade(student, name, problem=_readable(path))
-    if row.problem:
-        return row
-    folder = course / "submitted" / student / name
+def _grade_ids(path):
+    cells = read_notebook(path).cells
+    return {c.metadata.nbgrader.get("grade_id") for c in cells if "nbgrader" in c.metadata}
+
+
+def _grade_one(row, path, course):
+    """Grade one notebook, unless that was done before, and fill in its row."""
+    folder = course / "submitted" / row.student / row.exercise
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for file in path.parent.iterdir():
-        if file == path or file.is_file() and file.suffix != ".ipynb":
+        if file.is_file() and file.suffix != ".ipynb":
             shutil.copyfile(file, folder / file.name)
-    row.problem = _autograde(student, name, course)
-    if not row.problem:
-        _read_points(row, course)
-    return row
+    write_notebook(read_notebook(path), folder / path.name)
+    parts = [
+        file
+        for place in sorted(folder.iterdir())
+        for file in (place.name.encode(), place.read_bytes())
+    ]
+    data = os.environ.get("VAE_COURSE_DATASET", "").encode()
+    name = f"{row.student}/{row.exercise}"
+    digest = digest_of(known_digests(course)[row.exercise].encode(), data, *parts)
+    if known_digests(course).get(name) != digest:
+        keep_digest(course, name, "")
+        if reason := _autograde(row, course):
+            row.problem = f"nbgrader gave up: {reason}"
+            return
+        keep_digest(course, name, digest)
+    _read_points(row, course)
 
 
-def _autograde(student, name, course):
+def _autograde(row, course):
     """Let nbgrader grade one notebook of one student; return what went wrong, or ""."""
+    from nbgrader import preprocessors
     from nbgrader.converters import Autograde
 
-    directory, config = nbgrader_parts(course, name)
-    directory.student_id = student
-    reason = run(Autograde(coursedir=directory, config=config))
-    return reason and f"nbgrader gave up: {reason}"
+    class Execute(BoundedClient, preprocessors.Execute):
+        """What nbgrader executes with, within bounds."""
+
+    steps = Autograde.autograde_preprocessors.default()
+    steps = [Execute if step is preprocessors.Execute else step for step in steps]
+    return convert(Autograde, course, row.exercise, row.student, autograde_preprocessors=steps)
 
 
 def _read_points(row, course):
     from nbgrader.api import Gradebook
 
-    directory, _ = nbgrader_parts(course, row.exercise)
-    with Gradebook(directory.db_url) as book:
-        (notebook,) = [
-            n
-            for n in book.find_submission(row.exercise, row.student).notebooks
-            if n.name == row.exercise
-        ]
-        for cell in notebook.grades:
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        for cell in book.find_submission_notebook(row.exercise, row.exercise, row.student).grades:
             row.most += cell.max_score
             if cell.needs_manual_grade and cell.manual_score is None:
                 row.to_read += cell.max_score
@@ -171,11 +197,12 @@ def write_csv(rows, path):
         rows: List of `Grade`.
         path: Path of the file.
     """
-    partial = Path(path).with_suffix(".tmp")
-    with open(partial, "w", encoding="utf-8", newline="") as file:
+    with (
+        write_atomically(path) as unfinished,
+        open(unfinished, "w", encoding="utf-8", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["student", "exercise", "points", "of", "still to read", "problem"])
         for row in rows:
             numbers = ["", "", ""] if row.problem else [row.points, row.most, row.to_read]
             writer.writerow([row.student, row.exercise, *numbers, row.problem])
-    os.replace(partial, path)

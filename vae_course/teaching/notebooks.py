@@ -1,34 +1,38 @@
-"""Execute the lessons with papermill, and keep their notebooks clean."""
+"""Read, execute and clean the notebooks of the course."""
 
 import base64
 import dataclasses
-import os
-import shutil
-import tempfile
+import json
+import re
 import time
 from pathlib import Path
 
 import nbformat
-import nbstripout
 import papermill
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
-from traitlets.config import Config
 
+from vae_course.atomic import write_atomically
 from vae_course.lesson import recorded
+from vae_course.teaching.kernel import CellError, run_cells
 from vae_course.teaching.pages import write_page
 
 ROOT = Path(__file__).resolve().parents[2]
 README_PICTURE = ROOT / ".github" / "latent_maps.png"
-# Execution noise: who ran a cell when, and what a slider was last set to. None of it teaches anything.
+MOST_FILE_BYTES = 100_000_000  # of a notebook; the largest lesson has 0.5 MB
+MOST_OUTPUT = 20_000_000  # characters that one cell may print or show
+CELL_SECONDS = (
+    2 * 3600
+)  # that one cell may take; training with --profile full takes up to 40 minutes
+# What programs note about an execution, and what Colab adds: none of it teaches anything.
 NOISE = (
-    "metadata.papermill metadata.widgets metadata.signature metadata.language_info.version "
-    "cell.metadata.papermill cell.metadata.execution cell.metadata.ExecuteTime"
+    "accelerator colab collapsed execution ExecuteTime executionInfo gpuType id outputId papermill "
+    "scrolled signature widgets"
 ).split()
 
 
 @dataclasses.dataclass
 class Result:
-    """What became of one lesson: where it stands, how long it took, its key numbers or its error."""
+    """What became of one lesson: its status, its seconds, its key numbers or its error."""
 
     name: str
     title: str
@@ -36,11 +40,7 @@ class Result:
     seconds: float = 0.0
     numbers: dict = dataclasses.field(default_factory=dict)
     error: str = ""
-
-    @property
-    def status(self):
-        """Return "ok" or "FAILED"."""
-        return "FAILED" if self.error else "ok"
+    status: str = "ok"  # or "FAILED" or "interrupted"
 
 
 def find_lessons(folder, names=(), exercises=False):
@@ -48,7 +48,7 @@ def find_lessons(folder, names=(), exercises=False):
 
     Args:
         folder: Path of the folder.
-        names: Beginnings of file names, such as "01", to choose some; none for all.
+        names: Names of lessons or their beginnings, such as "01", to choose some; none for all.
         exercises: Whether to add the notebooks of its folder `exercises`, "ex01" and so on.
 
     Returns:
@@ -65,11 +65,77 @@ def find_lessons(folder, names=(), exercises=False):
         )
     if exercises:
         paths += sorted(folder.glob("exercises/ex[0-9][0-9]_*.ipynb"))
-    for name in names:
-        if not any(path.stem.startswith(name) for path in paths):
+    stems = [Path(name).name.removesuffix(".ipynb") for name in names]
+    for name, stem in zip(names, stems, strict=True):
+        if not stem or not any(path.stem.startswith(stem) for path in paths):
             known = ", ".join(path.stem for path in paths)
             raise FileNotFoundError(f"There is no lesson {name!r} in {folder}: it holds {known}.")
-    return [path for path in paths if not names or path.stem.startswith(tuple(names))]
+    return [path for path in paths if not stems or path.stem.startswith(tuple(stems))]
+
+
+def read_notebook(path):
+    """Read a notebook, whichever program has saved it, as one of format 4.5.
+
+    Cells without a valid id get one, and the saved state of widgets is left out: outside the program that
+    saved it, it cannot be shown.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        `nbformat.NotebookNode`.
+
+    Raises:
+        ValueError: If the file is not a notebook of format 4; the message names it and says why.
+        OSError: If the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        if (size := path.stat().st_size) > MOST_FILE_BYTES:
+            raise ValueError(f"it has {size / 1e6:.0f} MB; clear its outputs")
+        text = path.read_text(encoding="utf-8-sig")
+        if not text.strip():
+            raise ValueError("it is empty")
+        raw = json.loads(text)
+        if not isinstance(raw, dict) or "nbformat" not in raw:
+            raise ValueError("it is JSON, but not that of a notebook")
+        if raw["nbformat"] != 4:
+            raise ValueError(f"it has format {raw['nbformat']} instead of 4; save it in JupyterLab")
+        _upgrade(raw)
+        notebook = nbformat.v4.to_notebook(raw)
+        nbformat.validate(notebook, relax_add_props=True)
+    except UnicodeDecodeError:
+        reason = "its text is not in UTF-8"
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = f"its JSON is broken ({error}); take a complete copy"
+    except (AttributeError, KeyError, TypeError) as error:
+        reason = f"a part of it is missing or wrong ({type(error).__name__}: {error})"
+    except (ValueError, nbformat.ValidationError) as error:
+        reason = str(error).splitlines()[0]
+    else:
+        return notebook
+    raise ValueError(f"{path} is not a valid notebook: {reason}.")
+
+
+def _upgrade(raw):
+    """Bring the JSON of a notebook from any format 4.x to 4.5, in place."""
+    seen = set()
+    raw["nbformat_minor"] = max(5, raw.get("nbformat_minor", 0))
+    raw["metadata"].pop("widgets", None)
+    for place, cell in enumerate(raw["cells"]):
+        metadata = cell.setdefault("metadata", {})
+        cell["id"] = str(
+            cell.get("id") or metadata.get("id") or ""
+        )  # Colab keeps it in the metadata
+        if cell["id"] in seen or not re.fullmatch(r"[\w-]{1,64}", cell["id"], re.ASCII):
+            cell["id"] = f"cell-{place}"
+        seen.add(cell["id"])
+        if cell["cell_type"] == "code":
+            cell.setdefault("outputs", [])
+            cell.setdefault("execution_count", None)
+        else:
+            cell.pop("outputs", None)
+            cell.pop("execution_count", None)
 
 
 def title_of(notebook):
@@ -80,41 +146,12 @@ def title_of(notebook):
     return "Untitled"
 
 
-def known_parameters(path, wanted):
-    """Keep those values that a lesson has a parameter for.
-
-    Args:
-        path: Path of the notebook.
-        wanted: Dictionary from parameter to value.
-
-    Returns:
-        Dictionary, a part of `wanted`.
-    """
-    known = papermill.inspect_notebook(str(path))
-    return {name: value for name, value in wanted.items() if name in known}
-
-
-def _papermill(path, target, parameters):
-    """Execute a notebook in its own folder, with a progress bar and an encrypted kernel connection.
-
-    The kernel does not watch file descriptors 1 and 2: the thread that does may find its event loop closed
-    when the kernel ends, and then prints a traceback (ipython/ipykernel issue 1155). What C++ libraries
-    write there goes to the terminal; what Python prints is in the notebook as ever.
-    """
-    papermill.execute_notebook(
-        path,
-        target,
-        parameters,
-        cwd=path.parent,
-        kernel_name="python3",
-        progress_bar={"desc": path.stem, "ncols": 90},
-        config=Config(
-            {
-                "KernelManager": {"transport_encryption": "auto"},
-                "NotebookClient": {"extra_arguments": ["--IPKernelApp.capture_fd_output=False"]},
-            }
-        ),
-    )
+def _with_parameters(notebook, wanted):
+    """Let papermill add a cell with those wanted values that the notebook has a parameter for."""
+    known = papermill.inspect_notebook(notebook)
+    values = {name: value for name, value in wanted.items() if name in known}
+    options = {"prepare_only": True, "kernel_name": "python3", "language": "python"}
+    return _tidied(papermill.execute_notebook(notebook, None, values, **options))
 
 
 def execute(path, folder, wanted):
@@ -126,31 +163,39 @@ def execute(path, folder, wanted):
         wanted: Values of parameters; those that the lesson does not have are left out.
 
     Returns:
-        A `Result`. A lesson that fails is written with its traceback, and its error is in the result.
+        A `Result`. A lesson that fails or is interrupted is written as far as it came, and its error is in
+        the result.
     """
-    target = Path(folder) / path.name
-    result = Result(path.stem, path.stem)
-    target.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
-    start = time.perf_counter()
+    target, page = Path(folder, path.name), Path(folder, f"{path.stem}.html")
+    result, start = Result(path.stem, path.stem), time.perf_counter()
     try:
-        parameters = known_parameters(path, wanted)
-        _papermill(path, target, parameters)
-    except papermill.PapermillExecutionError as error:
-        number = error.cell_index + (
-            0 if parameters else 1
-        )  # papermill put a cell of its own in front
-        code = error.source.strip().splitlines()[0]
-        result.error = f"cell {number} ({code}): {error.ename}: {error.evalue}"
-    except Exception as error:  # the kernel died, the disk is full, the file is no notebook
-        result.error = f"{type(error).__name__}: {error}"
-    result.seconds = time.perf_counter() - start
-    if target.exists():
-        notebook = nbformat.read(target, as_version=4)
+        for old in (target, page):
+            old.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
+        notebook = read_notebook(path)
         result.title = title_of(notebook)
-        found = recorded(notebook) or {}
-        result.dataset, result.numbers = found.get("dataset", "-"), found.get("numbers", {})
-        write_page(notebook, target.with_suffix(".html"), result.title)
+        notebook = _with_parameters(notebook, wanted)
+        try:
+            run_cells(notebook, path.parent, path.stem)
+        finally:
+            found = recorded(notebook) or {}
+            result.dataset, result.numbers = found.get("dataset", "-"), found.get("numbers", {})
+            write_notebook(notebook, target)
+            with write_atomically(page) as unfinished:
+                write_page(notebook, unfinished, result.title)
+    except KeyboardInterrupt:
+        result.status, result.error = "interrupted", "stopped before its end; run it again"
+    except Exception as error:  # whatever it is, the other lessons are executed
+        known = isinstance(error, (CellError, OSError, ValueError))
+        result.error = str(error) if known else f"{type(error).__name__}: {error}"
+        result.status = "FAILED"
+    result.seconds = time.perf_counter() - start
     return result
+
+
+def write_notebook(notebook, path):
+    """Write a notebook to a path, whole or not at all."""
+    with write_atomically(path) as unfinished:
+        unfinished.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
 
 
 def tidy(path):
@@ -162,26 +207,20 @@ def tidy(path):
     Returns:
         True if there was something to remove.
     """
-    before = Path(path).read_text(encoding="utf-8")
-    notebook = nbstripout.strip_output(
-        nbformat.reads(before, as_version=4),
-        keep_output=True,
-        keep_count=True,
-        keep_id=True,
-        extra_keys=NOISE,
-    )
-    # A print that came in two pieces is one output.
-    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
-    after = nbformat.writes(notebook) + "\n"
-    if after == before:
+    before, notebook = Path(path).read_bytes(), _tidied(read_notebook(path))
+    if before == (nbformat.writes(notebook) + "\n").encode():
         return False
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=Path(path).parent, suffix=".tmp", delete=False, newline="\n"
-    ) as file:
-        file.write(after)
-    shutil.copymode(path, file.name)
-    os.replace(file.name, path)
+    write_notebook(notebook, path)
     return True
+
+
+def _tidied(notebook):
+    for metadata in [notebook.metadata, *(cell.metadata for cell in notebook.cells)]:
+        for name in NOISE:
+            metadata.pop(name, None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    # What was printed in two pieces is one output.
+    return CoalesceStreamsPreprocessor().preprocess(notebook, {})[0]
 
 
 def refresh(path):
@@ -192,20 +231,15 @@ def refresh(path):
             tagged `readme-picture` becomes the README's picture, too.
 
     Raises:
-        papermill.PapermillExecutionError: If a cell fails.
+        CellError: If a cell fails.
     """
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        target = Path(folder) / path.name
-        _papermill(path, target, {})
-        tidy(target)
-        _store_readme_picture(nbformat.read(target, as_version=4))
-        os.replace(target, path)
-
-
-def _store_readme_picture(notebook):
+    notebook = read_notebook(path)
+    run_cells(notebook, path.parent, path.stem)
+    write_notebook(_tidied(notebook), path)
     for cell in notebook.cells:
         if "readme-picture" in cell.metadata.get("tags", []):
             (picture,) = [
                 o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
             ]
-            README_PICTURE.write_bytes(base64.b64decode(picture))
+            with write_atomically(README_PICTURE) as unfinished:
+                unfinished.write_bytes(base64.b64decode(picture))

@@ -1,14 +1,47 @@
-"""What readers get to see of executed lessons: pages, an index of them, and a table."""
+"""What readers see of executed lessons: pages that carry all they need, an index of them, and a table."""
 
+import base64
 import copy
+import functools
 import html
+import importlib.util
+import io
 import re
 import textwrap
 from pathlib import Path
 
+from fontTools import subset  # comes with Matplotlib
 from nbconvert import HTMLExporter
 
-from vae_course.teaching import offline
+TEMPLATES = Path(__file__).with_name("templates")
+REVEAL = "_static/revealjs"
+# Each face: the name, weights and style that style sheets ask for, and the file that Matplotlib or
+# sphinx_revealjs carries. The sans serif falls back on the other, which has Greek, arrows, signs and boxes.
+SANS, MONO = f"{REVEAL}/dist/theme/fonts/source-sans-pro/source-sans-pro", "DejaVuSansMono"
+FACES = (
+    ("Course Sans", "400", "normal", f"{SANS}-regular.ttf"),
+    ("Course Sans", "400", "italic", f"{SANS}-italic.ttf"),
+    ("Course Sans", "500 700", "normal", f"{SANS}-semibold.ttf"),
+    ("Course Sans", "500 700", "italic", f"{SANS}-semibolditalic.ttf"),
+    ("Course Mono", "400", "normal", f"mpl-data/fonts/ttf/{MONO}.ttf"),
+    ("Course Mono", "400", "italic", f"mpl-data/fonts/ttf/{MONO}-Oblique.ttf"),
+    ("Course Mono", "500 700", "normal", f"mpl-data/fonts/ttf/{MONO}-Bold.ttf"),
+    ("Course Mono", "500 700", "italic", f"mpl-data/fonts/ttf/{MONO}-BoldOblique.ttf"),
+)
+# Latin, Greek, punctuation, superscripts, arrows, mathematics, lines and boxes, ticks and crosses.
+CHARACTERS = [
+    character
+    for first, last in (
+        (0x20, 0x17F),
+        (0x370, 0x3FF),
+        (0x2010, 0x209C),
+        (0x20AC, 0x20AC),
+        (0x2190, 0x22FF),
+        (0x2500, 0x25FF),
+        (0x2713, 0x2718),
+    )
+    for character in range(first, last + 1)
+]
 
 
 def write_page(notebook, path, title):
@@ -23,20 +56,77 @@ def write_page(notebook, path, title):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = to_pages(cell.source)
+    path.write_text(render("page", notebook, title), encoding="utf-8")
+
+
+def render(template, notebook, title):
+    """Return a notebook as HTML, made with one of the templates: "page" or "deck".
+
+    Everything that the HTML needs is in it: nothing is fetched or taken from the machine that shows it.
+    """
     exporter = HTMLExporter(
-        template_name="page",
-        extra_template_basedirs=[str(offline.TEMPLATES)],
-        extra_template_paths=[str(offline.TEMPLATES)],
-        embed_images=True,
+        template_name=template,
+        extra_template_basedirs=[str(TEMPLATES)],
+        extra_template_paths=[str(TEMPLATES)],
+        exclude_anchor_links=template == "deck",
     )
-    resources = {"metadata": {"name": title}, "offline": {"mathjax": offline.mathjax()}}
-    page, _ = exporter.from_notebook_node(notebook, resources=resources)
-    path.write_text(page, encoding="utf-8")
+    resources = {"metadata": {"name": title}, "carried": _carried()}
+    return exporter.from_notebook_node(notebook, resources=resources)[0]
 
 
 def to_pages(text):
     """Turn the links to lessons in a text into links to the pages, or decks, made of them."""
     return re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", text)
+
+
+@functools.cache
+def fonts():
+    """Return the style sheet that carries the fonts: Source Sans Pro and DejaVu Sans Mono, cut to size."""
+    rules = []
+    for family, weight, style, path in FACES:
+        package = "sphinx_revealjs" if family == "Course Sans" else "matplotlib"
+        options = subset.Options(flavor="woff", hinting=False, layout_features=["kern"])
+        # Copyright and licence stay; "Source" is a name that only the whole font may have.
+        options.name_IDs, options.drop_tables = [0, 13, 14], ["FFTM", "webf", "GSUB"]
+        font = subset.load_font(_path(package, path), options)
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(unicodes=CHARACTERS)
+        subsetter.subset(font)
+        subset.save_font(font, file := io.BytesIO(), options)
+        data = base64.b64encode(file.getvalue()).decode()
+        rules.append(
+            f'@font-face {{font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
+            f"src: url(data:font/woff;base64,{data})}}"
+        )
+    return "\n".join(rules)
+
+
+@functools.cache
+def _carried():
+    """Read what pages and decks need from the packages that carry it."""
+    scripts = {
+        "mathjax": _path("mathjax", "static/mathjax/es5/tex-svg.js"),
+        "reveal": _path("sphinx_revealjs", f"{REVEAL}/dist/reveal.js"),
+        "notes": _path("sphinx_revealjs", f"{REVEAL}/plugin/notes/notes.js"),
+    }
+    carried = {name: _inside_html(path.read_text("utf-8")) for name, path in scripts.items()}
+    reveal_css = _path("sphinx_revealjs", f"{REVEAL}/dist/reveal.css").read_text("utf-8")
+    return carried | {"fonts": fonts(), "reveal_css": reveal_css}
+
+
+def _path(package, path):
+    """Find a file that an installed package carries, without importing the package."""
+    found = importlib.util.find_spec(package)
+    file = Path(found.submodule_search_locations[0], path) if found else Path(package, path)
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing: install the course again, as its README says.")
+    return file
+
+
+def _inside_html(script):
+    # An HTML parser would take these for the end of the script, or for a script inside it. As part of a
+    # JavaScript string, the escaped characters mean the same.
+    return re.sub(r"<(?=!--|/?script)", r"\\x3C", script, flags=re.IGNORECASE)
 
 
 def write_index(results, folder):
@@ -49,21 +139,29 @@ def write_index(results, folder):
     Returns:
         Path of the index.
     """
-    rows = []
+    rows = ["<tr><th>Lesson<th>Data set<th>Time<th>Status<th>Key numbers</tr>"]
     for r in results:
-        numbers = ", ".join(f"{name} {value:.4g}" for name, value in r.numbers.items())
-        cells = [r.dataset, f"{r.seconds:.0f} s", r.status, r.error or numbers]
+        cells = [r.dataset, f"{r.seconds:.0f} s", r.status, r.error or _numbers(r)]
         row = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
         rows.append(f'<tr><td><a href="{r.name}.html">{html.escape(r.title)}</a></td>{row}</tr>')
-    style = "body{font:16px sans-serif;margin:3em auto;max-width:70em}td,th{padding:.5em;text-align:left"
+    return write_table(Path(folder), "Variational autoencoders: the course", rows)
+
+
+def write_table(folder, title, rows, foot=""):
+    """Write `index.html` with a title, rows of a table as HTML and a foot, and return its path."""
     page = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Variational autoencoders: the course</title>
-<style>{style};vertical-align:top;border-top:1px solid #ccc}}table{{border-collapse:collapse}}</style></head>
-<body><h1>Variational autoencoders: the course</h1>
-<table><tr><th>Lesson</th><th>Data set</th><th>Time</th><th>Status</th><th>Key numbers</th></tr>
-{"".join(rows)}</table></body></html>
+<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="only light">
+<title>{title}</title>
+<style>{fonts()}
+body{{font:18px/1.5 "Course Sans","Course Mono";margin:3em auto;max-width:60em;padding:0 1em;color:#1d2733}}
+h1,a{{color:#0b5c8e}}table{{border-collapse:collapse}}
+td,th{{padding:.5em 1em;text-align:left;vertical-align:top;border-top:1px solid #c5d2dc}}
+kbd{{border:1px solid #c5d2dc;border-radius:4px;padding:0 .4em}}</style></head>
+<body><h1>{title}</h1>
+<table>{"".join(rows)}</table>
+{foot}</body></html>
 """
-    path = Path(folder) / "index.html"
+    path = folder / "index.html"
     path.write_text(page, encoding="utf-8")
     return path
 
@@ -73,8 +171,11 @@ def table(results):
     width = max(len(r.name) for r in results)
     lines = [f"{'lesson':{width}}  {'data set':15}  seconds  status  key numbers"]
     for r in results:
-        numbers = ", ".join(f"{name} {value:.4g}" for name, value in r.numbers.items())
-        first, *rest = textwrap.wrap(numbers, 60) or ["-"]
+        first, *rest = textwrap.wrap(_numbers(r), 60) or ["-"]
         lines.append(f"{r.name:{width}}  {r.dataset:15}  {r.seconds:7.1f}  {r.status:6}  {first}")
         lines += [" " * (width + 36) + line for line in rest]
     return "\n".join(lines)
+
+
+def _numbers(result):
+    return ", ".join(f"{name} {value:.4g}" for name, value in result.numbers.items())

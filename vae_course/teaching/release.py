@@ -1,10 +1,11 @@
 """Make what students get of the exercises, with nbgrader: no solutions, tests hidden, one zip."""
 
+import hashlib
+import importlib.metadata
 import json
-import logging
+import logging.handlers
 import os
 import re
-import shutil
 import sysconfig
 import warnings
 import zipfile
@@ -12,32 +13,35 @@ from pathlib import Path
 
 import nbformat
 
+from vae_course.atomic import write_atomically
+from vae_course.teaching.kernel import KERNEL_ARGUMENTS, own_jupyter
+from vae_course.teaching.notebooks import read_notebook, write_notebook
+
 ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = ROOT / "notebooks" / "exercises"
 FOLDER = "vae-course-exercises"  # of the zip
 
-# Used here, and written as nbgrader_config.py for whoever calls nbgrader by hand.
+# Used here, and written as nbgrader_config.py for those who call nbgrader by hand.
 CONFIG = {
     # Blank cells stay valid Python that raises nothing: "Run All" reaches the end of the notebook.
     "ClearSolutions": {
         "code_stub": {"python": "# YOUR CODE HERE"},
         "text_stub": "*Double-click here, and write your answer in place of this line.*",
     },
-    # A deleted check counts as failed, not as never asked.
+    # A deleted check counts as failed; otherwise it would not count at all.
     "OverwriteCells": {"add_missing_cells": True},
     "KernelManager": {"transport_encryption": "auto"},
+    # nbgrader takes what is on standard error for a failure, so a cell must not show that of C++ libraries.
     "Execute": {
         "timeout": 180,  # seconds for one cell
-        # nbgrader takes standard error for a failure: what C++ libraries write there shall not be in cells.
-        "extra_arguments": [
-            "--HistoryManager.hist_file=:memory:",
-            "--IPKernelApp.capture_fd_output=False",
-        ],
+        "extra_arguments": KERNEL_ARGUMENTS,
+        "shutdown_kernel": "immediate",
     },
 }
 MARKS = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 STUDENT_FILES = """
-LICENSE README.md pyproject.toml requirements.lock environment.yml Makefile data/README.md data/registry.txt
+LICENSE README.md pyproject.toml requirements.lock environment.yml Makefile make_venv.py
+data/README.md data/registry.txt
 notebooks/rise.css
 """.split()
 
@@ -47,23 +51,21 @@ class ReleaseError(ValueError):
 
 
 def check_source(path):
-    """Look at an exercise before it is released: nothing in it may give a solution away or go ungraded.
+    """Check that a release gives no solution of an exercise away and leaves no task ungraded.
 
     Args:
         path: Path of the notebook, with solutions.
 
+    Returns:
+        The notebook.
+
     Raises:
-        ReleaseError: If metadata is missing or broken, or marks do not match; notebook and cell are named.
+        ReleaseError: If metadata is missing or broken, or marks do not match; it names notebook and cell.
+        ValueError: If it is not a notebook.
     """
     from nbgrader.nbgraderformat import MetadataValidator
 
-    path, validator, seen = Path(path), MetadataValidator(), set()
-    try:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise ReleaseError(f"{path.name} is no valid notebook: {reason}") from error
+    notebook, validator, seen = read_notebook(path), MetadataValidator(), set()
     for cell in notebook.cells:
         try:
             validator.validate_cell(cell)
@@ -71,42 +73,43 @@ def check_source(path):
         except Exception as error:  # nbgrader's schema and its own rules raise errors of many kinds
             problem = str(error).splitlines()[0]
         if problem:
-            raise ReleaseError(f"{path.name}, cell {cell.get('id', '?')!r}: {problem}")
+            raise ReleaseError(f"{path.name}, cell {cell.id!r}: {problem}")
     if not any(cell.metadata.get("nbgrader", {}).get("grade") for cell in notebook.cells):
         raise ReleaseError(f"{path.name} has no graded cell: is its nbgrader metadata gone?")
+    return notebook
 
 
 def _problem(cell, seen):
     """Return what is wrong with a cell, or ""."""
     mine = cell.metadata.get("nbgrader", {})
-    marks = [" ".join(mark) for mark in MARKS.findall(cell.source)]
+    marks = ", ".join(" ".join(mark) for mark in MARKS.findall(cell.source))
     solution, grade = mine.get("solution"), mine.get("grade")
-    if marks not in (
-        [],
-        ["BEGIN SOLUTION", "END SOLUTION"],
-        ["BEGIN HIDDEN TESTS", "END HIDDEN TESTS"],
-    ):
-        return f"its marks do not match: {', '.join(marks)}"
-    if "BEGIN SOLUTION" in marks and not solution:
-        return "it holds a solution, but its metadata does not say so: it would be handed out"
-    if "BEGIN HIDDEN TESTS" in marks and not (grade and not solution):
-        return "it holds hidden tests, but its metadata does not say that it is graded"
-    if cell.cell_type == "code" and solution and not marks:
-        return (
-            "it is a solution without BEGIN SOLUTION and END SOLUTION: nothing of it would be left"
-        )
-    if cell.cell_type == "code" and grade and not marks:
-        return "it is graded, but without BEGIN HIDDEN TESTS: a blank task would get full points"
-    if grade and not mine.get("points", 0) > 0:
-        return "it is graded, but for no points"
-    if mine and mine["grade_id"] in seen:
-        return f"another cell has the same grade_id {mine['grade_id']!r}"
+    solved, tested = "BEGIN SOLUTION, END SOLUTION", "BEGIN HIDDEN TESTS, END HIDDEN TESTS"
+    code = cell.cell_type == "code"
+    repeated = mine and mine["grade_id"] in seen
     seen.add(mine.get("grade_id"))
-    return ""
+    rules = {
+        f"its marks do not match: {marks}": marks not in ("", solved, tested),
+        "it holds a solution, but its metadata does not say so: it would be handed out": (
+            marks == solved and not solution
+        ),
+        "it holds hidden tests, but its metadata does not say that it is graded": (
+            marks == tested and not (grade and not solution)
+        ),
+        "it is a solution without BEGIN SOLUTION and END SOLUTION: nothing of it would be left": (
+            code and solution and not marks
+        ),
+        "it is graded, but without BEGIN HIDDEN TESTS: a blank task would get full points": (
+            code and grade and not marks
+        ),
+        "it is graded, but for no points": grade and not mine.get("points", 0) > 0,
+        f"another cell has the same grade_id {mine.get('grade_id')!r}": repeated,
+    }
+    return next((problem for problem, broken in rules.items() if broken), "")
 
 
 def prepare(course, exercises=EXERCISES):
-    """Make a folder for nbgrader, with sources, gradebook and configuration, and release into it.
+    """Make a folder for nbgrader, and release into it what is new since the last time.
 
     Args:
         course: Path of the folder; what it holds of submissions and grades is kept.
@@ -117,87 +120,105 @@ def prepare(course, exercises=EXERCISES):
 
     Raises:
         ReleaseError: If an exercise cannot be released.
+        ValueError: If it is not a notebook.
         FileNotFoundError: If there are no exercises.
     """
+    from nbgrader.converters import GenerateAssignment
+
     course, sources = Path(course).resolve(), sorted(Path(exercises).glob("ex[0-9][0-9]_*.ipynb"))
     if not sources:
         raise FileNotFoundError(f"There is no exercise (exNN_name.ipynb) in {exercises}.")
-    for source in sources:
-        check_source(source)
-        folder = course / "source" / source.stem
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / source.name)
-    lines = ["c = get_config()"]
-    for group, values in CONFIG.items():
-        lines += [f"c.{group}.{name} = {value!r}" for name, value in values.items()]
-    (course / "nbgrader_config.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return [_release(course, source.stem) for source in sources]
+    notebooks = {source.stem: check_source(source) for source in sources}
+    course.mkdir(parents=True, exist_ok=True)
+    lines = [f"c.{g}.{name} = {v!r}" for g, values in CONFIG.items() for name, v in values.items()]
+    config = "\n".join(["c = get_config()", *lines, ""])
+    (course / "nbgrader_config.py").write_text(config, encoding="utf-8")
+    version, released = _version(), []
+    for name, notebook in notebooks.items():
+        released.append(course / "release" / name / f"{name}.ipynb")
+        digest = digest_of(version, nbformat.writes(notebook).encode())
+        if not released[-1].exists() or known_digests(course).get(name) != digest:
+            source = course / "source" / name / f"{name}.ipynb"
+            source.parent.mkdir(parents=True, exist_ok=True)
+            write_notebook(notebook, source)
+            if reason := convert(GenerateAssignment, course, name):
+                raise ReleaseError(f"{name}.ipynb: nbgrader gave up: {reason}")
+            keep_digest(course, name, digest)
+    return released
 
 
-def nbgrader_parts(course, assignment):
-    """Return nbgrader's directory of one assignment and its configuration, untouched by the user's own.
+def _package():
+    """List the files of the package."""
+    paths = sorted((ROOT / "vae_course").rglob("*"))
+    return [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
+
+
+def _version():
+    """Return the digest of all that releases and grades depend on, apart from notebooks and data."""
+    version = importlib.metadata.version("nbgrader").encode()
+    return digest_of(version, *(path.read_bytes() for path in _package())).encode()
+
+
+def digest_of(*parts):
+    """Return a digest of bytes, as text."""
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def known_digests(course):
+    """Read what was released from which source, and graded from which files: from name to digest."""
+    try:
+        kept = json.loads((course / "digests.json").read_text(encoding="utf-8"))
+        return kept if (course / "gradebook.db").exists() else {}
+    except (OSError, ValueError):  # nothing yet, or nothing of use: all is made anew
+        return {}
+
+
+def keep_digest(course, name, digest):
+    """Note that something was released or graded, and from what."""
+    with write_atomically(course / "digests.json") as unfinished:
+        unfinished.write_text(json.dumps(known_digests(course) | {name: digest}, indent=1))
+
+
+def convert(kind, course, assignment, student="*", **traits):
+    """Let a converter of nbgrader do its work, in silence and untouched by the user's own settings.
 
     Args:
+        kind: `GenerateAssignment` or `Autograde`.
         course: Path of the folder that `prepare` made.
         assignment: Name of an exercise.
+        student: Name of a student, for `Autograde`.
+        **traits: Settings of the converter.
+
+    Returns:
+        Why it failed, in one line, or "".
     """
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
     config = Config(CONFIG)
     directory = CourseDirectory(root=str(course), assignment_id=assignment, config=config)
-    return directory, config
-
-
-class _Kept(logging.Handler):
-    """Keep the error messages that nbgrader would print."""
-
-    def __init__(self):
-        super().__init__(logging.ERROR)
-        self.lines = []
-
-    def emit(self, record):
-        """Keep the lines of a message."""
-        self.lines += record.getMessage().strip().splitlines()
-
-
-def run(converter):
-    """Let a converter of nbgrader do its work, in silence.
-
-    Args:
-        converter: A `GenerateAssignment` or an `Autograde`.
-
-    Returns:
-        Why it failed, in one line, or "".
-    """
-    kept, log = _Kept(), converter.log
-    converter.force = True
+    directory.student_id = student
+    converter = kind(coursedir=directory, config=config, force=True, **traits)
+    log, kept = converter.log, logging.handlers.BufferingHandler(1000)
     handlers, level, log.handlers = log.handlers, log.level, [kept]
     log.setLevel(logging.ERROR)
-    # For a new gradebook nbgrader calls alembic as a program: it lies beside this Python.
-    path = os.environ.get("PATH", "")
-    os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), path])
     try:
-        with warnings.catch_warnings():
+        with own_jupyter(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of nbgrader's own ways with its database
+            # For a new gradebook nbgrader calls alembic as a program: it lies beside this Python.
+            os.environ["PATH"] = os.pathsep.join(
+                [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
+            )
             converter.start()
     except Exception as error:
-        reasons = [line for line in kept.lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
-        return (reasons or [f"{type(error).__name__}: {error}"])[-1][:300]
+        lines = "\n".join(record.getMessage() for record in kept.buffer).splitlines()
+        reasons = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+        reason = (reasons or [f"{type(error).__name__}: {error}"])[-1]
+        return re.sub(r"^(\w+\.)+(CellError: )?", "", reason)[:400]
     finally:
-        os.environ["PATH"] = path
         log.handlers = handlers
         log.setLevel(level)
     return ""
-
-
-def _release(course, name):
-    from nbgrader.converters import GenerateAssignment
-
-    directory, config = nbgrader_parts(course, name)
-    if reason := run(GenerateAssignment(coursedir=directory, config=config)):
-        raise ReleaseError(f"{name}.ipynb: nbgrader gave up: {reason}")
-    return course / "release" / name / f"{name}.ipynb"
 
 
 def solutions(path):
@@ -210,7 +231,7 @@ def solutions(path):
         List of lines, stripped, without those that stand outside a solution as well.
     """
     secret, public = [], set()
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in read_notebook(path).cells:
         inside = cell.cell_type == "markdown" and cell.metadata.get("nbgrader", {}).get("solution")
         for line in cell.source.splitlines():
             if mark := MARKS.search(line):
@@ -233,34 +254,32 @@ def make_zip(out, exercises=EXERCISES):
         Path of the zip.
 
     Raises:
-        ReleaseError: If an exercise cannot be released, or solution text has survived in one.
+        ReleaseError: If an exercise cannot be released, or a line of a solution is still in one.
+        ValueError: If it is not a notebook.
     """
     out, exercises = Path(out), Path(exercises)
     released = prepare(out / "nbgrader", exercises)
-    package = [
-        path
-        for path in sorted((ROOT / "vae_course").rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
-    ]
+    for path in released:
+        refuse_solutions(exercises / path.name, path)
+    extension = sorted(path for path in (ROOT / "jupyter").rglob("*") if path.is_file())
+    lessons = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    shared = [*(ROOT / name for name in STUDENT_FILES), *_package(), *extension, *lessons]
+    contents = {path.relative_to(ROOT).as_posix(): path for path in shared}
+    contents |= {f"notebooks/exercises/{path.name}": path for path in released}
+    contents["START_HERE.md"] = EXERCISES / "START_HERE.md"
     target = out / f"{FOLDER}.zip"
-    partial = target.with_suffix(".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(EXERCISES / "START_HERE.md", f"{FOLDER}/START_HERE.md")
-        for path in released:
-            text = path.read_text(encoding="utf-8")
-            _refuse_solutions(exercises / path.name, text)
-            archive.write(path, f"{FOLDER}/notebooks/exercises/{path.name}")
-        extension = sorted(path for path in (ROOT / "jupyter").rglob("*") if path.is_file())
-        for path in [*(ROOT / name for name in STUDENT_FILES), *package, *extension]:
-            archive.write(path, f"{FOLDER}/{path.relative_to(ROOT).as_posix()}")
-        for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-            archive.write(path, f"{FOLDER}/notebooks/{path.name}")
-    os.replace(partial, target)
+    with (
+        write_atomically(target) as unfinished,
+        zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, path in contents.items():
+            archive.write(path, f"{FOLDER}/{name}")
     return target
 
 
-def _refuse_solutions(source, released):
-    text = "\n".join("".join(cell["source"]) for cell in json.loads(released)["cells"])
-    lines = {line.strip() for line in text.splitlines()}
+def refuse_solutions(source, released):
+    """Raise a `ReleaseError` if a released notebook holds a line of a solution of its source."""
+    cells = read_notebook(released).cells
+    lines = {line.strip() for cell in cells for line in cell.source.splitlines()}
     if left := [line for line in solutions(source) if line in lines]:
-        raise ReleaseError(f"{source.name}: this line of a solution has survived: {left[0]!r}")
+        raise ReleaseError(f"{source.name}: this line of a solution is still there: {left[0]!r}")

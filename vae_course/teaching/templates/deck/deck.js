@@ -1,20 +1,86 @@
-// Formulas first, so that everything has its size; then the slides. Whoever waits for the deck looks at
-// data-ready of the page.
+// Whoever waits for the deck looks at data-ready of the page, and at data-printed if it is for paper.
+const FULL = 0.9; // of a slide's height that its content may take; reading needs some air
+const LEAST_FIGURE = 240; // pixels of height, as in the style sheet
+const TEXT = [34, 30, 27, 25]; // pixels, to be read from the last row
+const CODE = [26, 24, 22, 20, 18];
+
+// The ways to lay a slide out: sizes of text and of code, and the figure below or beside the text.
+function layouts(slide) {
+  const count = (parts) => slide.querySelectorAll(`.part${parts}`).length;
+  const codes = count(" pre") ? CODE : CODE.slice(-1);
+  const narrow = count(".figure") === 1 && count(".text") && !count(" :is(pre, table)");
+  const places = narrow ? ["below", "beside"] : ["below"];
+  return TEXT.flatMap((text) => codes.flatMap((code) => places.map((place) => ({ text, code, place }))));
+}
+
+function lay(slide, { text, code, place }) {
+  slide.style.setProperty("--text-size", `${text}px`);
+  slide.style.setProperty("--code-size", `${code}px`);
+  slide.classList.toggle("beside", place === "beside");
+}
+
+// How full a slide is, more than 1 if something sticks out of its place, and how wide its figure is shown.
+function measure(slide) {
+  const frame = slide.getBoundingClientRect();
+  const foot = slide.querySelector(".lesson").getBoundingClientRect();
+  const parts = [...slide.querySelectorAll(".part:not(.figure)")];
+  const figures = [...slide.querySelectorAll(".figure")];
+  const beside = slide.classList.contains("beside");
+  const boxes = (beside ? parts : parts.concat(figures)).map((part) => part.getBoundingClientRect());
+  let used = Math.max(...boxes.map((box) => box.bottom)) - frame.top;
+  let width = 1;
+  for (const figure of figures) {
+    const box = figure.getBoundingClientRect();
+    const image = figure.querySelector("img");
+    width = Math.min(box.width, (box.height * image.naturalWidth) / image.naturalHeight);
+    if (!beside) used -= box.height - LEAST_FIGURE; // it fills what the others leave
+    else if (boxes[0].bottom > box.top) used = Infinity; // the title reaches into it
+  }
+  const wide = ({ scrollWidth, clientWidth }) => scrollWidth > clientWidth;
+  if (parts.some((part) => wide(part) || [...part.querySelectorAll("pre")].some(wide))) used = Infinity;
+  return { full: used / ((foot.height ? foot.top : frame.bottom) - frame.top), width };
+}
+
+// Of the layouts that fit, choose the one that shows text, code and figure largest together.
+function layOut(slides) {
+  const ways = slides.map(layouts);
+  const best = ways.map((list) => ({ ...list.at(-1), size: 0, full: Infinity }));
+  for (let i = 0; i < Math.max(...ways.map((list) => list.length)); i++) {
+    const tried = slides.map((slide, s) => [slide, ways[s][i], s]).filter(([, way]) => way);
+    tried.forEach(([slide, way]) => lay(slide, way)); // all of them before the browser has to measure
+    for (const [slide, way, s] of tried) {
+      const { full, width } = measure(slide);
+      const size = full <= FULL ? way.text * way.code * width : 0;
+      const better = size > best[s].size || (!best[s].size && full < best[s].full);
+      if (better) best[s] = { ...way, size, full };
+    }
+  }
+  slides.forEach((slide, s) => lay(slide, best[s]));
+}
+
 Reveal.on("pdf-ready", () => (document.documentElement.dataset.printed = "yes"));
-MathJax.startup.promise
-  .then(() => MathJax.typesetPromise())
+Promise.all([
+  MathJax.startup.promise, // formulas are drawn
+  new Promise((done) => addEventListener("load", done)), // images are there
+  ...[...document.fonts].map((font) => font.load()),
+])
   .then(() => {
     // The speaker's window has no styles of MathJax: there, these would show every formula twice.
     document.querySelectorAll("aside.notes mjx-assistive-mml").forEach((twin) => twin.remove());
+    document.documentElement.classList.add("measuring");
+    layOut([...document.querySelectorAll(".slides section")]);
+    document.documentElement.classList.remove("measuring");
     return Reveal.initialize({
       width: 1280,
       height: 720,
       margin: 0,
       minScale: 0.1,
       maxScale: 5,
+      scrollActivationWidth: 0,
       center: false,
       display: "flex",
       transition: "none",
+      backgroundTransition: "none",
       hash: true,
       slideNumber: "c/t",
       controlsTutorial: false,

@@ -1,0 +1,68 @@
+"""Files that are whole or not there: what a reader, a second writer and a failure find."""
+
+import os
+import stat
+
+import pytest
+
+from vae_course.atomic import write_atomically
+
+
+def test_a_file_is_replaced_at_once(tmp_path):
+    """While the new one is written, the old one is whole; then nothing else is left."""
+    path = tmp_path / "state.keras"
+    path.write_text("old")
+    with write_atomically(path) as unfinished:
+        unfinished.write_text("half")
+        assert path.read_text() == "old"
+        assert unfinished.parent == tmp_path and unfinished.suffix == ".keras"
+        unfinished.write_text("new")
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), KeyboardInterrupt()])
+def test_a_file_that_is_not_finished_stays_what_it_was(tmp_path, error):
+    """The old content is there, the half-written file is not; the error is the one that was raised."""
+    path = tmp_path / "card.json"
+    path.write_text("old")
+    with pytest.raises(type(error)), write_atomically(path) as unfinished:
+        unfinished.write_text("half")
+        raise error
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_told_with_the_file_and_the_reason(tmp_path):
+    """In one line, with a cure."""
+    with pytest.raises(
+        OSError, match=r"new\.csv cannot be written: No space left.*free some space"
+    ):
+        with write_atomically(tmp_path / "new.csv") as unfinished:
+            unfinished.write_text("half")
+            raise OSError(28, "No space left on device", str(unfinished))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    """Each has a file of its own until the end; the last one to end wins."""
+    path = tmp_path / "grades.csv"
+    with write_atomically(path) as first:
+        first.write_text("first")
+        with write_atomically(path) as second:
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions and links of POSIX")
+def test_permissions_and_links_are_kept(tmp_path):
+    """A new file has those that the umask gives to any; a replaced one has its own; a link stays a link."""
+    (tmp_path / "plain").touch()
+    with write_atomically(tmp_path / "new") as unfinished:
+        unfinished.touch()
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    (tmp_path / "new").chmod(0o640)
+    (tmp_path / "link").symlink_to(tmp_path / "new")
+    with write_atomically(tmp_path / "link") as unfinished:
+        unfinished.write_text("by the link")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "new").read_text() == "by the link"
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640

@@ -1,0 +1,223 @@
+"""Checks of exercise 1: an encoder, the reconstruction error, and the largest gap between codes."""
+
+import keras
+import numpy as np
+from scipy.spatial import cKDTree
+
+from vae_course.exercises.compare import (
+    as_array,
+    call,
+    combinations,
+    function_check,
+    require_own,
+    result_of,
+    shown,
+)
+from vae_course.exercises.verdict import NotYet, ToDo, announced
+
+_WEIGHTS, _DENSE, _BIASES = 9 * 1 * 16 + 9 * 16 * 32, 7 * 7 * 32 * 2, 16 + 32 + 2
+NUMBERS = {
+    "encoder parameters": (
+        _WEIGHTS + _DENSE + _BIASES,
+        0.5,
+        {
+            "the biases are missing, one for each kernel and each neuron": _WEIGHTS + _DENSE,
+            "the second convolution has a 3 x 3 kernel for each pair of its 16 and 32 channels": (
+                9 * 16 + 9 * 32 + _DENSE + _BIASES
+            ),
+            "two poolings leave 7 x 7 pixels for the dense layer, not 28 x 28": (
+                _WEIGHTS + 28 * 28 * 32 * 2 + _BIASES
+            ),
+            "after the second pooling there are 7 x 7 pixels, not 14 x 14": (
+                _WEIGHTS + 14 * 14 * 32 * 2 + _BIASES
+            ),
+            "the dense layer is missing": _WEIGHTS + 16 + 32,
+        },
+    )
+}
+
+
+def built(build, name, latent_dim, shapes):
+    """Call a student's builder; return its model.
+
+    Args:
+        build: The student's function.
+        name: Its name.
+        latent_dim: Number of latent dimensions.
+        shapes: The shapes that the model's input and output should have, without the batch.
+
+    Raises:
+        ToDo: If the function is still blank.
+        NotYet: If it does not build a model of these shapes, or does not use `latent_dim`.
+    """
+    require_own(build, name)
+    model, other = (call(build, name, {"latent_dim": n}) for n in (latent_dim, latent_dim + 1))
+    if model is None:
+        raise NotYet(f"{name} returns None. Is a `return` missing?")
+    if not isinstance(model, keras.Model):
+        raise NotYet(f"{name} returns a {type(model).__name__}, not a keras.Model.")
+    if not getattr(model, "inputs", None):
+        raise NotYet(f"{name}: the model does not know its input's shape. Begin with keras.Input.")
+    found = model.input_shape, model.output_shape
+    if found == (other.input_shape, other.output_shape):
+        raise NotYet(
+            f"{name} builds the same model from {found[0]} to {found[1]} whatever latent_dim is. "
+            "Use the argument."
+        )
+    for what, one, shape in zip(("input", "output"), found, shapes, strict=True):
+        if one != (None, *shape):
+            raise NotYet(
+                f"{name}: for latent_dim = {latent_dim} the model's {what} has shape {one}, but it "
+                f"should have {(None, *shape)}."
+            )
+    return model
+
+
+def outputs_of(model, name, x):
+    """Return what a student's model makes of images or vectors, as an array."""
+    return result_of(lambda x: model(x, training=False), name, {"x": x.astype("float32")})
+
+
+@announced
+def check_encoder(build):
+    """Check `build_encoder(latent_dim)`: two convolutions, two poolings, one dense layer without activation.
+
+    Args:
+        build: The student's function, from a number of latent dimensions to a keras.Model.
+    """
+    name = "build_encoder"
+    rng = np.random.default_rng()
+    # With so many dimensions, not all codes of a right encoder are positive by chance.
+    latent_dim = int(rng.integers(24, 40))
+    model = built(build, name, latent_dim, [(28, 28, 1), (latent_dim,)])
+    _look_at_layers(model, name, latent_dim)
+    x = rng.uniform(-0.5, 0.5, (64, 28, 28, 1))
+    codes = outputs_of(model, name, np.concatenate([x, 20 * x]))
+    if codes.min() >= 0 or np.abs(codes).max() <= 1:
+        raise NotYet(
+            f"{name}: the code has an activation. That would bend or fold the latent space; a code may be "
+            "any number."
+        )
+    return f"{name}: {model.count_params():,} parameters for latent_dim = {latent_dim}."
+
+
+def _look_at_layers(model, name, latent_dim):
+    kinds = [type(layer).__name__ for layer in model.layers]
+    convolutions = [layer for layer in model.layers if type(layer).__name__ == "Conv2D"]
+    if len(convolutions) != 2:
+        raise NotYet(f"{name}: there are {len(convolutions)} Conv2D layers, but two are needed.")
+    for layer, filters in zip(convolutions, (16, 32), strict=True):
+        if layer.filters != filters or layer.kernel_size != (3, 3):
+            height, width = layer.kernel_size
+            raise NotYet(
+                f"{name}: a convolution has {layer.filters} kernels of {height} x {width}, but it should "
+                f"have {filters} of 3 x 3."
+            )
+        if layer.padding != "same":
+            raise NotYet(
+                f'{name}: a convolution shrinks its picture; padding="same" keeps the size.'
+            )
+        if layer.activation.__name__ != "relu":
+            raise NotYet(
+                f"{name}: a convolution has no relu; two linear layers can do no more than one."
+            )
+    pools = [tuple(layer.pool_size) for layer in model.layers if "Pooling" in type(layer).__name__]
+    if pools != [(2, 2), (2, 2)]:
+        raise NotYet(
+            f"{name}: the poolings have the sizes {pools}, but there should be one of (2, 2) after each "
+            "convolution."
+        )
+    expected = 160 + 4640 + 7 * 7 * 32 * latent_dim + latent_dim
+    if model.count_params() != expected:
+        raise NotYet(
+            f"{name}: for latent_dim = {latent_dim} there are {model.count_params():,} parameters, "
+            f"expected {expected:,}. The layers are {', '.join(kinds)}."
+        )
+
+
+PIXELS = {
+    "": lambda d: (d**2).sum(axis=(1, 2, 3)),
+    "you take the mean over the pixels instead of the sum": lambda d: (d**2).mean(axis=(1, 2, 3)),
+    "the differences are not squared": lambda d: np.abs(d).sum(axis=(1, 2, 3)),
+    "the reconstruction error has a factor of 1/2, which the course leaves out": lambda d: (
+        0.5 * (d**2).sum(axis=(1, 2, 3))
+    ),
+    "there is a root too many": lambda d: np.sqrt((d**2).sum(axis=(1, 2, 3))),
+}
+_BATCH = {
+    "": np.asarray,
+    "you sum over the batch, but each image needs its own number": np.sum,
+    "you take the mean over the batch, but each image needs its own number": np.mean,
+}
+
+
+def draw_images(rng, trial):
+    """Draw a small batch of images and of their reconstructions."""
+    shape = (2, 2, 2, 2, 1) if trial == 0 else (2, 5, 7, 7, 1)
+    x, x_hat = rng.uniform(0, 1, shape).round(2).astype("float32")
+    return {"x": x, "x_hat": x_hat}
+
+
+@function_check("reconstruction_error", draw_images)
+def check_reconstruction_error(x, x_hat):
+    """Check `reconstruction_error(x, x_hat)`: for each image, the sum of squared differences."""
+    differences = np.float64(x) - np.float64(x_hat)
+    for text, (reduce, gather) in combinations(PIXELS, _BATCH):
+        yield text, gather(reduce(differences))
+    yield "you do not sum, but each image needs one number", differences**2
+
+
+def _draw_places(rng, trial):
+    places, codes = [(2, 3), (5, 9), (9, 30)][trial % 3]
+    return {
+        "places": rng.uniform(-3, 3, (places, 2)).round(1),
+        "codes": rng.uniform(-3, 3, (codes, 2)).round(1),
+    }
+
+
+@function_check("nearest_distance", _draw_places)
+def check_nearest_distance(places, codes):
+    """Check `nearest_distance(places, codes)`: how far each place is from its nearest code."""
+    d = np.linalg.norm(places[:, None] - codes[None], axis=2)  # (places, codes)
+    yield "", d.min(axis=1)
+    yield "you take the mean distance to the codes instead of the smallest", d.mean(axis=1)
+    yield "you take the distance to the farthest code instead of the nearest", d.max(axis=1)
+    yield "the root is missing, so the distances are squared", d.min(axis=1) ** 2
+    yield "you return each code's distance to its nearest place instead of the reverse", d.min(0)
+    yield "you return the index of the nearest code instead of its distance", d.argmin(axis=1)
+    yield "you return the smallest distance of all, but each place needs its own", d.min()
+    yield "you return all distances instead of the smallest for each place", d
+    along = np.abs(places[:, None] - codes[None]).sum(axis=2)
+    yield "you take the sum along the axes instead of the straight distance", along.min(axis=1)
+
+
+@announced
+def check_largest_gap(centre, radius, places, codes):
+    """Check the centre and the radius of the largest empty circle among given places.
+
+    Args:
+        centre: The student's place, shape `(2,)`, or None.
+        radius: The student's radius, or None.
+        places: All places in question, shape `(m, 2)`.
+        codes: Shape `(n, 2)`.
+    """
+    if centre is None or radius is None:
+        raise ToDo("gap_centre and gap_radius: compute them in the cell above.")
+    centre, radius = as_array(centre, "gap_centre"), as_array(radius, "gap_radius")
+    if centre.shape != (2,) or radius.shape != ():
+        raise NotYet(
+            f"gap_centre has shape {centre.shape} and gap_radius has shape {radius.shape}, but they should "
+            "be a place of shape (2,) and one number."
+        )
+    places, codes = np.float64(places), np.float64(codes)
+    if not np.isclose(places, centre, atol=1e-6).all(axis=1).any():
+        raise NotYet(f"gap_centre = {shown(centre)} is not one of the given places.")
+    rooms = cKDTree(codes).query(places)[0]
+    room = np.linalg.norm(codes - centre, axis=1).min()
+    if not np.isclose(room, radius, rtol=1e-3):
+        raise NotYet(
+            f"The code nearest to gap_centre is {room:.4g} away, but gap_radius is {radius:.4g}."
+        )
+    if room < 0.999 * rooms.max():
+        raise NotYet(f"At another place there is more room than your {room:.4g}. Keep looking.")
+    return f"The largest gap has a radius of {room:.4g}, and there is no code inside."

@@ -1,0 +1,207 @@
+"""Checks of exercise 3: a gradient by hand, samplers that gradients pass, and the score function."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from vae_course.exercises.compare import (
+    agree,
+    as_array,
+    call,
+    function_check,
+    inputs_shown,
+    require_own,
+    result_of,
+    shown,
+)
+from vae_course.exercises.verdict import NotYet, announced
+
+_SLOPE, _SIGMA, _EPS = 2 * (1.0 + 0.5 - 3.0), 1.0, 0.5
+_GRADIENT = _SLOPE * 0.5 * _SIGMA * _EPS
+NUMBERS = {
+    "gradient of one draw": (
+        _GRADIENT,
+        0.005,
+        {
+            "the sign is wrong; z is smaller than 3": -_GRADIENT,
+            "the derivative of sigma with respect to log sigma^2 is sigma / 2": 2 * _GRADIENT,
+            "this is the gradient for mu, not for log sigma^2": _SLOPE,
+            "this is f(z) instead of its derivative": _SLOPE**2 / 4,
+            "this is the score function's estimate, not the reparameterized one": (
+                _SLOPE**2 / 4 * 0.5 * (_EPS**2 - 1)
+            ),
+        },
+    )
+}
+
+_IMAGES = 4000  # enough for the noise's width to be known to 1 %
+_WIDTHS = {
+    "": lambda v: np.exp(v / 2),
+    "you multiply by sigma^2 instead of sigma; z_log_var is log sigma^2, not log sigma": np.exp,
+    "z_log_var itself is used as the standard deviation": lambda v: v,
+    "half of z_log_var is used as the standard deviation, so an `exp` is missing": lambda v: v / 2,
+    "the exponent is halved once too often": lambda v: np.exp(v / 4),
+    "the exponent is doubled, but it should be halved": lambda v: np.exp(2 * v),
+    "the noise is not scaled; z_log_var is not used": np.ones_like,
+}
+
+
+def _with_gradients(function):
+    """Return a function that gives z and its gradients by z_mean and z_log_var, None where none passes."""
+
+    @functools.wraps(function)
+    def watched(z_mean, z_log_var):
+        inputs = [tf.constant(z_mean), tf.constant(z_log_var)]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            z = function(*inputs)
+            if not tf.is_tensor(z):  # NumPy's numbers have left no trace on the tape
+                return z, None, None
+            total = ops.sum(ops.cast(z, "float32"))
+        return z, *tape.gradient(total, inputs)
+
+    return watched
+
+
+def _draws(function, name, rng, images):
+    """Call a sampler twice on the same inputs; return these, both z, and the gradients of the first."""
+    inputs = {
+        key: rng.uniform(-2, 2, (images, 3)).round(1).astype("float32")
+        for key in ("z_mean", "z_log_var")
+    }
+    results = [call(_with_gradients(function), name, inputs) for _ in range(2)]
+    try:
+        first, second = (as_array(z, "its result") for z, _, _ in results)
+        if first.shape != (images, 3):
+            raise NotYet(f"it returns shape {first.shape}, but z should have the shape of z_mean.")
+    except NotYet as problem:
+        raise NotYet(f"{name}: {problem}\nIt was called with\n{inputs_shown(inputs)}") from problem
+    return *map(np.float64, inputs.values()), first, second, results[0][1:]
+
+
+def _fault(z_mean, z_log_var, first, second, gradients):
+    """Name what is wrong with draws for many images, or return ""."""
+    away = first - z_mean
+    if np.abs(away).max() < 1e-5:
+        return "there is no noise; z equals z_mean"
+    lost = [n for n, g in zip(("z_mean", "z_log_var"), gradients, strict=True) if g is None]
+    if len(lost) == 2:
+        return "z is drawn without reparameterization, so no gradient passes to z_mean or z_log_var"
+    if lost:
+        return f"no gradient passes from z to {lost[0]}"
+    for width in _WIDTHS.values():
+        eps = away / width(z_log_var)
+        if np.ptp(eps, axis=0).max() < 1e-2:
+            return "the same eps is used for the whole batch, but every image needs its own"
+        if np.ptp(eps, axis=1).max() < 1e-2:
+            return "the same eps is used for all latent dimensions, but each needs its own"
+    if np.allclose(first, second, atol=1e-6):
+        return "the noise is the same at every call; is a seed set inside?"
+    # From here on chance decides: an honest sampler fails about once in 10^10 checks.
+    for text, width in _WIDTHS.items():
+        eps = away / np.abs(width(z_log_var))
+        sizes = [eps[part].std() for part in (z_log_var < -0.7, z_log_var > 0.7)]
+        if np.allclose(sizes, 1, atol=0.08):
+            if abs(eps.mean()) > 0.06:
+                return "on average z is not z_mean"
+            if not text and abs(np.mean(eps**4) - 3) > 0.7:
+                return "the noise is not normal; eps should be drawn from N(0, 1)"
+            return text
+    if abs(away.mean()) > 7 * away.std() / away.size**0.5:
+        return "on average z is not z_mean"
+    return "the standard deviation of the noise is not sigma"
+
+
+@announced
+def check_sample(function):
+    """Check `sample(z_mean, z_log_var)`: a draw from N(z_mean, exp(z_log_var)) that gradients pass.
+
+    Args:
+        function: The student's function; its arguments have shape `(batch, latent_dim)`.
+    """
+    name = "sample"
+    require_own(function, name)
+    rng = np.random.default_rng()
+    for images in (2, _IMAGES):  # a few first: they can be shown if something fails
+        drawn = _draws(function, name, rng, images)
+    if fault := _fault(*drawn):
+        raise NotYet(
+            f"{name}: {fault}.\nIt was tried on {_IMAGES:,} random images with 3 latent dimensions."
+        )
+    return (
+        f"{name} draws with the right mean and standard deviation and with new noise for each image, and "
+        "gradients pass."
+    )
+
+
+def _draw_scores(rng, trial):
+    n = (3, 6, 9)[trial % 3]
+    return {
+        "values": rng.uniform(1, 9, n).round(1),
+        "eps": rng.uniform(-2, 2, n).round(1),
+        "sigma": round(float(rng.uniform(1.5, 3)), 1),
+    }
+
+
+@function_check("score_gradient", _draw_scores)
+def check_score_gradient(values, eps, sigma):
+    """Check `score_gradient(values, eps, sigma)`: the score function's estimates of the gradient for mu."""
+    right = values * eps / sigma
+    yield "", right
+    yield "the division by sigma is missing", values * eps
+    yield "you multiply eps by sigma instead of dividing by it", values * eps * sigma
+    yield "you divide by sigma once too often", right / sigma
+    yield "eps is not used", values / sigma
+    yield "this is the score for log sigma^2 instead of mu", values * (eps**2 - 1) / 2
+    yield "the values of f are not used; this is the score alone", eps / sigma
+    yield "the sign is wrong", -right
+    yield "you return the mean, but each draw needs its own estimate", right.mean()
+
+
+@announced
+def check_sample_full(function):
+    """Check `sample_full(mean, covariance, eps)`: draws from a normal distribution of any covariance.
+
+    Any L with L L^T = covariance is right; it is read off from what the function makes of unit vectors.
+
+    Args:
+        function: The student's function; eps has shape `(n, d)`, so has its result.
+    """
+    name = "sample_full"
+    require_own(function, name)
+    rng = np.random.default_rng()
+    d = 3
+    half = rng.uniform(-0.9, 0.9, (d, d)).round(1) + 3 * np.eye(d)  # never close to singular
+    mean, covariance = rng.uniform(-2, 2, d).round(1), (half @ half.T).round(2)
+    eps = np.concatenate([np.zeros((1, d)), np.eye(d), rng.standard_normal((4, d)).round(2)])
+    inputs = {"mean": mean, "covariance": covariance, "eps": eps}
+    where = f"\nFor\n{inputs_shown(inputs)}"
+    z = result_of(function, name, inputs)
+    if z.shape != eps.shape:
+        raise NotYet(f"{name} returns shape {z.shape}, but it should be {eps.shape}.{where}")
+    if not agree(z[0], mean):
+        raise NotYet(
+            f"{name}: where eps is 0, z should be the mean, but it is {shown(z[0])}.{where}"
+        )
+    L = (z[1 : d + 1] - mean).T  # column i: what the i-th unit vector became
+    if not agree(z, mean + eps @ L.T):
+        raise NotYet(f"{name}: z is not mean + L eps with the same L in every row.{where}")
+    if agree(L @ L.T, covariance, 1e-3):
+        return f"{name}: L L^T is the covariance."
+    mistakes = {
+        "you use the covariance itself instead of a root of it": covariance,
+        "you take the root of each entry, but the matrix as a whole needs a root": np.sqrt(
+            np.abs(covariance)
+        ),
+        "only the diagonal is used": np.diag(np.sqrt(np.diag(covariance))),
+        "only the diagonal is used, and without a root": np.diag(np.diag(covariance)),
+        "the covariance is not used": np.eye(d),
+    }
+    for text, factor in mistakes.items():
+        if agree(np.abs(L), np.abs(factor), 1e-3):
+            raise NotYet(f"{name}: {text}.{where}")
+    if agree(L.T @ L, covariance, 1e-3):
+        raise NotYet(f"{name}: L is transposed; each row of eps should become L eps.{where}")
+    raise NotYet(f"{name}: L L^T is not the covariance; L is\n  {L.round(3).tolist()}{where}")

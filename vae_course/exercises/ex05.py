@@ -1,0 +1,199 @@
+"""Checks of exercise 5: the loss of a VAE, three trainings to diagnose, and a data set of one's own."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from vae_course.exercises.compare import as_array, combinations, function_check
+from vae_course.exercises.ex01 import PIXELS, draw_images
+from vae_course.exercises.ex02 import (
+    HALVES,
+    MEANS,
+    READINGS,
+    REDUCTIONS,
+    SIGNS,
+    draw_posteriors,
+    kl_terms,
+)
+from vae_course.exercises.verdict import NotYet, ToDo, announced
+from vae_course.losses import gaussian_kl
+from vae_course.models import VAE, Sampling
+
+_LOSS, _MSE = 28.217, 0.01979
+NUMBERS = {
+    "KL of the lecture": (
+        _LOSS - 784 * _MSE,
+        0.03,
+        {
+            "the mean squared error is a mean over 784 pixels, but the loss contains their sum": (
+                _LOSS - _MSE
+            ),
+            "this is the reconstruction error, not the KL term": 784 * _MSE,
+            "the lecture's code has no factor of 1/2 in the reconstruction error": _LOSS
+            - 392 * _MSE,
+            "an image has 28 x 28 pixels": _LOSS - 28 * _MSE,
+        },
+    )
+}
+
+_LATENT = dict(list(REDUCTIONS.items())[:2])
+_BATCH = {
+    "": np.mean,
+    "you take the sum over the batch instead of the mean": np.sum,
+    "you return one number for each image instead of their mean": np.asarray,
+}
+_WEIGHTS = {
+    "": lambda error, kl, beta: error + beta * kl,
+    "beta is not used": lambda error, kl, beta: error + kl,
+    "beta weighs the reconstruction error instead of the KL term": lambda error, kl, beta: (
+        beta * error + kl
+    ),
+    "the KL term is missing": lambda error, kl, beta: error,
+    "the KL term is subtracted": lambda error, kl, beta: error - beta * kl,
+    "the reconstruction error is missing": lambda error, kl, beta: beta * kl,
+}
+
+
+def _draw_batch(rng, trial):
+    images = draw_images(rng, trial)
+    posteriors = draw_posteriors(rng, trial)
+    posteriors = {name: value[: len(images["x"])] for name, value in posteriors.items()}
+    return {**images, **posteriors, "beta": round(rng.uniform(1.5, 4), 1)}
+
+
+@function_check("vae_loss", _draw_batch)
+def check_vae_loss(x, x_hat, z_mean, z_log_var, beta):
+    """Check `vae_loss(x, x_hat, z_mean, z_log_var, beta)`: one number, the mean over the batch."""
+    differences = np.float64(x) - np.float64(x_hat)
+    tables = READINGS, SIGNS, MEANS, HALVES, PIXELS, _LATENT, _BATCH, _WEIGHTS
+    for text, (*ways, pixels, latent, batch, weigh) in combinations(*tables, most=3):
+        kl = latent(kl_terms(z_mean, z_log_var, *ways))
+        yield text, batch(weigh(pixels(differences), kl, beta))
+
+
+# Diagnose the curves before you read on: the settings give the answers away. By letter: weight of the KL
+# term, most training images, how often each is shown in one epoch.
+_SETTINGS = {"A": (0.0, 2000, 1), "B": (100.0, 2000, 1), "C": (1.0, 60, 30)}
+
+
+def _small_vae(beta):
+    """Build a VAE of dense layers: it trains within seconds, and learns few images by heart."""
+    image = keras.Input((28, 28, 1))
+    x = layers.Dense(200, activation="relu")(layers.Flatten()(image))
+    z_mean, z_log_var = layers.Dense(20)(x), layers.Dense(20)(x)
+    encoder = keras.Model(image, [z_mean, z_log_var, Sampling()([z_mean, z_log_var])])
+    z = keras.Input((20,))
+    x = layers.Dense(200, activation="relu")(z)
+    x_hat = layers.Reshape((28, 28, 1))(layers.Dense(784, activation="sigmoid")(x))
+    return VAE(encoder, keras.Model(z, x_hat), beta=beta)
+
+
+def mystery_curves(x_train, x_test, seed):
+    """Train a small VAE three times, each time with something wrong, and return only how it went.
+
+    Args:
+        x_train: Training images, shape `(n, 28, 28, 1)`, a thousand or so.
+        x_test: Images to score after each epoch.
+        seed: Seed of weights, noise and order.
+
+    Returns:
+        Dictionary from "A", "B" and "C" to a history, as `History.history` of Keras.
+    """
+    histories = {}
+    for letter, (beta, most, times) in _SETTINGS.items():
+        keras.utils.set_random_seed(seed)
+        vae = _small_vae(beta)
+        vae.compile(optimizer=keras.optimizers.Adam(1e-3))
+        histories[letter] = vae.fit(
+            np.tile(x_train[:most], (times, 1, 1, 1)),
+            validation_data=x_test,
+            validation_batch_size=500,
+            batch_size=32,
+            epochs=12,
+            verbose=0,
+        ).history
+    return histories
+
+
+def _rows(name, value, least):
+    """Return the set of a student's images, as bytes; raise `NotYet` if something is wrong with them."""
+    if not hasattr(value, "shape"):
+        raise NotYet(
+            f"{name} is a {type(value).__name__}, but it should be a NumPy array of images."
+        )
+    if tuple(value.shape[1:]) != (28, 28, 1):
+        raise NotYet(
+            f"{name} has shape {tuple(value.shape)}, but it should be (n, 28, 28, 1). Resize the pictures, "
+            "make them grey, and add the last axis with [..., None]."
+        )
+    if len(value) < least:
+        raise NotYet(f"{name} contains {len(value)} images, but {least} or more are needed.")
+    images = as_array(value, name)
+    if images.min() < 0 or images.max() > 1:
+        raise NotYet(
+            f"{name} runs from {images.min():g} to {images.max():g}. Rescale it so that 0 is paper and 1 "
+            "is ink."
+        )
+    if np.ptp(images, axis=0).max() < 0.1:
+        raise NotYet(f"{name} contains the same picture again and again.")
+    return _bytes(images)
+
+
+def _bytes(images):
+    return {image.tobytes() for image in np.float32(images).round(4)}
+
+
+@announced
+def check_own_images(my_train, my_test, course_images):
+    """Check images of a student's own: their form, and that no test image is among the training images.
+
+    Args:
+        my_train: Images to train on, shape `(n, 28, 28, 1)`, in [0, 1], 200 or more; None where blank.
+        my_test: Images to score, as above, 50 or more; None where blank.
+        course_images: The course's own training images: they would not be the student's.
+    """
+    if my_train is None or my_test is None:
+        raise ToDo("my_train and my_test: make them in the cell above.")
+    train, test = _rows("my_train", my_train, 200), _rows("my_test", my_test, 50)
+    if train & test:
+        raise NotYet(
+            f"{len(train & test)} images of my_test are also in my_train. A score on images that were "
+            "trained on says nothing about new ones."
+        )
+    if len(train & _bytes(course_images)) > 0.1 * len(train):
+        raise NotYet("These are the course's own digits. Find or draw something else.")
+    return f"{len(my_train):,} images to train on, and {len(my_test):,} others to test on."
+
+
+@announced
+def check_own_vae(vae, my_train, my_test):
+    """Check that a VAE has learned from a student's images: it rebuilds new ones better than their mean.
+
+    Args:
+        vae: The trained VAE, or None where blank.
+        my_train: Images it was trained on.
+        my_test: Images that it has not seen.
+    """
+    if vae is None or my_train is None or my_test is None:
+        raise ToDo("my_vae: train it in the cell above.")
+    if not isinstance(vae, VAE):
+        raise NotYet(
+            f"my_vae is a {type(vae).__name__}, but it should be a VAE of `vae_course.models`."
+        )
+    images = np.float32(my_test)
+    blind = np.sum((images - np.mean(my_train, axis=0)) ** 2) / len(images)
+    error = np.sum((images - np.asarray(vae(images))) ** 2) / len(images)
+    z_mean, z_log_var, _ = vae.encoder(images)
+    kl = float(np.mean(gaussian_kl(z_mean, z_log_var)))
+    told = (
+        f"The error on new images is {error:.1f}, that of the mean image is {blind:.1f}, and the KL term is "
+        f"{kl:.1f} nats."
+    )
+    if kl < 0.1:
+        raise NotYet(f"{told} The code carries no information: the posterior has collapsed.")
+    if not error < 0.9 * blind:
+        raise NotYet(
+            f"{told} The error should be at least a tenth smaller than that of the mean image. Try more "
+            "epochs, or a higher learning rate."
+        )
+    return told

@@ -1,0 +1,132 @@
+"""Checks of exercise 6: paths between latent vectors, sums and differences, and a property as a vector."""
+
+import math
+
+import numpy as np
+
+from vae_course.exercises.compare import function_check
+from vae_course.exercises.verdict import NotYet, ToDo, announced
+from vae_course.latent import lerp, slerp
+
+NUMBERS = {
+    "length half-way": (
+        3.0 / math.sqrt(2.0),
+        0.006,
+        {
+            "this would be the length on the round path": 3.0,
+            "this is the length of the sum; half of it is the mid-point": 3.0 * math.sqrt(2.0),
+            "this is half a side; add the two as vectors": 1.5,
+            "the root is missing, so this is the squared length": 4.5,
+        },
+    )
+}
+
+
+def _draw_path(rng, trial):
+    d, n = [(2, 3), (4, 5), (7, 4)][trial % 3]
+    while True:
+        start, end = rng.uniform(-3, 3, (2, d)).round(1)
+        lengths = np.linalg.norm(start) * np.linalg.norm(end)
+        # A round path needs vectors that are neither 0 nor parallel; at a right angle, sin(theta) is 1.
+        if lengths > 0.5 and 0.2 < abs(start @ end) / lengths < 0.95:
+            return {"start": start, "end": end, "t": rng.uniform(0, 1, n).round(2)}
+
+
+@function_check("interpolate", _draw_path)
+def check_interpolate(start, end, t):
+    """Check `interpolate(start, end, t)`: points on the straight line, one row for each t."""
+    right = lerp(start, end, t)
+    yield "", right
+    yield "start and end are exchanged; at t = 0 the path is at the start", lerp(end, start, t)
+    yield "t weighs only the end, while the whole start stays", start + t[:, None] * end
+    yield "you return the difference alone, without the start", right - start
+    yield "each t needs one row, but yours are columns", right.T
+    yield "this is the round path instead of the straight one", slerp(start, end, t)
+
+
+@function_check("slerp", _draw_path, tolerance=1e-3)
+def check_slerp(start, end, t):
+    """Check `slerp(start, end, t)`: the direction turns evenly while the length goes evenly."""
+    right = slerp(start, end, t)
+    yield "", right
+    yield "this is the straight path instead of the round one", lerp(start, end, t)
+    a, b = np.linalg.norm(start), np.linalg.norm(end)
+    directions = slerp(start / a, end / b, t)
+    yield (
+        "the length stays that of the start; it should go evenly to that of the end",
+        a * directions,
+    )
+    yield "this is only the direction; the length is missing", directions
+    angle = np.arccos(start @ end / (a * b))
+    full = np.sin([(1 - t) * angle, t * angle]).T / np.sin(angle) @ [start, end]
+    yield "you turn start and end in full length; turn their directions instead", full
+    yield "start and end are exchanged", slerp(end, start, t)
+    yield "the division by sin(theta) is missing", right * np.sin(angle)
+
+
+def _draw_means(rng, trial):
+    start, minus, plus = map(int, rng.permutation(4)[:3])
+    means = rng.uniform(-3, 3, (4, 2 + trial)).round(1)
+    return {"means": means, "start": start, "minus": minus, "plus": plus}
+
+
+@function_check("arithmetic", _draw_means)
+def check_arithmetic(means, start, minus, plus):
+    """Check `arithmetic(means, start, minus, plus)`: the vector of start - minus + plus."""
+    a, b, c = means[start], means[minus], means[plus]
+    yield "", a - b + c
+    yield "plus and minus are exchanged", a - c + b
+    yield "nothing is subtracted", a + c
+    yield "nothing is added", a - b
+    yield "all three are added", a + b + c
+    yield "you use the numbers of the digits instead of their vectors", start - minus + plus
+    yield "you take the mean of the three", (a + b + c) / 3
+
+
+@announced
+def check_prediction(prediction):
+    """Check that a prediction was made before the test: any digit will do.
+
+    Args:
+        prediction: What the student expects, a digit from 0 to 9, or None.
+    """
+    if prediction is None or prediction is Ellipsis:
+        raise ToDo("prediction: write down a digit before you look. Any digit will do.")
+    whole = isinstance(prediction, int | np.integer) and not isinstance(prediction, bool)
+    if not whole or not 0 <= prediction <= 9:
+        raise NotYet(f"prediction = {prediction!r} is not a digit. Write one from 0 to 9.")
+    return f"You expect a {prediction}. Now test it."
+
+
+def _draw_property(rng, trial):
+    n, d = [(12, 2), (30, 3), (60, 5)][trial % 3]
+    labels = np.resize(np.arange(3), n)
+    rng.shuffle(labels)
+    return {
+        "z": rng.uniform(-3, 3, (n, d)).round(1),
+        "labels": labels,
+        "amount": (rng.permutation(n) + 20.0 * labels).round(1),  # classes differ in it, too
+    }
+
+
+def _split(z, amount, middle=None):
+    upper = amount > (np.median(amount) if middle is None else middle)
+    return z[upper].mean(axis=0) - z[~upper].mean(axis=0)
+
+
+@function_check("property_vector", _draw_property)
+def check_property_vector(z, labels, amount):
+    """Check `property_vector(z, labels, amount)`: much minus little, within each class, then the mean."""
+    classes = [labels == label for label in np.unique(labels)]
+    right = np.mean([_split(z[c], amount[c]) for c in classes], axis=0)
+    yield "", right
+    yield "you split all images at once, but each class has its own halves", _split(z, amount)
+    yield "the sign is wrong; subtract the lower half from the upper", -right
+    yield "you take the sum over the classes instead of the mean", right * len(classes)
+    upper = [z[c][amount[c] > np.median(amount[c])].mean(axis=0) for c in classes]
+    yield "nothing is subtracted; this is the mean of the upper halves", np.mean(upper, axis=0)
+    middle = np.median(amount)
+    both = [c for c in classes if amount[c].min() <= middle < amount[c].max()]
+    if both:
+        common = np.mean([_split(z[c], amount[c], middle) for c in both], axis=0)
+        yield "you use the median of all images, but each class has its own", common

@@ -1,0 +1,167 @@
+"""Load what `vae-course evaluate` is given: a file, a run's folder, or a shipped model's name."""
+
+import json
+import warnings
+import zipfile
+from pathlib import Path
+
+import h5py
+import keras
+
+from vae_course import pretrained
+from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
+from vae_course.runs import files
+
+# What a model's file holds, and the most bytes of it: 4,096 latent dimensions and the state of Adam.
+MOST_BYTES = {"metadata.json": 10_000, "config.json": 1_000_000, "model.weights.h5": 300_000_000}
+# What makes a layer the one it is, apart from its weights.
+LAYER_SETTINGS = (
+    "activation batch_shape filters interpolation kernel_size padding pool_size size strides target_shape "
+    "units use_bias"
+).split()
+CURE = "Give the vae.keras of a folder that `vae-course train` wrote, or train a model anew."
+
+
+def open_model(name):
+    """Open a model, and its card if it has one.
+
+    Args:
+        name: Path of a `.keras` file, path of a folder that `vae-course train` wrote, or name of a shipped
+            model, such as "vae-100-mnist".
+
+    Returns:
+        `VAE` or `Autoencoder`, and a card or None.
+
+    Raises:
+        FileNotFoundError: If there is no such thing, or a file of it is missing.
+        ValueError: If it is no model of the course, or a file is damaged.
+    """
+    path = Path(name)
+    if str(name) and path.is_dir():
+        card = files.read_card(path)
+        files.check_files(path, card)
+        return load_model(path / "vae.keras"), card
+    if path.is_file():
+        return load_model(path), None
+    if str(name) in pretrained.NAMES:
+        return pretrained.load(str(name))
+    raise FileNotFoundError(
+        f"There is no file or folder {str(name)!r}, nor a shipped model of that name: give a .keras file, a "
+        f"folder that `vae-course train` wrote, or one of {', '.join(pretrained.NAMES)}."
+    )
+
+
+def load_model(path):
+    """Load a `VAE` or an `Autoencoder` with the course's networks.
+
+    Nothing that is in the file is built or run: its weights are read into a new model of ours.
+
+    Args:
+        path: Path of a `.keras` file.
+
+    Returns:
+        The model, not compiled.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged or holds something else.
+    """
+    found = _read_description(path)
+    kind, beta = found["class"], found["beta"]
+    if kind not in ("vae_course>VAE", "vae_course>Autoencoder"):
+        raise _refused(path, f"holds a {kind}, but no VAE or Autoencoder of the course")
+    try:
+        latent_dim = found["layer 0 of the decoder"]["batch_shape"][-1]
+        networks = build_encoder(latent_dim), build_decoder(latent_dim)
+        model = VAE(*networks, beta) if kind == "vae_course>VAE" else Autoencoder(*networks)
+    except (ValueError, LookupError, TypeError) as error:
+        raise _refused(path, f"cannot be loaded ({error})") from error
+    load_weights(model, path)
+    return model
+
+
+def load_weights(model, path):
+    """Read a model's weights and, if it is compiled, its optimizer's state from a file of an equal model.
+
+    Args:
+        model: `VAE` or `Autoencoder`; it is changed in place.
+        path: As in `load_model`.
+
+    Raises:
+        FileNotFoundError: As in `load_model`.
+        ValueError: As in `load_model`.
+    """
+    found = _read_description(path)
+    wanted = _describe(json.loads(json.dumps(keras.saving.serialize_keras_object(model))))
+    for part in wanted | found:
+        if found.get(part) != wanted.get(part):
+            difference = f"its {part} is {found.get(part)} where {wanted.get(part)} is expected"
+            raise _refused(path, f"holds another model: {difference}")
+    try:
+        _check_arrays(path)
+        with warnings.catch_warnings(action="error"):  # as of an optimizer's state that is missing
+            model.load_weights(path)
+    except Exception as error:  # whatever a damaged file makes of HDF5 and Keras
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise _refused(path, f"cannot be loaded ({reason})") from error
+
+
+def _refused(path, reason):
+    return ValueError(f"{path} {reason}. {CURE}")
+
+
+def _read_description(path):
+    """Describe the model in a file, once the sizes of its members are seen to be those of a model."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{path} is missing. {CURE}")
+    if not _has_small_directory(path):
+        raise _refused(path, "is no .keras file, or a damaged one")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {member.filename: member for member in archive.infolist()}
+            for name, most in MOST_BYTES.items():
+                size, is_stored = members[name].file_size, members[name].compress_type == 0
+                if size > most or not is_stored:
+                    raise ValueError(
+                        f"{size:,} bytes of {name}, not {most:,} at most, uncompressed"
+                    )
+            return _describe(json.loads(archive.read("config.json")))
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise _refused(path, f"is no model of the course, or a damaged one ({error})") from error
+
+
+def _has_small_directory(path):
+    """Look at the last 22 bytes of a zip without a comment: zipfile reads the whole directory into memory."""
+    with open(path, "rb") as file:
+        file.seek(max(0, file.seek(0, 2) - 42))
+        tail = file.read()
+    is_zip, is_zip64 = tail[-22:-18] == b"PK\5\6", tail[:4] == b"PK\6\7"
+    return is_zip and not is_zip64 and int.from_bytes(tail[-10:-6], "little") < 1000
+
+
+def _describe(config):
+    """List what two models have to share, so that the weights of one fit the other."""
+    found = {"class": config["registered_name"], "beta": config["config"].get("beta")}
+    for network in ("encoder", "decoder"):
+        layers = config["config"].get(network, {}).get("config", {}).get("layers", [])
+        for number, layer in enumerate(layers):
+            settings = {k: layer["config"][k] for k in LAYER_SETTINGS if k in layer["config"]}
+            found[f"layer {number} of the {network}"] = {"class": layer["class_name"], **settings}
+    return found
+
+
+def _check_arrays(path):
+    """Refuse arrays that say to be larger than what is stored of them."""
+    with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as stored:
+        declared = []
+        with h5py.File(stored, "r") as weights:
+            weights.visititems(lambda _, item: declared.append(getattr(item, "nbytes", 0)))
+        if sum(declared) > archive.getinfo("model.weights.h5").file_size:
+            raise ValueError(f"its arrays declare {sum(declared):,} bytes, more than it has")

@@ -1,0 +1,156 @@
+"""Run the cells of notebooks in a kernel of this very Python, within bounds."""
+
+import asyncio
+import contextlib
+import os
+import sysconfig
+import tempfile
+import textwrap
+from pathlib import Path
+
+import psutil
+from ipykernel.kernelspec import write_kernel_spec
+from jupyter_core.utils import ensure_event_loop, run_sync
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from tqdm import tqdm
+from traitlets.config import Config
+
+MOST_OUTPUT = 20_000_000  # characters that one cell may print or show
+CELL_SECONDS = (
+    2 * 3600
+)  # that one cell may take; training with --profile full takes up to 40 minutes
+# The kernel does not watch file descriptors 1 and 2, because the thread that does so may print a traceback
+# when the kernel ends (ipython/ipykernel issue 1155). What C++ libraries write goes to the terminal.
+KERNEL_ARGUMENTS = ["--HistoryManager.hist_file=:memory:", "--IPKernelApp.capture_fd_output=False"]
+
+
+class CellError(RuntimeError):
+    """A cell that failed, or whose kernel did; the message names the cell and the reason."""
+
+
+@contextlib.contextmanager
+def own_jupyter():
+    """Let kernels start with this very Python, whatever the user's settings of Jupyter and IPython say.
+
+    Kernel specs, configuration and startup files in the user's folders may be broken, or made for another
+    Python; so a temporary folder stands in for all of them.
+    """
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="vae-course-", ignore_cleanup_errors=True) as folder:
+        write_kernel_spec(Path(folder, "kernels", "python3"))
+        for name in ("PYTHONSTARTUP", "MPLBACKEND", "JUPYTER_CONFIG_PATH"):
+            os.environ.pop(name, None)
+        for kind in ("PATH", "DATA_DIR", "CONFIG_DIR", "RUNTIME_DIR"):
+            os.environ[f"JUPYTER_{kind}"] = folder
+        os.environ["IPYTHONDIR"] = folder
+        if Path(
+            sysconfig.get_path("purelib"), "ipykernel"
+        ).is_dir():  # not so with pip install --user
+            os.environ["PYTHONNOUSERSITE"] = "1"
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+class BoundedClient(NotebookClient):
+    """A client that bounds what a cell prints, leaves no kernel behind, and says why a cell failed."""
+
+    def reset_execution_trackers(self):
+        """Forget what earlier cells printed."""
+        super().reset_execution_trackers()
+        self.printed = {}
+
+    def output(self, outs, msg, display_id, cell_index):
+        """Keep an output, unless its cell floods the notebook: then wait for that cell no longer."""
+        self.printed[cell_index] = self.printed.get(cell_index, 0) + len(str(msg["content"]))
+        if self.printed[cell_index] > MOST_OUTPUT:
+            self.task_poll_for_reply.cancel()
+            return None
+        return super().output(outs, msg, display_id, cell_index)
+
+    def execute_cell(self, cell, cell_index, **options):
+        """Execute one cell; raise a `CellError` if it fails."""
+        try:
+            return super().execute_cell(cell, cell_index, **options)
+        except CellExecutionError as error:
+            reason = f"{error.ename}: {error.evalue}"
+            if "Memory" in error.ename or error.ename == "ResourceExhaustedError":
+                reason = f"{textwrap.shorten(reason, 200)} {_memory_advice()}"
+        except CellTimeoutError:
+            reason = f"it had not ended after {self.timeout} seconds, and was stopped"
+        except DeadKernelError:
+            if self.printed.get(cell_index, 0) > MOST_OUTPUT:
+                reason = f"it prints or shows more than {MOST_OUTPUT / 1e6:g} MB, and was stopped"
+            else:
+                reason = _cause_of_death(run_sync(self.km.provisioner.poll)())
+        cells = self.nb.cells[: cell_index + 1]  # readers do not count the one that papermill adds
+        number = sum("injected-parameters" not in c.metadata.get("tags", []) for c in cells)
+        code = cell.source.strip().splitlines()[0]
+        raise CellError(f"cell {number} ({code}): {textwrap.shorten(reason, 400)}")
+
+    @contextlib.contextmanager
+    def setup_kernel(self, **options):
+        """Start a kernel, and stop it even if Ctrl-C comes while it starts."""
+        try:
+            with own_jupyter(), super().setup_kernel(**options):
+                try:
+                    yield
+                finally:
+                    _stop_waiting()
+        finally:
+            if self.km is not None:
+                self._cleanup_kernel()
+
+
+def _stop_waiting():
+    """Cancel what still waits for answers of a kernel: after a failure or Ctrl-C nobody needs them."""
+    loop = ensure_event_loop()
+    waiting = asyncio.all_tasks(loop)
+    for task in waiting:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+
+
+def _cause_of_death(status):
+    """Say why a kernel ended with an exit status; a negative one is that of a signal."""
+    if status == -9:
+        return f"its kernel was killed, probably because memory ran out. {_memory_advice()}"
+    how = f"signal {-status}" if status and status < 0 else f"exit status {status}"
+    return f"its kernel ended with {how}: the code of this cell, or a library, stopped Python"
+
+
+def _memory_advice():
+    free = psutil.virtual_memory().available / 1e9
+    return f"{free:.1f} GB are free: close other programs, and run one lesson at a time."
+
+
+def run_cells(notebook, folder, name):
+    """Execute the cells of a notebook, in place, with a progress bar.
+
+    Args:
+        notebook: The notebook. If a cell fails, its outputs and those of the cells before it are there.
+        folder: Path of the folder in which the kernel works.
+        name: What the progress bar calls the notebook.
+
+    Raises:
+        CellError: If a cell fails.
+        RuntimeError: If the kernel does not start.
+    """
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    client = BoundedClient(
+        notebook,
+        kernel_name="python3",
+        timeout=CELL_SECONDS,
+        extra_arguments=KERNEL_ARGUMENTS,
+        shutdown_kernel="immediate",
+        record_timing=False,
+        config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+    )
+    with client.setup_kernel(cwd=str(folder)):
+        for index, cell in enumerate(tqdm(notebook.cells, desc=name, ncols=90, unit="cell")):
+            client.execute_cell(cell, index)

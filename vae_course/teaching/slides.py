@@ -1,0 +1,182 @@
+"""Decks for the classroom: one HTML file for each lesson that needs no network, PDFs, and an index."""
+
+import dataclasses
+import html
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+
+from vae_course.teaching.deck import slides_of
+from vae_course.teaching.notebooks import read_notebook, title_of
+from vae_course.teaching.pages import render, to_pages, write_table
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking".split()
+KEYS = """<p>Keys: <kbd>&rarr;</kbd> or <kbd>Space</kbd> next, <kbd>&larr;</kbd> back, <kbd>S</kbd> speaker's
+notes in a window of their own, <kbd>F</kbd> full screen, <kbd>O</kbd> all slides, <kbd>B</kbd> black,
+<kbd>G</kbd> go to a slide. None of it needs a network.</p>"""
+
+
+@dataclasses.dataclass
+class Deck:
+    """What became of one lesson: its deck's file and the titles of its slides, or the error."""
+
+    name: str
+    title: str
+    minutes: str = ""
+    titles: list = dataclasses.field(default_factory=list)
+    error: str = ""
+
+
+class NoBrowser(Exception):
+    """There is nothing to print with; the message says what is missing, and the cure."""
+
+    def __init__(self, what, cure):
+        super().__init__(
+            f"no PDF: {what}. The HTML decks are complete; for PDFs, {cure}, or print a deck from your "
+            "browser after adding ?print-pdf to its address."
+        )
+
+
+def build(paths, folder):
+    """Write a deck for each lesson; one that makes none stops no other.
+
+    Args:
+        paths: Paths of executed notebooks.
+        folder: Where the decks go.
+
+    Returns:
+        List of `Deck`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_build_one(path, folder) for path in paths]
+
+
+def _build_one(path, folder):
+    target = folder / f"{path.stem}.html"
+    for old in target, target.with_suffix(".pdf"):
+        old.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
+    deck = Deck(path.stem, path.stem)
+    try:
+        notebook = read_notebook(path)
+        deck.title = title_of(notebook)
+        found = re.search(r"\*\*Time:\*\* (\d+ minutes)", notebook.cells[0].source)
+        deck.minutes = found.group(1) if found else ""
+        page, deck.titles = html_of(notebook, f"{int(path.stem[:2])} {deck.title}")
+    except Exception as error:  # no notebook, no slide metadata, not executed
+        known = isinstance(error, (OSError, ValueError))
+        deck.error = str(error) if known else f"{type(error).__name__}: {error}"
+    else:
+        target.write_text(page, encoding="utf-8")
+    return deck
+
+
+def html_of(notebook, title):
+    """Turn an executed lesson into a deck.
+
+    Args:
+        notebook: The notebook.
+        title: What the foot of each slide and the browser's tab show.
+
+    Returns:
+        The deck as HTML in which everything is inside, and the titles of its slides.
+
+    Raises:
+        DeckError: If the lesson makes no deck; see `slides_of`.
+    """
+    slides = slides_of(notebook)
+    parts = []
+    for slide in slides:
+        shared = {"id": slide.id, "title": slide.title, "notes": [*map(to_pages, slide.notes)]}
+        shared["opening"] = slide.parts[0].source.startswith("# ")
+        for place, part in enumerate(slide.parts, start=1):
+            part.source = to_pages(part.source)
+            part.metadata["deck"] |= {"slide": shared, "first": place == 1}
+            part.metadata["deck"] |= {"last": place == len(slide.parts)}
+        parts += slide.parts
+    notebook = nbformat.v4.new_notebook(cells=parts, metadata=notebook.metadata)
+    return render("deck", notebook, title), [slide.title for slide in slides]
+
+
+def write_pdfs(decks):
+    """Print decks with a browser that is already there, each to a file of the same name that ends with .pdf.
+
+    Args:
+        decks: Paths of HTML decks.
+
+    Returns:
+        Paths of the PDFs.
+
+    Raises:
+        NoBrowser: If Playwright or a browser is missing.
+    """
+    try:
+        from playwright import sync_api
+    except ModuleNotFoundError:
+        cure = "install it with pip install playwright"
+        raise NoBrowser("Playwright is not installed", cure) from None
+    with sync_api.sync_playwright() as playwright:
+        browser = _launch(playwright.chromium, sync_api.Error)
+        try:
+            page = browser.new_page()
+            return [_print(page, Path(deck)) for deck in decks]
+        finally:
+            browser.close()
+
+
+def _launch(chromium, Error):
+    named = os.environ.get("VAE_COURSE_CHROMIUM")
+    paths = [named] if named else filter(None, map(shutil.which, BROWSERS))
+    # What Playwright finds by itself: browsers in their usual places on Windows and macOS, then its own.
+    ways = [{"executable_path": path} for path in paths]
+    ways += [] if named else [{"channel": "chrome"}, {"channel": "msedge"}, {}]
+    for way in ways:
+        try:
+            return chromium.launch(args=FLAGS, **way)
+        except Error:
+            continue
+    cure = "install one, or name it in VAE_COURSE_CHROMIUM"
+    raise NoBrowser("no Chromium, Chrome or Edge was found", cure)
+
+
+def _print(page, deck):
+    page.goto(f"{deck.resolve().as_uri()}?print-pdf")
+    page.wait_for_selector("html[data-ready][data-printed]", state="attached")
+    target = deck.with_suffix(".pdf")
+    page.pdf(path=target, prefer_css_page_size=True, print_background=True)
+    return target
+
+
+def write_index(decks, folder):
+    """Write `index.html`: every deck with its PDF, its number of slides, and the keys to know.
+
+    Args:
+        decks: List of `Deck`.
+        folder: Where the decks are.
+
+    Returns:
+        Path of the index.
+    """
+    folder, rows = Path(folder), []
+    for deck in decks:
+        name, title = deck.name, html.escape(deck.title)
+        if deck.error:
+            rows.append(f"<tr><td>{title}</td><td colspan=3>{html.escape(deck.error)}</td></tr>")
+            continue
+        pdf = f'<a href="{name}.pdf">PDF</a>' if (folder / f"{name}.pdf").exists() else "no PDF"
+        cells = f"<td>{len(deck.titles)} slides</td><td>{deck.minutes}</td><td>{pdf}</td>"
+        rows.append(f'<tr><td><a href="{name}.html">{int(name[:2])} {title}</a></td>{cells}</tr>')
+    return write_table(folder, "Variational autoencoders: slides", rows, KEYS)
+
+
+def table(decks):
+    """Return the decks as a table of text."""
+    width = max(len(deck.name) for deck in decks)
+    return "\n".join(
+        f"{deck.name:{width}}  " + ("FAILED" if deck.error else f"{len(deck.titles)} slides")
+        for deck in decks
+    )
