@@ -15,7 +15,7 @@ from PIL import Image
 
 NOTEBOOK = "jupyterapp.shell.currentWidget"
 KERNEL = f"{NOTEBOOK}.sessionContext.session.kernel"
-LIMIT = 240  # seconds for anything, so that a busy machine does not matter
+LIMIT = 600  # seconds for anything, so that a busy machine does not matter
 # What explorers say to the kernel: `waiting` for an answer now, at `most` at a time, `sent` in all.
 LISTEN = f"""() => {{
   const traffic = (window.traffic = {{ waiting: new Set(), most: 0, sent: 0 }});

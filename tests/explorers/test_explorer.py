@@ -56,7 +56,7 @@ class Kernel:
     """A real kernel, and cells for it as JupyterLab sends them, or as everybody else does."""
 
     def __init__(self):
-        self.manager, self.client = start_new_kernel(kernel_name="python3")
+        self.manager, self.client = start_new_kernel(startup_timeout=600, kernel_name="python3")
 
     def run(self, code, cell=None):
         """Run code as the cell with this id, or without an id; return the messages of its output."""
@@ -66,7 +66,7 @@ class Kernel:
         self.client.shell_channel.send(message)
         outputs = []
         while True:
-            reply = self.client.get_iopub_msg(timeout=60)
+            reply = self.client.get_iopub_msg(timeout=600)
             if reply["parent_header"].get("msg_id") != message["header"]["msg_id"]:
                 continue
             assert reply["msg_type"] != "error", "\n".join(reply["content"]["traceback"])

@@ -45,21 +45,6 @@ def test_each_stamp_adds_the_scaled_kernel_where_its_frame_is():
         assert np.count_nonzero(added) == 4
 
 
-@pytest.mark.parametrize(
-    ("values", "kernel", "padding", "message"),
-    [
-        (np.ones((2, 3)), np.ones((2, 2)), "valid", r"The input has shape \(2, 3\)"),
-        (np.ones((2, 2)), np.ones(3), "valid", r"The kernel has shape \(3,\)"),
-        (np.full((2, 2), np.nan), np.ones((2, 2)), "valid", "The input holds numbers that are not"),
-        (np.ones((2, 2)), np.ones((2, 2)), "full", "padding='full' is not known"),
-    ],
-)
-def test_bad_input_is_refused(values, kernel, padding, message):
-    """Not square, not finite, or an unknown padding."""
-    with pytest.raises(ValueError, match=message):
-        stamps(values, kernel, 1, padding)
-
-
 def test_all_kinds_of_settings_can_be_drawn_and_stepped_through():
     """Controls never ask for a stamp that is not there; each change is one picture; no error is shown."""
     explorer = TransposedConvolutionExplorer()

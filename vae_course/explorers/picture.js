@@ -3,12 +3,12 @@ const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 // Sliders of ipywidgets show their names, but do not tell them to screen readers; buttons of Play have none.
 function nameControls(explorer) {
-  for (const slider of explorer?.querySelectorAll(".widget-slider") ?? []) {
+  for (const slider of explorer.querySelectorAll(".widget-slider")) {
     const handle = slider.querySelector(".noUi-handle");
     const name = slider.querySelector(".widget-label")?.textContent;
     if (handle && name) handle.setAttribute("aria-label", name);
   }
-  for (const player of explorer?.querySelectorAll(".widget-play") ?? []) {
+  for (const player of explorer.querySelectorAll(".widget-play")) {
     player.querySelectorAll("button").forEach((button, i) => {
       button.title = ["play or pause", "stop", "repeat"][i];
       button.setAttribute("aria-label", button.title);
@@ -82,8 +82,22 @@ function render({ model, el }) {
     image.addEventListener("pointercancel", release);
     image.addEventListener("keydown", step);
   }
-  requestAnimationFrame(() => nameControls(el.closest(".vae-course-explorer")));
+  // The picture may be in the page before some of the controls, and is not yet while this runs.
+  let frame, names;
+  function keepNames() {
+    const explorer = el.closest(".vae-course-explorer");
+    if (!explorer) {
+      frame = requestAnimationFrame(keepNames);
+      return;
+    }
+    nameControls(explorer);
+    names = new MutationObserver(() => nameControls(explorer));
+    names.observe(explorer, { childList: true, subtree: true });
+  }
+  keepNames();
   return () => {
+    cancelAnimationFrame(frame);
+    names?.disconnect();
     model.off("change:png", show);
     model.off("change:alt", tell);
     URL.revokeObjectURL(shown);

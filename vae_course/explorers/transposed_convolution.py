@@ -19,19 +19,8 @@ def stamps(values, kernel, stride, padding):
         The output after 0, 1, ... stamps, shape `(i * i + 1, o, o)`, and the corner of each stamp in it,
         `(i * i, 2)`; with "same" a corner may lie outside, at negative rows or columns.
 
-    Raises:
-        ValueError: If the input or the kernel is not square, or has NaN, or there is no such padding.
-
     Source: lecture, slides on deconvolution; sizes as in Keras' `Conv2DTranspose`.
     """
-    values, kernel = np.asarray(values, dtype=float), np.asarray(kernel, dtype=float)
-    for what, array in ("The input", values), ("The kernel", kernel):
-        if array.ndim != 2 or len(set(array.shape)) != 1 or 0 in array.shape:
-            raise ValueError(f"{what} has shape {array.shape}: give a square of numbers.")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{what} holds numbers that are not finite: {array.ravel()}.")
-    if padding not in ("valid", "same"):
-        raise ValueError(f'padding={padding!r} is not known: give "valid" or "same".')
     i, k = len(values), len(kernel)
     size = (i - 1) * stride + max(k, stride)
     corners = stride * np.argwhere(np.ones((i, i)))  # (i * i, 2), row by row
