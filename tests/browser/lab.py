@@ -1,24 +1,25 @@
-"""A real JupyterLab, and a page of it in a real browser."""
+"""A real JupyterLab that knows nothing of the machine's user, and a browser to see it with."""
 
 import contextlib
 import json
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 
 from pins import ROOT
 
 # Without a display, without a sandbox for root, and without connections to anybody but JupyterLab.
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-dev-shm-usage "
-    "--disable-background-networking --disable-component-update --disable-sync"
+    "--disable-background-networking --disable-component-update --disable-sync --no-proxy-server"
 ).split()
 TOKEN = "course"
 SCREENSHOTS = ROOT / "build" / "screenshots"
+# What would change how JupyterLab, its kernels and the figures in them behave.
+FOREIGN = ("JUPYTER", "IPYTHON", "PYTHON", "KERAS", "MPL", "MATPLOTLIB", "VAE_COURSE", "XDG_")
 
 
 def find_chromium():
@@ -29,47 +30,35 @@ def find_chromium():
 
 
 @contextlib.contextmanager
-def serve(folder, theme="JupyterLab Light"):
-    """Serve the notebooks of a folder with JupyterLab as it is on its first start.
+def serve(folder, data, parameters):
+    """Serve the lessons with JupyterLab as it is on its first start, whoever starts it.
 
     Args:
-        folder: An empty folder; copies of the lessons go there, and JupyterLab's settings.
-        theme: "JupyterLab Light" or "JupyterLab Dark".
+        folder: An empty folder for copies of the lessons, and for a home with the user's settings.
+        data: The `Digits` that the lessons are to use.
+        parameters: Values for those parameters of the lessons that have these names.
 
     Yields:
         The address of JupyterLab, without a slash at its end.
     """
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    (folder / "lessons").mkdir()
+    for path in (ROOT / "notebooks").glob("*.*"):
+        copy = with_parameters(path.read_text(encoding="utf-8"), parameters)
+        (folder / "lessons" / path.name).write_text(copy, encoding="utf-8")
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
-    (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
     (settings / "notification.jupyterlab-settings").write_text(
-        json.dumps(
-            {"fetchNews": "false", "checkForUpdates": False}
-        )  # else a question covers the page
+        '{"fetchNews": "false", "checkForUpdates": false}'  # else a question covers the page
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTER_DATA_DIR": str(folder / "jupyter"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-    }
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
-        *(f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"),
-        *("--KernelManager.transport_encryption=auto", "--LabApp.expose_app_in_browser=True"),
-        f"--notebook-dir={folder / 'notebooks'}",
+        *(f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"),
+        *("--KernelManager.transport_encryption=auto", f"--notebook-dir={folder / 'lessons'}"),
     ]
     with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
+        server = subprocess.Popen(command, env=environment(folder, data), stdout=log, stderr=log)
     try:
-        _wait_until_it_answers(server, address, folder / "server.log")
-        yield address
+        yield _address(server, folder)
     finally:
         server.terminate()  # JupyterLab ends its kernels
         try:
@@ -78,12 +67,47 @@ def serve(folder, theme="JupyterLab Light"):
             server.kill()
 
 
-def _wait_until_it_answers(server, address, log):
-    for _ in range(240):
+def with_parameters(lesson, parameters):
+    """Replace values in the lines of a notebook file that set parameters: `"epochs = 5  # how often"`."""
+    for name, value in parameters.items():
+        lesson = re.sub(rf'^( *"{name} = )[\w.]+(  #)', rf"\g<1>{value!r}\2", lesson, flags=re.M)
+    return lesson
+
+
+def environment(folder, data):
+    """Return this process's environment with a home of its own, and without what a user's settings change."""
+    home = folder / "home"
+    home.mkdir()
+    kept = {
+        name: value for name, value in os.environ.items() if not name.upper().startswith(FOREIGN)
+    }
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return kept | {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "XDG_CACHE_HOME": cache,  # Matplotlib needs seconds to list a machine's fonts anew
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUTF8": "1",
+        "VAE_COURSE_DATASET": "mnist" if data.name == "MNIST" else "digits",
+        "VAE_COURSE_DATA": data.source if data.name == "MNIST" else "",
+    }
+
+
+def _address(server, folder):
+    """Wait for the file in which a server writes, once it listens, at which port that is."""
+    for _ in range(1200):
+        log = (folder / "server.log").read_text()
         if server.poll() is not None:
-            raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{address}/api?token={TOKEN}", timeout=5)
-            return
-        time.sleep(0.25)
-    raise RuntimeError(f"JupyterLab did not answer within a minute:\n{log.read_text()}")
+            raise RuntimeError(f"JupyterLab did not start:\n{log}")
+        for file in (folder / "runtime").glob("jpserver-*.json"):
+            with contextlib.suppress(ValueError):  # not yet written to its end
+                return f"http://127.0.0.1:{json.loads(file.read_text())['port']}"
+        time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not start within two minutes:\n{log}")

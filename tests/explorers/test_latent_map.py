@@ -28,16 +28,16 @@ def explorer():
 
 def go_to(explorer, point):
     """Put the pointer on a point, given in data coordinates; return what is drawn."""
-    board, digit, link, cross, words = explorer._chosen_board()
-    explorer._picture.place = list(board.to_place(board.axes[0], point))
-    ends = np.array(link.get_data()).T
-    return np.asarray(digit.get_array()), ends, np.ravel(cross.get_data()), words.get_text()
+    scene = explorer._chosen()[1]
+    explorer._picture.place = list(scene.board.to_place(scene.ax, point))
+    ends, cross = np.array(scene.link.get_data()).T, np.ravel(scene.cross.get_data())
+    return np.asarray(scene.digit.get_array()), ends, cross, scene.words.get_text()
 
 
 def test_it_starts_in_the_largest_gap(explorer):
     """The empty disc of the ring: gap 1, about one unit from the nearest code."""
     assert "in gap 1" in explorer._picture.alt
-    chosen = explorer._chosen()
+    chosen, _ = explorer._chosen()
     assert np.linalg.norm(chosen.centres[0]) < 0.3 and 0.9 < chosen.radii[0] < 1.3
 
 
@@ -50,7 +50,8 @@ def test_the_place_under_the_pointer_is_decoded_and_its_nearest_code_found(explo
     np.testing.assert_allclose(cross, point, atol=1e-9)
     np.testing.assert_allclose(ends, [point, RING[distances.argmin()]], atol=1e-6)
     assert f"a {LABELS[distances.argmin()]}, {distances.min():.2f} away" in words
-    inside = np.linalg.norm(explorer._chosen().centres - point, axis=1) < explorer._chosen().radii
+    chosen, _ = explorer._chosen()
+    inside = np.linalg.norm(chosen.centres - point, axis=1) < chosen.radii
     where = f"in gap {inside.argmax() + 1}" if inside.any() else "in none of the marked gaps"
     assert where in words and where in explorer._picture.alt
 
@@ -69,8 +70,8 @@ def test_the_other_model_is_one_button_away(explorer, counted):
 
 def test_places_outside_the_data_are_still_answered(explorer):
     """At the corner of the map: in no gap, the nearest code far away, no error."""
-    board = explorer._chosen_board()[0]
-    corner = board.to_data(board.axes[0], explorer._picture.area[:2])
+    scene = explorer._chosen()[1]
+    corner = scene.board.to_data(scene.ax, explorer._picture.area[:2])
     _, _, cross, words = go_to(explorer, corner)
     np.testing.assert_allclose(cross, corner)
     assert "in none of the marked gaps" in words and not explorer._error.value
@@ -91,5 +92,5 @@ def test_clusters_of_the_still_figure_are_places_among_one_kind():
     codes = np.concatenate([c + 0.3 * RNG.normal(size=(20, 2)) for c in centres])
     labels = np.repeat([2, 5, 8], 20)
     (one,) = LatentMap({"heaps": (PLAIN, codes)}, labels, "toy")._maps.values()
-    nearest = np.linalg.norm(one.clusters[:, None] - centres, axis=2)
+    nearest = np.linalg.norm(one.clusters()[:, None] - centres, axis=2)
     assert sorted(nearest.argmin(axis=1)) == [0, 1, 2] and nearest.min(axis=1).max() < 1.5

@@ -60,14 +60,14 @@ def test_bad_input_is_refused(values, kernel, padding, message):
         stamps(values, kernel, 1, padding)
 
 
-def test_every_setting_can_be_drawn_and_stepped_through():
+def test_all_kinds_of_settings_can_be_drawn_and_stepped_through():
     """Controls never ask for a stamp that is not there; each change is one picture; no error is shown."""
     explorer = TransposedConvolutionExplorer()
     explorer.widget()
     explorer._step.value = 4
     shown = []
     explorer._picture.observe(lambda change: shown.append(change.new), "png")
-    for i, k, stride, padding in SETTINGS:
+    for i, k, stride, padding in SETTINGS[::7]:
         explorer._side.value, explorer._kernel.value = i, k
         explorer._stride.value, explorer._padding.value = stride, padding
         assert explorer._step.max == i * i
@@ -92,7 +92,7 @@ def test_the_frame_marks_the_value_and_its_stamp():
     given, scaled, output = explorer._grids
     assert given.frame.get_bbox().bounds == (1, 0, 1, 1)
     assert output.frame.get_bbox().bounds == (1, 0, 3, 3)
-    assert [t.get_text() for t in scaled.texts.ravel()] == [str(2 * n) for n in range(1, 10)]
+    assert [t.get_text() for t in scaled.texts] == [str(2 * n) for n in range(1, 10)]
     explorer._step.value = 0
     assert not given.frame.get_visible() and not output.frame.get_visible()
     explorer.close()

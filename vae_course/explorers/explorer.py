@@ -1,17 +1,24 @@
-"""What all explorers share: where they show themselves as what, how they answer, how they are closed."""
+"""What all explorers share: the picture, its controls, and where they are live or a still figure."""
 
 import html
+import io
 import threading
 from pathlib import Path
 
 import anywidget
 import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
 import traitlets
 from IPython import get_ipython
 from IPython.display import display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
 
 from vae_course import plotting
 
+DPI = 80
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _shown = {}  # cell -> (the run of it, the explorers which that run has shown)
 
@@ -28,26 +35,112 @@ class Picture(anywidget.AnyWidget):
     hint = traitlets.Unicode().tag(sync=True)
 
 
-def running_cell():
-    """Tell which cell of a notebook in a browser is running.
+def slider(name, low, high, value, step=0.01):
+    """Return a slider for a real number, shown with two digits."""
+    return ipywidgets.FloatSlider(
+        value, min=low, max=high, step=step, readout_format=".2f", **_named(name, "340px")
+    )
 
-    JupyterLab sends the cell's id with its code; papermill, nbval and nbconvert do not.
 
-    Returns:
-        Its id and the number of this run of it, or None where nobody could move a slider.
+def whole_slider(name, low, high, value):
+    """Return a slider for a whole number."""
+    return ipywidgets.IntSlider(value, min=low, max=high, **_named(name, "340px"))
+
+
+def choice(name, options, value, width="270px"):
+    """Return a drop-down list of values, one of them chosen."""
+    return ipywidgets.Dropdown(options=options, value=value, **_named(name, width))
+
+
+def switch(name, options, width="110px"):
+    """Return a row of buttons, each of this width, with the first one pressed."""
+    return ipywidgets.ToggleButtons(options=options, **_named(name, "auto", button_width=width))
+
+
+def _named(name, width, **style):
+    style["description_width"] = "90px"
+    layout = ipywidgets.Layout(width=width)
+    return {"description": name, "tooltip": name, "layout": layout, "style": style}
+
+
+class Board:
+    """A figure in which some artists move: everything else is drawn once and kept as pixels.
+
+    The figure is not one of pyplot's, so nothing is left behind when the board is let go.
+
+    Args:
+        width: In inches, of 80 pixels each.
+        height: In inches.
+        engine: Who lays the axes out: "constrained", or "none" where `gridspec_kw` says where they are. The
+            latter is quicker because nothing has to be measured.
+        **layout: Passed to `Figure.subplots`, `width_ratios` for example.
     """
-    kernel = getattr(get_ipython(), "kernel", None)
-    if kernel is None:
-        return None
-    request = kernel.get_parent("shell") or {}
-    cell = request.get("metadata", {}).get("cellId")
-    return cell and (cell, request["header"]["msg_id"])
+
+    def __init__(self, width, height, engine="constrained", **layout):
+        self.fig = Figure(figsize=(width, height), dpi=DPI, layout=engine)
+        self.canvas = FigureCanvasAgg(self.fig)
+        self.axes = np.atleast_1d(self.fig.subplots(**layout)).ravel()
+        self.moving = []
+        self._still = None
+
+    def move(self, *artists):
+        """Draw these artists anew in each picture, in this order, above everything that stands still."""
+        for artist in artists:
+            artist.set_animated(True)
+        self.moving += artists
+
+    def settle(self):
+        """Lay the figure out and keep what stands still; later pictures only add what moves."""
+        if self._still is None:
+            self.canvas.draw()
+            self.fig.set_layout_engine("none")
+            self._still = self.canvas.copy_from_bbox(self.fig.bbox)
+
+    def unsettle(self):
+        """Let the next picture draw everything anew, because limits of axes have changed for example."""
+        self._still = None
+
+    def png(self):
+        """Return the picture of this moment as a PNG, quickly packed rather than small."""
+        self.settle()
+        self.canvas.restore_region(self._still)
+        for artist in self.moving:
+            self.fig.draw_artist(artist)
+        packed = io.BytesIO()
+        pixels = np.ascontiguousarray(np.asarray(self.canvas.buffer_rgba())[..., :3])
+        Image.fromarray(pixels).save(packed, "PNG", compress_level=1)
+        return packed.getvalue()
+
+    def area(self, ax):
+        """Return the left, top, right and bottom of axes as shares of the picture, from the top left."""
+        self.settle()
+        box = ax.get_position()
+        return [box.x0, 1 - box.y1, box.x1, 1 - box.y0]
+
+    def to_data(self, ax, place):
+        """Turn a place in the picture, shares from the top left, into data coordinates of axes."""
+        self.settle()
+        x, y = place
+        return (self.fig.transFigure - ax.transData).transform((x, 1 - y))
+
+    def to_place(self, ax, point):
+        """Turn data coordinates of axes into a place in the picture, shares from the top left."""
+        self.settle()
+        x, y = (ax.transData - self.fig.transFigure).transform(point)
+        return x, 1 - y
+
+
+def digit_on(ax, title=""):
+    """Let axes show one digit, ink black; return the image, whose `set_data` takes `(28, 28)`."""
+    ax.set(xticks=[], yticks=[], title=title)
+    ax.spines[:].set_visible(False)
+    return ax.imshow(np.zeros((28, 28)), cmap="gray_r", vmin=0, vmax=1)
 
 
 class Explorer:
-    """A picture with controls. Displayed in JupyterLab it is live, elsewhere it is a still figure.
+    """A picture with controls. It is live when JupyterLab displays it, and a still figure elsewhere.
 
-    A subclass makes its controls in `_controls`, draws in `_draw` and has a `_figure` for places without
+    A subclass makes its controls in `_controls`, draws in `_draw`, and has a `_figure` for places without
     widgets. All of its state is in its controls.
     """
 
@@ -55,8 +148,7 @@ class Explorer:
 
     def __init__(self):
         self._widget = None
-        self._watched = []
-        self._parts = []  # widgets that are to be closed although the explorer does not show them
+        self._parts = []  # widgets to be closed, whether the explorer shows them or not
         self._busy = False
         # JupyterLab may answer a drag in one thread while another runs a cell.
         self._lock = threading.RLock()
@@ -70,7 +162,7 @@ class Explorer:
         raise NotImplementedError
 
     def _figure(self):
-        """Return a Matplotlib figure that makes the explorer's point without controls, and its text."""
+        """Return a pyplot figure that makes the explorer's point without controls, and its text."""
         raise NotImplementedError
 
     def widget(self):
@@ -78,13 +170,10 @@ class Explorer:
         if self._widget is None:
             self._lasting = {*vars(self), "_lasting"}  # what is here when there is no widget
             self._picture = Picture(hint=self.hint)
-            self._error = ipywidgets.HTML()
-            self._error.layout.display = "none"
+            self._error = ipywidgets.HTML(layout={"display": "none"})
             self._busy = True  # what is set while it is being made asks for no picture
-            rows = [
-                ipywidgets.HBox(row, layout=ipywidgets.Layout(flex_flow="row wrap"))
-                for row in self._controls()
-            ]
+            wrapped = {"layout": {"flex_flow": "row wrap"}}
+            rows = [ipywidgets.HBox(row, **wrapped) for row in self._controls()]
             self._widget = ipywidgets.VBox([*rows, self._picture, self._error])
             self._widget.add_class("vae-course-explorer")
             self._busy = False
@@ -96,69 +185,53 @@ class Explorer:
         with self._lock:
             if self._widget is None:
                 return
-            for control, answer, name in self._watched:
-                control.unobserve(answer, name)
             for part in [self._widget, *self._parts]:
                 for widget in _family(part):
+                    widget.unobserve_all()
                     widget.close()
-            self._watched.clear()
             self._parts.clear()
             self._widget = None
-            for name in (
-                set(vars(self)) - self._lasting
-            ):  # the notebook may keep the explorer in `Out`
-                delattr(self, name)
+            for name in set(vars(self)) - self._lasting:
+                delattr(self, name)  # the notebook may keep the explorer itself in `Out`
 
     def _watch(self, control, prepare=None, name="value"):
         """Answer whenever a control changes, after `prepare()` if there is one; return the control."""
-
-        def answer(change):
-            self._answer(prepare)
-
-        control.observe(answer, name)
-        self._watched.append((control, answer, name))
+        control.observe(lambda change: self._answer(prepare), name)
         self._parts.append(control)
         return control
 
     def _answer(self, prepare=None):
         """Show the picture for the controls' values; an exception is shown instead, until it works again.
 
-        A control that changes while this goes on, because of it, asks for no picture of its own.
+        A control that changes because of this answer asks for no picture of its own.
         """
         with self._lock:
             if self._busy:
                 return
             self._busy = True
+            text = ""
             try:
-                self._show(prepare)
+                if prepare:
+                    prepare()
+                png, alt = self._draw()
+                with self._picture.hold_sync():  # one message for both
+                    self._picture.png, self._picture.alt = png, alt
             except Exception as error:
-                text = html.escape(f"{type(error).__name__}: {error}")
-                self._error.value = f'<div role="alert"><b>This did not work.</b> {text}</div>'
-                self._error.layout.display = None
-            else:
-                if self._error.value:
-                    self._error.value = ""
-                    self._error.layout.display = "none"
+                what = html.escape(f"{type(error).__name__}: {error}")
+                text = f'<div role="alert"><b>This did not work.</b> {what}</div>'
             finally:
                 self._busy = False
-
-    def _show(self, prepare):
-        if prepare:
-            prepare()
-        png, alt = self._draw()
-        with self._picture.hold_sync():  # one message for both
-            self._picture.png, self._picture.alt = png, alt
+            self._error.value = text
+            self._error.layout.display = None if text else "none"
 
     def _ipython_display_(self):
         fig, alt = self._figure()
+        plt.close(fig)
         data, metadata = plotting.bundle(fig, alt)
         cell = running_cell()
         if cell:
-            data[WIDGET_VIEW] = {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": self._live_in(*cell).model_id,
-            }
+            model_id = self._live_in(*cell).model_id
+            data[WIDGET_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": model_id}
         display(data, raw=True, metadata=metadata)
 
     def _live_in(self, cell, run):
@@ -173,11 +246,26 @@ class Explorer:
         return self.widget()
 
 
+def running_cell():
+    """Tell which cell of a notebook in a browser is running.
+
+    JupyterLab sends the cell's id with its code; papermill, nbval and nbconvert do not.
+
+    Returns:
+        Its id and the number of this run of it, or None where nobody could move a slider.
+    """
+    kernel = getattr(get_ipython(), "kernel", None)
+    request = kernel and kernel.get_parent("shell") or {}
+    cell = request.get("metadata", {}).get("cellId")
+    return cell and (cell, request["header"]["msg_id"])
+
+
 def _family(widget):
+    """List a widget, all widgets inside it, and their layouts and styles."""
     yield widget
     for child in getattr(widget, "children", ()):
         yield from _family(child)
-    if hasattr(widget, "layout"):
-        yield widget.layout
-    if hasattr(widget, "style") and isinstance(widget.style, ipywidgets.Widget):
-        yield widget.style
+    for name in ("layout", "style"):
+        part = getattr(widget, name, None)
+        if isinstance(part, ipywidgets.Widget):
+            yield part

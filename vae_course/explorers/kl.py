@@ -3,18 +3,17 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from vae_course.explorers.board import Board
-from vae_course.explorers.controls import slider
-from vae_course.explorers.explorer import Explorer
+from vae_course import latent
+from vae_course.explorers.explorer import Board, Explorer, slider
 
 POINTS = np.linspace(-10, 10, 1001)  # nearly all of q, whatever the sliders say
-PRIOR = np.exp(-(POINTS**2) / 2) / np.sqrt(2 * np.pi)
+LOG_P = -0.5 * (np.log(2 * np.pi) + POINTS**2)
 TOPS = (1, 2, 4, 8, 20)  # of the axes: the curves of all slider values fit below one of them
 STILL = ((0.0, 0.0), (1.0, -1.4), (0.0, 1.2))  # mu and log sigma^2 in the figure without sliders
 
 
 def divergence(mu, log_var):
-    """Return KL[N(mu, sigma^2) || N(0, 1)] in nats, and the curve q log(q / p) that it is the area of.
+    """Return KL[N(mu, sigma^2) || N(0, 1)] in nats, and the curve q log(q / p) whose area it is.
 
     Args:
         mu: Mean of q.
@@ -25,33 +24,32 @@ def divergence(mu, log_var):
 
     Source: lecture, slide on the KL divergence of normal distributions.
     """
-    variance = np.exp(log_var)
-    log_q = -((POINTS - mu) ** 2) / (2 * variance) - 0.5 * (np.log(2 * np.pi) + log_var)
-    q = np.exp(log_q)
-    log_p = -(POINTS**2) / 2 - 0.5 * np.log(2 * np.pi)
-    return 0.5 * (variance + mu**2 - 1 - log_var), q, q * (log_q - log_p)
+    log_q = -0.5 * (np.log(2 * np.pi) + log_var + (POINTS - mu) ** 2 / np.exp(log_var))
+    (kl,) = latent.kl_per_dimension([[mu]], [[log_var]])
+    return kl, np.exp(log_q), np.exp(log_q) * (log_q - LOG_P)
 
 
 class _Panels:
-    """Both densities above each other's integrand, on a pair of axes."""
+    """Both densities above the integrand, on a pair of axes."""
 
     def __init__(self, densities, integrand):
-        densities.plot(POINTS, PRIOR, "--", color="0.4", label="p = N(0, 1)")
-        (self.q,) = densities.plot(POINTS, PRIOR, color="C0", linewidth=2.5, label="q")
+        densities.plot(POINTS, np.exp(LOG_P), "--", color="0.4", label="p = N(0, 1)")
+        (self.q,) = densities.plot(POINTS, 0 * POINTS, color="C0", linewidth=2.5, label="q")
         densities.set(xlabel="z", ylabel="density", xlim=(-10, 10))
-        densities.legend(loc="upper left")
         integrand.axhline(0, color="0.4", linewidth=1)
-        self.gain = integrand.fill_between(POINTS, 0 * POINTS, color="C0", alpha=0.5, label="adds")
-        self.loss = integrand.fill_between(
-            POINTS, 0 * POINTS, color="C1", alpha=0.5, hatch="//", label="takes away"
+        self.gain, self.loss = (
+            integrand.fill_between(POINTS, 0 * POINTS, alpha=0.5, **look)
+            for look in (
+                {"color": "C0", "label": "adds"},
+                {"color": "C1", "label": "takes away", "hatch": "//"},
+            )
         )
         integrand.set(xlabel="z", ylabel="q log(q / p)", xlim=(-10, 10))
-        integrand.legend(loc="upper left")
         self.axes, self.tops = (densities, integrand), None
-        self.heads = [ax.set_title(" ", fontsize="medium") for ax in (densities, integrand)]
-
-    def artists(self):
-        return [self.q, self.gain, self.loss, *self.heads]
+        for ax in self.axes:
+            ax.legend(loc="upper left")
+        self.heads = [ax.set_title(" ", fontsize="medium") for ax in self.axes]
+        self.artists = [self.q, self.gain, self.loss, *self.heads]
 
     def put(self, mu, log_var):
         """Draw q and the integrand; return their KL in nats, and whether the axes had to change."""
@@ -69,7 +67,7 @@ class _Panels:
 
 
 class KLExplorer(Explorer):
-    """Move q away from the prior: both densities, the integrand's area, the closed form with its numbers.
+    """Move q away from the prior: see both densities, the integrand's area, and the closed form's numbers.
 
     Source: lecture, slide on the KL divergence of normal distributions.
     """
@@ -80,7 +78,7 @@ class KLExplorer(Explorer):
         self._board = Board(8.6, 4.2, ncols=2)
         self._panels = _Panels(*self._board.axes)
         self._form = self._board.fig.supxlabel(" ", fontsize=13)
-        self._board.move(*self._panels.artists(), self._form)
+        self._board.move(*self._panels.artists, self._form)
         return [[self._mu, self._log_var]]
 
     def _draw(self):
@@ -105,7 +103,6 @@ class KLExplorer(Explorer):
         for ax in axes[:, 1:].ravel():
             ax.get_legend().remove()
             ax.set_ylabel("")
-        plt.close(fig)
         return fig, (
             "Three choices of q above, the curve q log(q / p) below with its area shaded: 0 if q is the "
             "prior, more if q is narrow and moved away, or wide."

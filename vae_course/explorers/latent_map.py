@@ -1,20 +1,20 @@
 """LatentMap: walk through a plane of codes and see what the decoder makes of every place."""
 
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.spatial import cKDTree
 
 from vae_course import latent, plotting
-from vae_course.explorers import board
-from vae_course.explorers.controls import switch
-from vae_course.explorers.decoding import check_codes, quick_decoder
-from vae_course.explorers.explorer import Explorer
+from vae_course.explorers.codes import check_codes, quick_decoder
+from vae_course.explorers.explorer import Board, Explorer, digit_on, switch
 
 GAPS = 6
 
 
 class _Map:
-    """One model's codes: their map as a board, their gaps, the decoder."""
+    """One model's codes with their tree of neighbours, their gaps, and the decoder."""
 
     def __init__(self, name, decoder, codes, labels, title):
         self.codes, self.labels = check_codes(codes, labels, f"codes of {name}")
@@ -27,46 +27,37 @@ class _Map:
         self.decode = quick_decoder(decoder, 2)
         self.tree = cKDTree(self.codes)
         self.centres, self.radii = latent.largest_gaps(self.codes, count=GAPS)
-        self.clusters = self._inside_clusters()
         self.start = self.centres[0] if len(self.centres) else self.codes[0]
 
-    def _inside_clusters(self):
-        """Find one code for each of three digits that has most of its own kind about it."""
+    def clusters(self):
+        """Return, for three digits, the code with the most of its own kind around it."""
         near = self.labels[self.tree.query(self.codes, k=min(11, len(self.codes)))[1]]
         own = (near == self.labels[:, None]).mean(axis=1)
-        best = [
-            np.where(self.labels == digit, own, -1).argmax() for digit in np.unique(self.labels)
-        ]
-        best.sort(key=lambda i: -own[i])
-        return self.codes[best[:3]]
+        digits = np.unique(self.labels)
+        best = np.array([np.where(self.labels == digit, own, -1).argmax() for digit in digits])
+        return self.codes[best[np.argsort(-own[best], kind="stable")][:3]]
 
     def draw_on(self, ax):
         plotting.circles(self.centres, self.radii, plotting.latent_map(self.codes, self.labels, ax))
-        drawn = self.codes[: plotting.MOST_POINTS]
-        corners = [drawn, self.centres - self.radii[:, None], self.centres + self.radii[:, None]]
-        low, high = np.concatenate(corners).min(axis=0), np.concatenate(corners).max(axis=0)
-        ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), title=f"{self.name}: {self.title}")
+        reach = self.radii[:, None]
+        drawn = self.codes[: plotting.MOST_POINTS], self.centres - reach, self.centres + reach
+        corners = np.concatenate(drawn)
+        (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0)
+        ax.set(xlim=(left, right), ylim=(bottom, top), title=f"{self.name}: {self.title}")
 
-    def board(self):
-        """Draw the map, once; keep the artists that follow the chosen place."""
-        drawn = board.Board(8.6, 4.9, ncols=2, width_ratios=(5, 3))
-        ax, picture = drawn.axes
+    def scene(self):
+        """Draw the map on a board, and return that with the artists that follow the chosen place."""
+        board = Board(8.6, 4.9, ncols=2, width_ratios=(5, 3))
+        ax, picture = board.axes
         self.draw_on(ax)
         ax.set_autoscale_on(False)
-        digit = board.digit_on(picture)
+        digit = digit_on(picture)
         picture.set_xlabel("what the decoder draws")
         (link,) = ax.plot([], [], "-", color="black", linewidth=1.5)
         (cross,) = ax.plot([], [], "P", color="black", markersize=13, markeredgecolor="white")
         words = picture.text(0.5, 1.03, "\n\n", ha="center", transform=picture.transAxes)
-        drawn.move(digit, link, cross, words)
-        return drawn, digit, link, cross, words
-
-    def answer(self, z):
-        """Describe a place: its picture, the nearest code, the gap it lies in (0 for none)."""
-        distance, nearest = self.tree.query(z)
-        inside = np.flatnonzero(np.linalg.norm(self.centres - z, axis=1) < self.radii)
-        gap = int(inside[0]) + 1 if len(inside) else 0
-        return self.decode(z[None])[0], distance, nearest, gap
+        board.move(digit, link, cross, words)
+        return SimpleNamespace(board=board, ax=ax, digit=digit, link=link, cross=cross, words=words)
 
 
 class LatentMap(Explorer):
@@ -93,48 +84,42 @@ class LatentMap(Explorer):
         super().__init__()
         if not models:
             raise ValueError("models is empty: give at least one, {name: (decoder, codes)}.")
-        self._maps = {
-            name: _Map(name, decoder, codes, labels, title)
-            for name, (decoder, codes) in models.items()
-        }
+        self._maps = {name: _Map(name, *model, labels, title) for name, model in models.items()}
 
     def _controls(self):
         self._model = self._watch(switch("model", list(self._maps)), self._go_to_start)
         self._watch(self._picture, name="place")
-        self._boards = {}
+        self._scenes = {}
         self._go_to_start()
         return [[self._model]] if len(self._maps) > 1 else []
 
     def _go_to_start(self):
-        """Stand in the middle of the largest gap of the map that is chosen."""
-        drawn = self._chosen_board()[0]
-        ax = drawn.axes[0]
+        """Stand in the middle of the largest gap of the chosen map."""
+        chosen, scene = self._chosen()
         with self._picture.hold_trait_notifications():
-            self._picture.area = drawn.area(ax)
-            self._picture.place = list(drawn.to_place(ax, self._chosen().start))
+            self._picture.area = scene.board.area(scene.ax)
+            self._picture.place = list(scene.board.to_place(scene.ax, chosen.start))
 
     def _chosen(self):
-        return self._maps[self._model.value]
-
-    def _chosen_board(self):
+        """Return the chosen map, and its scene, drawn when it is first needed."""
         name = self._model.value
-        if name not in self._boards:
-            self._boards[name] = self._maps[name].board()
-        return self._boards[name]
+        if name not in self._scenes:
+            self._scenes[name] = self._maps[name].scene()
+        return self._maps[name], self._scenes[name]
 
     def _draw(self):
-        chosen = self._chosen()
-        drawn, digit, link, cross, words = self._chosen_board()
-        z = drawn.to_data(drawn.axes[0], self._picture.place)
-        picture, distance, nearest, gap = chosen.answer(z)
-        code, kind = chosen.codes[nearest], chosen.labels[nearest]
-        digit.set_data(picture)
-        link.set_data(*zip(z, code, strict=True))
-        cross.set_data(*z[:, None])
-        where = f"in gap {gap}" if gap else "in none of the marked gaps"
-        text = f"z = ({z[0]:.2f}, {z[1]:.2f}), {where}\nnearest code: a {kind}, {distance:.2f} away"
-        words.set_text(text)
-        return drawn.png(), f"{chosen.name}: {text.replace(chr(10), '; ')}. Its decoded picture."
+        chosen, scene = self._chosen()
+        z = scene.board.to_data(scene.ax, self._picture.place)
+        distance, nearest = chosen.tree.query(z)
+        scene.digit.set_data(chosen.decode(z[None])[0])
+        scene.link.set_data(*zip(z, chosen.codes[nearest], strict=True))
+        scene.cross.set_data(*z[:, None])
+        inside = np.flatnonzero(np.linalg.norm(chosen.centres - z, axis=1) < chosen.radii)
+        place = f"in gap {inside[0] + 1}" if len(inside) else "in none of the marked gaps"
+        where = f"z = ({z[0]:.2f}, {z[1]:.2f}), {place}"
+        near = f"nearest code: a {chosen.labels[nearest]}, {distance:.2f} away"
+        scene.words.set_text(f"{where}\n{near}")
+        return scene.board.png(), f"{chosen.name}: {where}; {near}. Its decoded picture."
 
     def _figure(self):
         """Draw all maps side by side, and below each what its gaps and its clusters decode to."""
@@ -143,14 +128,12 @@ class LatentMap(Explorer):
         axes = fig.subplots(2, len(maps), height_ratios=(5, 1), squeeze=False)
         for (above, below), one in zip(axes.T, maps, strict=True):
             one.draw_on(above)
-            places = np.concatenate([one.centres[:3], one.clusters])
-            names = [f"gap {i + 1}" for i in range(len(one.centres[:3]))]
-            names += ["cluster"] * len(one.clusters)
-            plotting.image_grid(one.decode(places), len(places), below, column_labels=names)
+            gaps, clusters = one.centres[:3], one.clusters()
+            names = [f"gap {i + 1}" for i in range(len(gaps))] + ["cluster"] * len(clusters)
+            pictures = one.decode(np.concatenate([gaps, clusters]))
+            plotting.image_grid(pictures, len(names), below, column_labels=names)
             below.tick_params(labelsize=9)
-        plt.close(fig)
-        names = " and ".join(self._maps)
         return fig, (
-            f"Map of the codes of {names}, digits with red circles where no code lies; below, decoded: "
-            "three gaps, less clear, and three places inside clusters."
+            f"Map of the codes of {' and '.join(self._maps)}, digits with red circles where no code lies; "
+            "below, decoded: three gaps, less clear, and three places inside clusters."
         )

@@ -3,9 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from vae_course.explorers.board import Board
-from vae_course.explorers.controls import choice, switch, whole_slider
-from vae_course.explorers.explorer import Explorer
+from vae_course.explorers.explorer import Board, Explorer, choice, switch, whole_slider
 
 
 def stamps(values, kernel, stride, padding):
@@ -36,15 +34,12 @@ def stamps(values, kernel, stride, padding):
         raise ValueError(f'padding={padding!r} is not known: give "valid" or "same".')
     i, k = len(values), len(kernel)
     size = (i - 1) * stride + max(k, stride)
-    states, corners = [np.zeros((size, size))], []
-    for a, b in np.ndindex(i, i):
-        state = states[-1].copy()
-        state[a * stride : a * stride + k, b * stride : b * stride + k] += values[a, b] * kernel
-        states.append(state)
-        corners.append((a * stride, b * stride))
-    cut = (max(k - stride, 0)) // 2 if padding == "same" else 0
-    o = i * stride if padding == "same" else size
-    return np.array(states)[:, cut : cut + o, cut : cut + o], np.array(corners) - cut
+    corners = stride * np.argwhere(np.ones((i, i)))  # (i * i, 2), row by row
+    added = np.zeros((i * i + 1, size, size))
+    for stamp, value, (a, b) in zip(added[1:], values.flat, corners, strict=True):
+        stamp[a : a + k, b : b + k] = value * kernel
+    cut, o = (max(k - stride, 0) // 2, i * stride) if padding == "same" else (0, size)
+    return added.cumsum(axis=0)[:, cut : cut + o, cut : cut + o], corners - cut
 
 
 def size_in_words(i, k, stride, padding):
@@ -56,34 +51,26 @@ def size_in_words(i, k, stride, padding):
 
 
 class _Grid:
-    """A square of numbers on axes: blue by value, zeros blank, one frame that can be moved."""
+    """A square of numbers on axes: blue by value, zeros blank, and one frame that can be moved."""
 
-    def __init__(self, ax, shape, largest, title=""):
+    def __init__(self, ax, side, largest, title=""):
+        top = 1.8 * largest  # light enough for the numbers to be read
+        zeros = np.zeros((side, side))
         self.squares = ax.pcolormesh(
-            np.zeros(shape),
-            cmap="Blues",
-            vmin=0,
-            vmax=1.8 * largest,
-            edgecolors="0.6",
-            linewidth=0.5,
+            zeros, cmap="Blues", vmin=0, vmax=top, edgecolors="0.6", linewidth=0.5
         )
-        size = 12 if shape[0] <= 5 else 10 if shape[0] <= 8 else 8
-        self.texts = np.array(
-            [[ax.text(b + 0.5, a + 0.5, "", ha="center", va="center", size=size) for b in range(shape[1])]
-             for a in range(shape[0])]
-        )  # fmt: skip
+        look = {"ha": "center", "va": "center", "size": 12 if side <= 5 else 10 if side <= 8 else 8}
+        self.texts = [ax.text(b + 0.5, a + 0.5, "", **look) for a, b in np.ndindex(side, side)]
         self.frame = ax.add_patch(plt.Rectangle((0, 0), 1, 1, fill=False, ec="#D55E00", lw=3))
+        self.artists = [self.squares, *self.texts, self.frame]
         ax.set(title=title, xticks=[], yticks=[], aspect="equal")
         ax.margins(0.01)  # room for the frame
         ax.invert_yaxis()
         ax.spines[:].set_visible(False)
 
-    def artists(self):
-        return [self.squares, *self.texts.ravel(), self.frame]
-
     def put(self, values, corner=None, side=1):
         self.squares.set_array(values)
-        for text, value in zip(self.texts.ravel(), values.ravel(), strict=True):
+        for text, value in zip(self.texts, values.flat, strict=True):
             text.set_text(f"{value:g}" if value else "")
         self.frame.set_visible(corner is not None)
         if corner is not None:
@@ -101,64 +88,67 @@ class TransposedConvolutionExplorer(Explorer):
 
     def _controls(self):
         self._step = self._watch(whole_slider("stamps", 0, 4, 2))
-        self._side = self._watch(choice("input side", [2, 3, 4], 2, "170px"), self._resize)
-        self._kernel = self._watch(choice("kernel side", [2, 3, 4], 3, "170px"), self._resize)
-        self._stride = self._watch(choice("stride", [1, 2, 3], 1, "170px"), self._resize)
+        self._side, self._kernel, self._stride = sizes = [
+            self._watch(choice(name, options, value, "170px"), self._resize)
+            for name, options, value in (
+                ("input side", [2, 3, 4], 2),
+                ("kernel side", [2, 3, 4], 3),
+                ("stride", [1, 2, 3], 1),
+            )
+        ]
         self._padding = self._watch(switch("padding", ["valid", "same"], "80px"), self._resize)
         self._resize()
-        return [[self._step, self._padding], [self._side, self._kernel, self._stride]]
+        return [[self._step, self._padding], sizes]
 
     def _resize(self):
         """Draw a new board: another size or stride has other squares."""
-        i, k = self._side.value, self._kernel.value
+        i, k, stride = self._side.value, self._kernel.value, self._stride.value
         self._values, self._weights = _counted(i), _counted(k)
         self._states, self._corners = stamps(
-            self._values, self._weights, self._stride.value, self._padding.value
+            self._values, self._weights, stride, self._padding.value
         )
+        self._size = size_in_words(i, k, stride, self._padding.value)
         largest = max(self._states.max(), self._weights.max() * self._values.max())
         places = {"left": 0.01, "right": 0.99, "bottom": 0.09, "top": 0.93, "wspace": 0.08}
         board = Board(8.6, 4.2, engine="none", ncols=3, width_ratios=(2, 2, 4), gridspec_kw=places)
+        given, scaled, output = board.axes
         o = len(self._states[0])
         self._grids = [
-            _Grid(board.axes[0], (i, i), i * i, "input"),
-            _Grid(board.axes[1], (k, k), largest),
-            _Grid(board.axes[2], (o, o), largest, f"output, {o} x {o}"),
+            _Grid(given, i, i * i, "input"),
+            _Grid(scaled, k, largest),
+            _Grid(output, o, largest, f"output, {o} x {o}"),
         ]
-        self._head = board.axes[1].set_title(" ")
-        board.fig.supxlabel(size_in_words(i, k, self._stride.value, self._padding.value))
-        board.move(*(artist for grid in self._grids for artist in grid.artists()), self._head)
+        self._head = scaled.set_title(" ")
+        board.fig.supxlabel(self._size)
+        board.move(*(artist for grid in self._grids for artist in grid.artists), self._head)
         self._board = board
         self._step.max = i * i
 
     def _draw(self):
         step = self._step.value
-        place = np.unravel_index(step - 1, self._values.shape) if step else None
+        place = divmod(step - 1, len(self._values)) if step else None
         value = self._values[place] if step else 0
-        self._grids[0].put(self._values, place)
-        self._grids[1].put(value * self._weights)
+        given, scaled, output = self._grids
+        given.put(self._values, place)
+        scaled.put(value * self._weights)
         corner = self._corners[step - 1] if step else None
-        self._grids[2].put(self._states[step], corner, len(self._weights))
+        output.put(self._states[step], corner, len(self._weights))
         self._head.set_text(f"{value:g} x kernel" if step else "no stamp yet")
-        words = size_in_words(
-            len(self._values), len(self._weights), self._stride.value, self._padding.value
-        )
         return self._board.png(), (
             f"Output after {step} of {self._values.size} stamps, the last one {value:g} times the kernel; "
-            f"{words}."
+            f"{self._size}."
         )
 
     def _figure(self):
-        values, kernel = _counted(2), _counted(3)
         fig, axes = plt.subplots(2, 4, figsize=(10, 5.6))
         for row, stride in zip(axes, (1, 2), strict=True):
-            states, corners = stamps(values, kernel, stride, "valid")
-            for ax, step in zip(row, range(1, 5), strict=True):
-                grid = _Grid(
-                    ax, states[0].shape, states.max(), f"+ {values.ravel()[step - 1]:g} x kernel"
-                )
-                grid.put(states[step], corners[step - 1], 3)
+            states, corners = stamps(_counted(2), _counted(3), stride, "valid")
+            for ax, value, state, corner in zip(
+                row, (1, 2, 3, 4), states[1:], corners, strict=True
+            ):
+                grid = _Grid(ax, len(state), states.max(), f"+ {value} x kernel")
+                grid.put(state, corner, 3)
             row[0].set_ylabel(f"stride {stride}")
-        plt.close(fig)
         return fig, (
             "Two rows of four squares: stamp by stamp the kernel is added, framed, to the output, 4 x 4 "
             "with stride 1 and 5 x 5 with stride 2."

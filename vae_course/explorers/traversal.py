@@ -5,11 +5,8 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 from vae_course import latent, plotting
-from vae_course.explorers import board
-from vae_course.explorers.controls import choice, slider, whole_slider
-from vae_course.explorers.decoding import check_codes, quick_decoder
-from vae_course.explorers.explorer import Explorer
-from vae_course.explorers.starts import starting_points
+from vae_course.explorers.codes import check_codes, quick_decoder, starting_points
+from vae_course.explorers.explorer import Board, Explorer, choice, digit_on, slider, whole_slider
 
 LIMIT = 3.0
 LESS_AND_MORE = LinearSegmentedColormap.from_list("ink", ["#0072B2", "white", "#D55E00"])
@@ -47,35 +44,29 @@ class LatentTraversal(Explorer):
         self._first = names[min(3, len(names) - 1)]
 
     def _controls(self):
-        self._start = self._watch(choice("image", list(self._points), self._first, "270px"))
+        self._start = self._watch(choice("image", list(self._points), self._first))
         self._rank = self._watch(whole_slider("place by KL", 1, len(self._kl), 1))
         self._value = self._watch(slider("value", -LIMIT, LIMIT, LIMIT, step=0.05))
         self._make_board()
         return [[self._start], [self._rank, self._value]]
 
+    def _bars(self, ax, **look):
+        ax.bar(np.arange(1, len(self._kl) + 1), self._kl[self._order], width=1.0, **look)
+        ax.set(xlabel="dimension, by KL", ylabel="nats per image")
+
     def _make_board(self):
-        self._board = board.Board(8.6, 3.2, ncols=4, width_ratios=(4, 3, 3, 3))
+        self._board = Board(8.6, 3.2, ncols=4, width_ratios=(4, 3, 3, 3))
         bars, *pictures = self._board.axes
-        places = np.arange(1, len(self._kl) + 1)
-        bars.bar(places, self._kl[self._order], width=1.0, color="0.7")
-        bars.set(xlabel="dimension, by KL", ylabel="nats per image")
+        self._bars(bars, color="0.7")
         (self._bar,) = bars.bar([1], [0], width=1.0, color="C0")
         (self._arrow,) = bars.plot([], [], "v", color="C0", markersize=9, clip_on=False)
-        self._before = board.digit_on(pictures[0])
-        self._after = board.digit_on(pictures[1])
-        self._change = board.digit_on(pictures[2], "ink: orange more,\nblue less")
+        self._before, self._after, self._change = (digit_on(ax) for ax in pictures)
+        pictures[2].set_title("ink: orange more,\nblue less")
         self._change.set(cmap=LESS_AND_MORE, clim=(-1, 1))
         self._heads = [ax.set_title("\n") for ax in pictures[:2]]
         self._title = bars.set_title(" ")
-        self._board.move(
-            self._bar,
-            self._arrow,
-            self._before,
-            self._after,
-            self._change,
-            *self._heads,
-            self._title,
-        )
+        images = self._before, self._after, self._change
+        self._board.move(self._bar, self._arrow, *images, *self._heads, self._title)
 
     def _draw(self):
         rank, value = self._rank.value, self._value.value
@@ -104,8 +95,7 @@ class LatentTraversal(Explorer):
         chosen = list(dict.fromkeys([*self._order[:3], self._order[-1]]))
         rows = [latent.traversal(z, dimension, values) for dimension in chosen]
         fig, (bars, ax) = plt.subplots(1, 2, figsize=(10, 3.4), width_ratios=(2, 5))
-        bars.bar(np.arange(1, len(self._kl) + 1), self._kl[self._order], width=1.0)
-        bars.set(xlabel="dimension, by KL", ylabel="nats per image")
+        self._bars(bars)
         plotting.image_grid(
             self._decode(np.concatenate(rows)),
             len(values),
@@ -114,7 +104,6 @@ class LatentTraversal(Explorer):
             column_labels=[f"{value:+.0f}" for value in values],
         )
         ax.set_title(f"{self._first}: one dimension moved")
-        plt.close(fig)
         return fig, (
             "Left, bars of KL by dimension, few of them tall. Right, one row for each of three dimensions "
             "with much KL, in which the digit changes, and for the one with least, in which it stays."

@@ -1,4 +1,4 @@
-"""Checked arguments, and a decoder that is fast and exact."""
+"""Checked arguments, points to start from, and a decoder that is quick and exact."""
 
 import keras
 import numpy as np
@@ -6,7 +6,8 @@ import pytest
 from conftest import make_decoder, pictures_of
 from keras import layers
 
-from vae_course.explorers import DigitMorph, LatentMap, LatentTraversal, decoding
+from vae_course.explorers import DigitMorph, LatentMap, LatentTraversal
+from vae_course.explorers.codes import check_codes, quick_decoder, starting_points
 
 PLANE = np.random.default_rng(0).normal(size=(20, 2)).astype("float32")
 DIGITS = np.arange(20) % 10
@@ -14,7 +15,7 @@ DIGITS = np.arange(20) % 10
 
 def test_the_quick_decoder_is_the_decoder(decoder, codes):
     """Any number of vectors, the same pictures as by hand; what is trained later is seen."""
-    quick = decoding.quick_decoder(decoder, 5)
+    quick = quick_decoder(decoder, 5)
     for n in (1, 7):
         np.testing.assert_allclose(quick(codes[:n]), pictures_of(decoder, codes[:n]), atol=1e-5)
     weights = decoder.get_weights()
@@ -36,7 +37,7 @@ def test_the_quick_decoder_is_the_decoder(decoder, codes):
 def test_codes_that_cannot_be_explored_are_refused(codes, labels, message):
     """Empty, of another shape, not finite, or without labels: the message says which."""
     with pytest.raises(ValueError, match=message):
-        decoding.check_codes(codes, labels)
+        check_codes(codes, labels)
 
 
 @pytest.mark.parametrize("explorer", [DigitMorph, lambda *a: LatentTraversal(*a, np.ones(5))])
@@ -70,3 +71,18 @@ def test_a_traversal_needs_one_kl_for_each_dimension(decoder, codes, labels):
     for kl in (np.ones(4), np.full(5, np.nan)):
         with pytest.raises(ValueError, match=r"kl has shape .*codes \(60, 5\): give one finite"):
             LatentTraversal(decoder, codes, labels, kl)
+
+
+def test_the_mean_of_each_digit_and_its_first_two_images(codes, labels):
+    """Ten means, then twenty images whose names tell which they are."""
+    points = starting_points(codes, labels)
+    assert len(points) == 30
+    np.testing.assert_allclose(points["mean of the 3s"], codes[labels == 3].mean(axis=0), atol=1e-6)
+    for number in (7, 17):
+        np.testing.assert_array_equal(points[f"test image {number}, a 7"], codes[number])
+
+
+def test_digits_that_are_not_there_are_left_out():
+    """One image of one digit: its mean and itself."""
+    points = starting_points(np.ones((1, 4)), np.array([6]))
+    assert list(points) == ["mean of the 6s", "test image 0, a 6"]

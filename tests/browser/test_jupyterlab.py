@@ -1,14 +1,22 @@
-"""Each lesson in a real JupyterLab in a real browser: run, dragged by mouse, stepped by keyboard."""
+"""Each lesson in a real JupyterLab in a real browser: run, dragged by mouse, stepped by keyboard, presented.
+
+One JupyterLab serves them all, and each lesson is opened and run once.
+"""
 
 import json
 import os
+import re
+from urllib.parse import urlsplit
 
+import decks
 import lab
 import numpy as np
 import pytest
-from lesson_page import Lesson
+from lesson_page import LIMIT, Lab, Lesson
 from PIL import Image
 from pins import ROOT
+from playwright.sync_api import expect
+from test_lessons import SMALL
 
 from vae_course import latent, pretrained
 from vae_course.data import load_digits
@@ -23,6 +31,9 @@ EXPLORERS = {
     "05_convolutional_vae": ["map"],
     "06_latent_interpolation": ["morph", "traversal"],
 }
+# Where a slideshow stands: its slide, and how many of that slide's fragments are shown.
+PLACE = """() => location.hash + document.querySelectorAll(
+  "section.present section.present .fragment.visible").length"""
 latencies = {}
 
 
@@ -33,33 +44,32 @@ def of_lesson(start):
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """Give a JupyterLab."""
-    with lab.serve(tmp_path_factory.mktemp("lab")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module", params=LESSONS)
-def lesson(request, browser, address):
-    """Give a lesson, run from top to bottom."""
-    lesson = Lesson(browser, address, request.param)
-    lesson.run_all()
-    yield lesson
-    lesson.close()
-
-
-@pytest.fixture(scope="module")
 def digits():
     """Give the data that the lessons use here."""
     return load_digits(os.environ.get("VAE_COURSE_DATASET", "auto"))
 
 
 @pytest.fixture(scope="module")
+def jupyterlab(browser, digits, tmp_path_factory):
+    """Give JupyterLab, open in the browser; lessons are short where only their length would change."""
+    with lab.serve(tmp_path_factory.mktemp("lab"), digits, SMALL) as address:
+        yield Lab(browser, address)
+
+
+@pytest.fixture(scope="module", params=LESSONS)
+def lesson(request, jupyterlab):
+    """Give a lesson, run from top to bottom."""
+    lesson = Lesson(jupyterlab, request.param)
+    lesson.finished = lesson.run_all()
+    yield lesson
+    lesson.close()
+
+
+@pytest.fixture(scope="module")
 def model(digits):
     """Give a function that loads the shipped model for these data."""
-    return lambda name: pretrained.load(
-        f"{name}-{'mnist' if digits.name == 'MNIST' else 'digits'}"
-    )[0]
+    suffix = "mnist" if digits.name == "MNIST" else "digits"
+    return lambda name: pretrained.load(f"{name}-{suffix}")[0]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,6 +79,7 @@ def report(tell):
     rows = {
         name: {"n": len(t), "median": np.median(t), "p95": np.percentile(t, 95)}
         for name, t in latencies.items()
+        if t
     }
     lines = ["explorer          answers   median     95 %   (ms, from the event to the picture)"]
     for name, row in rows.items():
@@ -79,7 +90,7 @@ def report(tell):
 
 
 @pytest.fixture
-def watch(request, lesson):
+def watch(lesson):
     """Give a function that finds the explorer of a cell, and note its latencies when the test is over."""
     watched = []
 
@@ -89,7 +100,13 @@ def watch(request, lesson):
 
     yield watch
     for name, seen in watched:
-        latencies.setdefault(name, []).extend(seen.seen()["times"])
+        latencies.setdefault(name, []).extend(seen.times())
+
+
+def shot(page, name):
+    """Keep a picture of what is on the screen, to be looked at."""
+    lab.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=lab.SCREENSHOTS / f"{name}.png")
 
 
 def test_it_runs_from_top_to_bottom_without_an_error(lesson):
@@ -98,29 +115,27 @@ def test_it_runs_from_top_to_bottom_without_an_error(lesson):
         for output in cell.get("outputs", []):
             assert output["output_type"] != "error", output
             assert output.get("name") != "stderr", output
-    assert not lesson.complaints
+    assert lesson.finished
+    assert not lesson.lab.complaints
 
 
 def test_its_explorers_are_named_fit_the_screen_and_look_well_in_both_themes(lesson):
     """Each control has a name, picture and controls fit 1280 x 720; screenshots to look at."""
-    for cell in EXPLORERS.get(lesson.name, []):
-        seen = lesson.explorer(cell)
-        for handle in seen.node.get_by_role("slider").all():
-            assert handle.get_attribute("aria-label")
-        for box in seen.node.locator("select").all():
-            assert box.evaluate("(box) => box.labels.length") == 1
-        assert len(seen.text().split()) >= 8
-        for theme in ("JupyterLab Dark", "JupyterLab Light"):
-            lesson.theme(theme)
+    for theme in ("JupyterLab Dark", "JupyterLab Light") if lesson.name in EXPLORERS else ():
+        lesson.lab.theme(theme)
+        for cell in EXPLORERS[lesson.name]:
             seen = lesson.explorer(cell)
+            for handle in seen.node.get_by_role("slider").all():
+                assert handle.get_attribute("aria-label")
+            for box in seen.node.locator("select").all():
+                assert box.evaluate("(box) => box.labels.length") == 1
+            assert len(seen.text().split()) >= 8
             box = seen.node.bounding_box()
             area = lesson.page.locator(".jp-WindowedPanel-outer").bounding_box()
             assert box["y"] >= area["y"] - 1
             assert box["y"] + box["height"] <= area["y"] + area["height"] + 1
             assert box["x"] + box["width"] <= area["x"] + area["width"] + 1
-            lab.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-            name = f"{lesson.name[:2]}_{cell}_{theme.split()[-1].lower()}.png"
-            lesson.page.screenshot(path=lab.SCREENSHOTS / name)
+            shot(lesson.page, f"{lesson.name[:2]}_{cell}_{theme.split()[-1].lower()}")
 
 
 @pytest.mark.parametrize(
@@ -133,15 +148,14 @@ def test_running_its_cell_again_leaves_one_explorer_that_works(lesson, watch, ce
     lesson.explorer(cell)
     for _ in range(3):
         lesson.run_cell(cell)
-    seen = watch(cell)
-    assert seen.node.count() == 1
+    seen = watch(cell)  # refuses more than one
     before = seen.picture()
     if seen.node.get_by_role("slider").count():
         seen.press(seen.node.get_by_role("slider").first, "ArrowRight")
     else:
         seen.press(seen.image, "ArrowLeft")
     assert (seen.picture() != before).any()
-    assert not lesson.complaints
+    assert not lesson.lab.complaints
 
 
 def place_and_nearest(seen):
@@ -165,7 +179,7 @@ def test_latent_map(lesson, watch, digits, model, cell):
     moved = place_and_nearest(seen)
     assert (moved[0] != start[0]).all() and (seen.picture() != first).any()
     if lesson.name.startswith("01"):
-        codes = model("ae-2").encoder.predict(digits.x_test, verbose=0)
+        codes = model("ae-2").encoder.predict(digits.x_test, batch_size=500, verbose=0)
         distances = np.linalg.norm(codes - moved[0], axis=1)
         assert distances.min() == pytest.approx(moved[2], abs=0.02)
 
@@ -179,12 +193,9 @@ def test_latent_map(lesson, watch, digits, model, cell):
 
     path = [seen.at(0.15 + 0.004 * i, 0.3 + 0.004 * i) for i in range(60)]
     seen.drag(path, fast=True)
-    seen.settle()
-    assert seen.kept_up()
     x, y = path[-1]
     slow = place_and_nearest(seen)[0]
-    seen.page.mouse.click(x, y)
-    seen.settle()
+    seen.after(lambda: seen.page.mouse.click(x, y))
     np.testing.assert_allclose(place_and_nearest(seen)[0], slow)
 
     before = seen.picture()
@@ -223,8 +234,6 @@ def test_kl_explorer(lesson, watch):
     for one, other in zip(pictures, pictures[1:], strict=False):
         assert (one != other).any()
     seen.slide("mu", 0.95, steps=50, fast=True)
-    seen.settle()
-    assert seen.kept_up()
     right()
 
 
@@ -271,8 +280,7 @@ def test_transposed_convolution_explorer(lesson, watch):
             if seen.node.get_by_label(name, exact=True).input_value() != str(option):
                 seen.choose(name, str(option))
         if f"o = i s = {side}·" not in seen.text() or padding == "valid":
-            seen.button(padding).click()
-            seen.settle()
+            seen.after(seen.button(padding).click)
         layer = keras.layers.Conv2DTranspose(1, kernel, strides=stride, padding=padding)
         assert seen.text().endswith(f"= {layer.compute_output_shape((1, side, side, 1))[1]}.")
     seen.press(seen.slider("stamps"), "Home")
@@ -285,9 +293,9 @@ def test_transposed_convolution_explorer(lesson, watch):
 def test_digit_morph(lesson, watch, digits, model):
     """At t = 0 and t = 1 the picture is the decoded end point; play runs; a third is mixed in."""
     vae = model("vae-100")
-    codes = vae.encoder.predict(digits.x_test, verbose=0)[0]
+    codes = vae.encoder.predict(digits.x_test, batch_size=500, verbose=0)[0]
     means = latent.class_means(codes, digits.y_test)
-    expected = vae.decoder.predict(means, verbose=0)[..., 0]  # (10, 28, 28)
+    expected = vae.decoder.predict(means, batch_size=500, verbose=0)[..., 0]  # (10, 28, 28)
     seen = watch("morph")
     twin = DigitMorph(vae.decoder, codes, digits.y_test)  # for where its large picture lies
     twin.widget()
@@ -317,21 +325,22 @@ def test_digit_morph(lesson, watch, digits, model):
     seen.choose("from", f"test image {np.flatnonzero(digits.y_test == 2)[0]}, a 2")
 
     seen.slide("t, in %", 1.0, steps=60, fast=True)
-    seen.settle()
-    assert seen.kept_up() and shows(seen.picture(), 4)
+    assert shows(seen.picture(), 4)
 
-    before = seen.seen()["pictures"]
     seen.button("play or pause").click()
-    seen.page.wait_for_timeout(2000)
+    wanted = seen.pictures() + 5
+    seen.page.wait_for_function(
+        "(wanted) => seen.pictures >= wanted", arg=wanted, timeout=1000 * LIMIT
+    )
     seen.button("play or pause").click()
-    assert seen.seen()["pictures"] >= before + 5
+    seen.settle()
 
 
 @of_lesson("06")
 def test_latent_traversal(lesson, watch, digits, model):
     """The dimension of each rank, moved by the slider: the change told is that of the decoder."""
     vae = model("vae-100")
-    z_mean, z_log_var, _ = vae.encoder.predict(digits.x_test, verbose=0)
+    z_mean, z_log_var, _ = vae.encoder.predict(digits.x_test, batch_size=500, verbose=0)
     order = np.argsort(-latent.kl_per_dimension(z_mean, z_log_var))
     mean = latent.class_means(z_mean, digits.y_test)[3]
     seen = watch("traversal")
@@ -341,7 +350,7 @@ def test_latent_traversal(lesson, watch, digits, model):
         assert (dimension, rank) == (order[int(rank) - 1], seen.value("place by KL"))
         moved = mean.copy()
         moved[int(dimension)] = seen.value("value")
-        before, after = vae.decoder.predict(np.array([mean, moved]), verbose=0)
+        before, after = vae.decoder.predict(np.array([mean, moved]), batch_size=500, verbose=0)
         change = seen.numbers(r"a pixel changes by ([\d.]+) at most")[0]
         assert change == pytest.approx(np.abs(after - before).max(), abs=0.006)
 
@@ -357,8 +366,6 @@ def test_latent_traversal(lesson, watch, digits, model):
     seen.slide("place by KL", 1.0)
     assert seen.value("place by KL") == 100
     seen.slide("value", 0.9, steps=50, fast=True)
-    seen.settle()
-    assert seen.kept_up()
     right()
 
 
@@ -369,12 +376,67 @@ def test_an_error_in_the_middle_of_a_drag_is_told_and_the_next_drag_works(lesson
         "kept = vae.decoder.get_weights(); vae.decoder.set_weights([w * np.nan for w in kept])"
     )
     seen = watch("morph")
-    seen.slider("t, in %").focus()
-    seen.page.keyboard.press("ArrowLeft")
+    seen.press(seen.slider("t, in %"), "ArrowLeft")
     alert = seen.node.get_by_role("alert")
-    alert.wait_for()
     assert "The decoder answers with NaN" in alert.inner_text()
     lesson.execute("vae.decoder.set_weights(kept)")
     seen.press(seen.slider("t, in %"), "ArrowLeft")
-    alert.wait_for(state="hidden")
-    assert not lesson.complaints
+    assert not alert.is_visible()
+    assert not lesson.lab.complaints
+
+
+@pytest.fixture
+def live(lesson):
+    """Give the slideshow of a lesson, opened by jupyterlab-rise on the slide of its explorer."""
+    lesson.explorer("explore")  # selects its cell: the slideshow starts there
+    lesson.lab.command("docmanager:save")
+    asked = []
+    lesson.page.context.on("request", lambda request: asked.append(request.url))
+    with lesson.page.expect_popup() as popup:
+        lesson.page.evaluate("() => void jupyterapp.commands.execute('RISE:slideshow')")
+    page = popup.value
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.locator("section.present .vae-course-explorer img").wait_for(timeout=1000 * LIMIT)
+    yield page, asked
+    page.close()
+
+
+@of_lesson("02")
+def test_presented_live_the_explorer_answers_and_the_keys_move_through_the_slides(live):
+    """The kernel of the lesson draws; from the first slide three on; nothing is fetched from elsewhere."""
+    page, asked = live
+    explorer = page.locator("section.present .vae-course-explorer")
+    slider = explorer.get_by_role("slider", name="mu", exact=True)
+    track = slider.locator("xpath=ancestor::*[contains(@class, 'noUi-base')]")
+    size = track.bounding_box()
+    slider.drag_to(track, target_position={"x": 0.8 * size["width"], "y": size["height"] / 2})
+    mean = float(slider.get_attribute("aria-valuetext"))
+    assert 1.5 < mean < 2.5
+    told = re.compile(f"q, mean {mean:.2f} and")
+    expect(explorer.locator("img")).to_have_attribute("alt", told, timeout=1000 * LIMIT)
+    shot(page, "rise_explorer_dragged")
+
+    page.mouse.click(1200, 40)  # from the slider back to the slides
+    page.keyboard.press("Home")
+    page.wait_for_url("**#/slide-0-0**")
+    titles = []
+    for number in range(4):
+        while f"slide-{number}-0" not in page.url:  # the fragments of the slide before come first
+            place = page.evaluate(PLACE)
+            page.keyboard.press("ArrowRight")
+            page.wait_for_function(f"(place) => ({PLACE})() !== place", arg=place)
+        heading = page.locator("section.present section.present :is(h1, h2)").first
+        titles.append(heading.inner_text().rstrip("¶"))
+        shot(page, f"rise_slide_{number}")
+    assert titles == [
+        "The KL divergence and the evidence lower bound",
+        "Surprise",
+        "Code length",
+        "The KL divergence",
+    ]
+    text = page.locator("section.present section.present p").first
+    size = float(text.evaluate("(p) => parseFloat(getComputedStyle(p).fontSize)"))
+    assert size >= decks.LEAST_TEXT
+    assert page.locator("section mjx-container").count()
+    hosts = {urlsplit(url).hostname for url in asked if url.startswith(("http", "ws"))}
+    assert hosts <= set(decks.LOCAL), hosts

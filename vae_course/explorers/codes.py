@@ -1,21 +1,25 @@
-"""What explorers need of a decoder: checked arguments, and pictures within milliseconds."""
+"""What explorers need of codes and decoders: checked input, points to start from, quick pictures."""
 
 import numpy as np
+
+from vae_course import latent
+
+IMAGES = 2  # test images of each digit to start from
 
 
 def check_codes(codes, labels, what="codes"):
     """Refuse latent vectors that cannot be explored.
 
     Args:
-        codes: Latent vectors, to be of shape `(n, latent_dim)`, finite, n of 1 or more.
-        labels: One digit for each, to be of shape `(n,)`.
-        what: Their name in the message.
+        codes: Latent vectors, shape `(n, latent_dim)`, finite, n of 1 or more.
+        labels: One digit for each, shape `(n,)`.
+        what: What the message calls the codes.
 
     Returns:
         Both as arrays.
 
     Raises:
-        ValueError: If they are empty, not finite, of another shape, or of different lengths.
+        ValueError: If the codes are empty, not finite or of another shape, or the labels do not match them.
     """
     codes, labels = np.asarray(codes, dtype="float32"), np.asarray(labels)
     if codes.ndim != 2 or 0 in codes.shape:
@@ -35,10 +39,29 @@ def check_codes(codes, labels, what="codes"):
     return codes, labels
 
 
-def quick_decoder(decoder, latent_dim):
-    """Make a decoder fast enough for dragging: traced once, for any number of vectors.
+def starting_points(codes, labels):
+    """List starting points by name: the mean of each digit, then its first test images.
 
-    The weights stay the model's own: what is trained later is seen.
+    Args:
+        codes: Latent vectors of test images, shape `(n, latent_dim)`.
+        labels: Their digits, shape `(n,)`.
+
+    Returns:
+        Dictionary from name, "mean of the 3s" or "test image 18, a 3", to vector `(latent_dim,)`.
+    """
+    digits = np.unique(labels)
+    names = [f"mean of the {digit}s" for digit in digits]
+    points = dict(zip(names, latent.class_means(codes, labels), strict=True))
+    for digit in digits:
+        for number in np.flatnonzero(labels == digit)[:IMAGES]:
+            points[f"test image {number}, a {digit}"] = codes[number]
+    return points
+
+
+def quick_decoder(decoder, latent_dim):
+    """Make a decoder quick enough for dragging: it is traced once, for any number of vectors.
+
+    The weights stay the model's own, so later training shows.
 
     Args:
         decoder: Keras model from latent vectors to images.
@@ -49,28 +72,26 @@ def quick_decoder(decoder, latent_dim):
         ValueError if a picture is not finite.
 
     Raises:
-        ValueError: If the decoder takes vectors of another size, or does not make such images.
+        ValueError: If the decoder is no such model, takes vectors of another size, or makes other images.
     """
     import tensorflow as tf
 
     try:
-        shapes = decoder.input_shape, decoder.output_shape
+        taken, made = decoder.input_shape[1:], decoder.output_shape[1:]
     except AttributeError as error:
         raise ValueError(
             f"{decoder!r} has no input and output shape: give a Keras model that is built, such as "
             "vae.decoder."
         ) from error
-    if shapes[0] != (None, latent_dim):
+    if taken != (latent_dim,):
         raise ValueError(
-            f"The decoder takes vectors of shape {shapes[0][1:]}, but these have {latent_dim} numbers: "
+            f"The decoder takes vectors of shape {taken}, but these have {latent_dim} numbers: "
             "give the decoder that belongs to them."
         )
-    if shapes[1] != (None, 28, 28, 1):
-        raise ValueError(f"The decoder makes images of shape {shapes[1][1:]}: give (28, 28, 1).")
-    traced = tf.function(
-        lambda z: decoder(z, training=False),
-        input_signature=[tf.TensorSpec((None, latent_dim), tf.float32)],
-    )
+    if made != (28, 28, 1):
+        raise ValueError(f"The decoder makes images of shape {made}: give (28, 28, 1).")
+    signature = [tf.TensorSpec((None, latent_dim), tf.float32)]
+    traced = tf.function(lambda z: decoder(z, training=False), input_signature=signature)
 
     def decode(z):
         pictures = traced(tf.constant(np.asarray(z, dtype="float32"))).numpy()[..., 0]
