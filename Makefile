@@ -16,6 +16,8 @@ else
 endif
 BIN   = $(VENV)/$(SCRIPTS)
 BENCH = .venv-bench/$(SCRIPTS)
+# On two cores, the tests of one file (or the cells of one notebook) in one process, in their order.
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 ifeq ($(wildcard make_venv.py),)
   $(error Run make in the course's folder, or name it: make -C FOLDER ...)
@@ -31,7 +33,7 @@ export PIP_USER := 0
 unexport PYTHONHOME PYTHONPATH JUPYTER_PATH PIP_TARGET PIP_PREFIX PIP_ROOT
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run slides data lab test test-notebooks student lint format tidy refresh checkpoints bench lock clean
+.PHONY: help venv run slides data lab check test test-notebooks student lint format tidy refresh checkpoints bench lock clean
 
 help:  ## list the targets
 	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest|lowest]"
@@ -53,18 +55,22 @@ data: venv  ## fetch MNIST ahead of class (11 MB), and say where it is
 lab: venv  ## open JupyterLab on the lessons (localhost only, with a token)
 	$(BIN)/jupyter lab --ip=localhost --KernelManager.transport_encryption=auto --notebook-dir=notebooks
 
+check: lint  ## style, units and one lesson, in a minute and a half
+	$(PYTEST) -m "not slow" tests
+
 test: venv  ## unit tests, style of the notebooks, papermill, nbval, JupyterLab in Chromium: everything
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests notebooks
+	$(PYTEST) --nbval-lax --nbval-current-env tests notebooks
 
 test-notebooks: venv  ## only what executes notebooks: papermill, nbval and JupyterLab
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests/test_lessons.py tests/browser notebooks
+	$(PYTEST) --nbval-lax --nbval-current-env tests/test_lessons.py tests/browser notebooks
 
 student: venv  ## release the exercises without solutions: one zip for students, a folder for grading
 	$(BIN)/vae-course student
 
-lint: venv  ## check the style of package, tests and notebooks
+lint: venv  ## check the style of package, tests and notebooks, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 format: venv  ## put package, tests and notebooks into that style
 	$(BIN)/ruff check --fix .

@@ -9,6 +9,25 @@ from sandbox import FAKE, Sandbox
 
 from vae_course import data, mnist
 
+# What `make check` leaves out: browsers, gradings, trainings, other machines, and all lessons but one.
+SLOW = ("browser/", "teaching/test_grading", "teaching/test_release", "teaching/test_running")
+SLOW += (
+    "runs/test_train",
+    "test_lessons",
+    "test_machine",
+    "test_makefile",
+    "test_mnist",
+    "exercises/test_checks",
+)
+QUICK = "04_transposed_convolution"
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what takes long."""
+    for item in items:
+        if any(name in item.nodeid for name in SLOW) and QUICK not in item.nodeid:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def execute():

@@ -144,5 +144,5 @@ def test_the_readme_lists_every_lesson():
             first = json.loads(lesson.read_text(encoding="utf-8"))["cells"][0]["source"]
             minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", "".join(first)).group(1)
             row = re.search(rf"\| \[{lesson.name[1]} .*?\]\({folder}{lesson.name}\).*", text)
-            assert row, lesson.name
+            assert row, f"{lesson.name} has no row in the table of README.md or of lesson 0"
             assert f"| {minutes} " in row.group(), lesson.name

@@ -308,7 +308,7 @@ def test_where_the_system_does_not_tell_whose_cores_they_are_all_count(monkeypat
 def test_there_is_a_time_for_each_lesson():
     """Each notebook has its seconds in the table."""
     numbers = {int(path.name[:2]) for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
-    assert numbers <= set(module.SECONDS)
+    assert numbers <= set(module.SECONDS), "add the new lesson to SECONDS in self_check.py"
 
 
 def test_little_memory_is_named(monkeypatch):

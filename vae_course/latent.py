@@ -149,7 +149,7 @@ def kl_per_dimension(z_mean, z_log_var):
     Raises:
         ValueError: If the two arrays differ in shape.
     """
-    z_mean, z_log_var = np.asarray(z_mean), np.asarray(z_log_var)
+    z_mean, z_log_var = np.asarray(z_mean, float), np.asarray(z_log_var, float)
     if z_mean.shape != z_log_var.shape:
         raise ValueError(
             f"z_mean has shape {z_mean.shape}, z_log_var {z_log_var.shape}: give both outputs of one encoder."

@@ -138,6 +138,8 @@ def whole(page, asked):
     assert not asked
     assert not page.evaluate(decks.RAW)
     assert not page.evaluate(decks.IMAGES)
+    # Neither measured in, nor drawn from, the machine's fonts.
+    assert not page.locator("mjx-container svg[width$=ex], mjx-container text").count()
 
 
 @every_lesson

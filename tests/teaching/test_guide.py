@@ -91,7 +91,9 @@ def test_titles_are_unique_in_a_deck():
 def test_every_lesson_is_treated():
     """Minutes that are the lesson's own, what to say, ask and show, and what students get wrong."""
     parts = re.split(r"^### ", GUIDE.split("\n## Exercises")[0], flags=re.M)[1:]
-    assert len(parts) == len(LESSONS)
+    numbers = [int(path.stem[:2]) for path in LESSONS]
+    told = [int(re.match(r"\d+", part).group()) for part in parts]
+    assert told == numbers, f"TEACHING.md has sections for {told}, but there are lessons {numbers}"
     for part, path in zip(parts, LESSONS, strict=True):
         first = nbformat.read(path, as_version=4).cells[0].source
         minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", first).group(1)

@@ -15,33 +15,23 @@ from nbconvert import HTMLExporter
 
 TEMPLATES = Path(__file__).with_name("templates")
 REVEAL = "_static/revealjs"
-# Each face: the name, weights and style that style sheets ask for, and the file that Matplotlib or
-# sphinx_revealjs carries. The sans serif falls back on the other, which has Greek, arrows, signs and boxes.
-SANS, MONO = f"{REVEAL}/dist/theme/fonts/source-sans-pro/source-sans-pro", "DejaVuSansMono"
-FACES = (
-    ("Course Sans", "400", "normal", f"{SANS}-regular.ttf"),
-    ("Course Sans", "400", "italic", f"{SANS}-italic.ttf"),
-    ("Course Sans", "500 700", "normal", f"{SANS}-semibold.ttf"),
-    ("Course Sans", "500 700", "italic", f"{SANS}-semibolditalic.ttf"),
-    ("Course Mono", "400", "normal", f"mpl-data/fonts/ttf/{MONO}.ttf"),
-    ("Course Mono", "400", "italic", f"mpl-data/fonts/ttf/{MONO}-Oblique.ttf"),
-    ("Course Mono", "500 700", "normal", f"mpl-data/fonts/ttf/{MONO}-Bold.ttf"),
-    ("Course Mono", "500 700", "italic", f"mpl-data/fonts/ttf/{MONO}-BoldOblique.ttf"),
-)
-# Latin, Greek, punctuation, superscripts, arrows, mathematics, lines and boxes, ticks and crosses.
-CHARACTERS = [
-    character
-    for first, last in (
-        (0x20, 0x17F),
-        (0x370, 0x3FF),
-        (0x2010, 0x209C),
-        (0x20AC, 0x20AC),
-        (0x2190, 0x22FF),
-        (0x2500, 0x25FF),
-        (0x2713, 0x2718),
-    )
-    for character in range(first, last + 1)
-]
+# Fonts by the names in style sheets: the package that carries each, and its files in the order of FACES.
+# The sans serif falls back on the other font, which has Greek, arrows, signs and boxes.
+FONTS = {
+    "Course Sans": (
+        "sphinx_revealjs",
+        f"{REVEAL}/dist/theme/fonts/source-sans-pro/source-sans-pro",
+        ("-regular", "-italic", "-semibold", "-semibolditalic"),
+    ),
+    "Course Mono": (
+        "matplotlib",
+        "mpl-data/fonts/ttf/DejaVuSansMono",
+        ("", "-Oblique", "-Bold", "-BoldOblique"),
+    ),
+}
+FACES = (("400", "normal"), ("400", "italic"), ("500 700", "normal"), ("500 700", "italic"))
+# Latin, Greek, punctuation, superscripts, the euro, arrows, mathematics, lines and boxes, ticks and crosses.
+CHARACTERS = subset.parse_unicodes("20-17F,370-3FF,2010-209C,20AC,2190-22FF,2500-25FF,2713-2718")
 
 
 def write_page(notebook, path, title):
@@ -83,22 +73,27 @@ def to_pages(text):
 def fonts():
     """Return the style sheet that carries the fonts: Source Sans Pro and DejaVu Sans Mono, cut to size."""
     rules = []
-    for family, weight, style, path in FACES:
-        package = "sphinx_revealjs" if family == "Course Sans" else "matplotlib"
-        options = subset.Options(flavor="woff", hinting=False, layout_features=["kern"])
-        # Copyright and licence stay; "Source" is a name that only the whole font may have.
-        options.name_IDs, options.drop_tables = [0, 13, 14], ["FFTM", "webf", "GSUB"]
-        font = subset.load_font(_path(package, path), options)
-        subsetter = subset.Subsetter(options)
-        subsetter.populate(unicodes=CHARACTERS)
-        subsetter.subset(font)
-        subset.save_font(font, file := io.BytesIO(), options)
-        data = base64.b64encode(file.getvalue()).decode()
-        rules.append(
-            f'@font-face {{font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
-            f"src: url(data:font/woff;base64,{data})}}"
-        )
+    for family, (package, path, names) in FONTS.items():
+        for (weight, style), name in zip(FACES, names, strict=True):
+            font = _cut(_path(package, f"{path}{name}.ttf"))
+            rules.append(
+                f'@font-face {{font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
+                f"src: url(data:font/woff;base64,{base64.b64encode(font).decode()})}}"
+            )
     return "\n".join(rules)
+
+
+def _cut(path):
+    options = subset.Options(flavor="woff", hinting=False, layout_features=["kern"])
+    # Copyright and licence stay; "Source" is a name that only the whole font may have.
+    options.name_IDs = [0, 13, 14]
+    options.drop_tables += ["FFTM", "GSUB", "webf"]
+    font = subset.load_font(path, options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=CHARACTERS)
+    subsetter.subset(font)
+    subset.save_font(font, file := io.BytesIO(), options)
+    return file.getvalue()
 
 
 @functools.cache

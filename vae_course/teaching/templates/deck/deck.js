@@ -59,7 +59,7 @@ function layOut(slides) {
 }
 
 Reveal.on("pdf-ready", () => (document.documentElement.dataset.printed = "yes"));
-Promise.all([
+Promise.allSettled([
   MathJax.startup.promise, // formulas are drawn
   new Promise((done) => addEventListener("load", done)), // images are there
   ...[...document.fonts].map((font) => font.load()),
