@@ -17,7 +17,8 @@ endif
 BIN   = $(VENV)/$(SCRIPTS)
 BENCH = .venv-bench/$(SCRIPTS)
 # On two cores, the tests of one file (or the cells of one notebook) in one process, in their order.
-PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# One thread in each: threads of two processes that wait for each other take many times as long.
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 ifeq ($(wildcard make_venv.py),)
   $(error Run make in the course's folder, or name it: make -C FOLDER ...)
