@@ -48,6 +48,15 @@ SLIDES = f"""() => [...Array(Reveal.getTotalSlides()).keys()].map((i) => {{
 PRINTED = f"() => [...document.querySelectorAll('.pdf-page section')].map({BOXES})"
 PAGE = f"() => [({BOXES})(document.body)]"
 
+# Commas and the like that stand at the start of a line, away from the formula that they follow.
+TORN = """() => [...document.querySelectorAll(".part mjx-container")].filter((formula) => {
+  const after = formula.nextSibling, range = document.createRange();
+  if (!/^[,.;:!?)]/.test(after?.data ?? "")) return false;
+  range.setStart(after, 0);
+  range.setEnd(after, 1);
+  return range.getBoundingClientRect().left < formula.getBoundingClientRect().right - 1;
+}).map((formula) => formula.parentElement.textContent)"""
+
 IMAGES = """() => [...document.images]
   .filter((image) => !image.complete || !image.naturalWidth)
   .map((image) => image.alt || image.src.slice(0, 80))"""
@@ -80,6 +89,7 @@ def opened(browser, path, width=1280, height=720, query="", **machine):
             asked.append(route.request.url)
             route.abort()
 
+    context.set_default_timeout(120_000)  # a busy machine may be slow, and is right all the same
     context.route("**/*", answer)
     page = context.new_page()
     try:

@@ -173,6 +173,7 @@ def test_every_slide_fits_its_page_of_the_pdf(browser, folder, here, name):
         assert len(found) == len(page.query_selector_all(".pdf-page")) >= 15
         assert not decks.complaints(found), "\n".join(decks.complaints(found))
         assert not decks.moved(here[name], page.evaluate(decks.PRINTED))
+        assert not page.evaluate(decks.TORN)
         whole(page, asked)
 
 
