@@ -249,7 +249,10 @@ def test_the_lowest_versions_are_what_pyproject_allows(course, monkeypatch):
     """uv takes them from there: no second list."""
     monkeypatch.setattr(sys, "version_info", (3, 11, 4))
     course.run(".venv-lowest", "lowest")
-    assert "uv pip install --quiet --resolution=lowest-direct -e .[test]" in course.calls()[1]
+    assert (
+        "uv pip install --quiet --upgrade --resolution=lowest-direct -e .[test]"
+        in course.calls()[1]
+    )
 
 
 def test_an_unknown_set_of_packages_is_named(course):
