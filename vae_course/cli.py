@@ -26,13 +26,10 @@ notebooks_option = click.option(
 @contextlib.contextmanager
 def _told_without_traceback():
     """Turn what a user can mend into one message and exit status 1, Ctrl-C and SIGTERM into 130."""
-
-    def stop(*_):
-        signal.raise_signal(signal.SIGINT)
-
-    before = [signal.signal(signal.SIGTERM, stop), signal.getsignal(signal.SIGINT)]
-    if before[1] == signal.SIG_IGN:  # as in the background of a script
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = [
+        signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)),
+    ]
     try:
         yield
     except ModuleNotFoundError as error:
@@ -48,8 +45,8 @@ def _told_without_traceback():
         reason = "There is not enough memory: close other programs, or use a smaller model."
         raise click.ClickException(reason) from error
     finally:
-        signal.signal(signal.SIGTERM, before[0])
-        signal.signal(signal.SIGINT, before[1])
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
 
 
 def _folder_for_results(out, notebooks):
@@ -67,8 +64,6 @@ def _folder_for_results(out, notebooks):
 @click.version_option(package_name="vae-course")
 def main():
     """Run, fetch and maintain the course on variational autoencoders."""
-    # A kernel that the user calls "python3", too, may be another Python.
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 
 
 @main.command()

@@ -208,7 +208,7 @@ def _cores():
     return [Finding("processor cores", f"{(count := _count_cores()):.3g}", count >= 2, cure)]
 
 
-def _free_memory():
+def free_memory():
     """Return how many bytes this process may still take: the machine, its containers and ulimit decide."""
     import psutil
 
@@ -232,7 +232,7 @@ def _free_memory():
 
 
 def _memory():
-    free = _free_memory() / 1e9
+    free = free_memory() / 1e9
     cure = "In JupyterLab: Kernel, Shut Down All Kernels; then close other programs, or ask for more memory."
     return [Finding("free memory", f"{free:.1f} GB", free >= LEAST_GIGABYTES, cure)]
 

@@ -8,7 +8,6 @@ import tempfile
 import textwrap
 from pathlib import Path
 
-import psutil
 from ipykernel.kernelspec import write_kernel_spec
 from jupyter_core.utils import ensure_event_loop, run_sync
 from nbclient import NotebookClient
@@ -16,10 +15,10 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from tqdm import tqdm
 from traitlets.config import Config
 
+from vae_course.self_check import free_memory
+
 MOST_OUTPUT = 20_000_000  # characters that one cell may print or show
-CELL_SECONDS = (
-    2 * 3600
-)  # that one cell may take; training with --profile full takes up to 40 minutes
+CELL_SECONDS = 7200  # that one cell may take; training with --profile full takes up to 40 minutes
 # The kernel does not watch file descriptors 1 and 2, because the thread that does so may print a traceback
 # when the kernel ends (ipython/ipykernel issue 1155). What C++ libraries write goes to the terminal.
 KERNEL_ARGUMENTS = ["--HistoryManager.hist_file=:memory:", "--IPKernelApp.capture_fd_output=False"]
@@ -123,8 +122,7 @@ def _cause_of_death(status):
 
 
 def _memory_advice():
-    free = psutil.virtual_memory().available / 1e9
-    return f"{free:.1f} GB are free: close other programs, and run one lesson at a time."
+    return f"{free_memory() / 1e9:.1f} GB are free: close other programs, and run one lesson at a time."
 
 
 def run_cells(notebook, folder, name):

@@ -19,10 +19,6 @@ from vae_course.teaching.pages import write_page
 ROOT = Path(__file__).resolve().parents[2]
 README_PICTURE = ROOT / ".github" / "latent_maps.png"
 MOST_FILE_BYTES = 100_000_000  # of a notebook; the largest lesson has 0.5 MB
-MOST_OUTPUT = 20_000_000  # characters that one cell may print or show
-CELL_SECONDS = (
-    2 * 3600
-)  # that one cell may take; training with --profile full takes up to 40 minutes
 # What programs note about an execution, and what Colab adds: none of it teaches anything.
 NOISE = (
     "accelerator colab collapsed execution ExecuteTime executionInfo gpuType id outputId papermill "
