@@ -151,7 +151,7 @@ class Lesson:
         self.lab.evaluate(f"await {KERNEL}.requestExecute({{ code: argument }}).done", code)
 
     def run_cell(self, cell):
-        """Run one cell again, once its explorer is in the page: ipywidgets complains of one that goes earlier."""
+        """Run one cell again, once its explorer is in the page: ipywidgets complains if it goes earlier."""
         self.explorer(cell)
         assert self.lab.command("notebook:run-cell")
 
