@@ -117,9 +117,9 @@ def test_a_student_is_told_why(graded, course):
         for output in cell.get("outputs", [])
     )
     for words in (
-        "the mean over the latent dimensions is taken",
+        "you take the mean over the latent dimensions",
         "without reparameterization",
-        "a loop without an end",
+        "a loop that never ends",
         "the two distributions are exchanged",
         "AttributeError",
     ):
