@@ -7,6 +7,18 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Let all tests of a lesson in JupyterLab follow each other, so that it is opened and run once."""
+    lessons = {
+        item: item.callspec.params["lesson"]
+        for item in items
+        if "lesson" in getattr(item, "fixturenames", ()) and hasattr(item, "callspec")
+    }
+    in_order = iter(sorted(lessons, key=lessons.get))
+    items[:] = [next(in_order) if item in lessons else item for item in items]
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Give a headless Chromium."""

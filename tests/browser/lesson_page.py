@@ -278,7 +278,7 @@ class Seen:
         most = self.page.evaluate("() => traffic.most")
         assert most == 1, f"{most} questions at a time"
 
-    def slide(self, name, share, steps=12, fast=False):
+    def slide(self, name, share, steps=6, fast=False):
         """Drag a slider by the mouse to a share of its track, 0 is its left end."""
         slider = self.slider(name)
         track = slider.locator("xpath=ancestor::*[contains(@class, 'noUi-base')]").bounding_box()
