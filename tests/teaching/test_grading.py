@@ -339,7 +339,12 @@ def executed(tmp_path_factory):
     for place, cell in enumerate(cells):
         cell.id = f"cell-{place}"
     notebook = nbformat.v4.new_notebook(cells=cells)
-    options = {"timeout": 1200, "kernel_name": "python3", "allow_errors": True}
+    options = {
+        "timeout": 1200,
+        "kernel_name": "python3",
+        "allow_errors": True,
+        **kernel.KERNEL_OPTIONS,
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VAE_COURSE_DATASET", "digits")
         client = NotebookClient(notebook, resources={"metadata": {"path": str(root)}}, **options)
