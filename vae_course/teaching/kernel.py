@@ -53,9 +53,8 @@ def own_jupyter():
         for kind in ("PATH", "DATA_DIR", "CONFIG_DIR", "RUNTIME_DIR"):
             os.environ[f"JUPYTER_{kind}"] = folder
         os.environ["IPYTHONDIR"] = folder
-        if Path(
-            sysconfig.get_path("purelib"), "ipykernel"
-        ).is_dir():  # not so with pip install --user
+        # After pip install --user, the user's own packages are those of the course.
+        if Path(sysconfig.get_path("purelib"), "ipykernel").is_dir():
             os.environ["PYTHONNOUSERSITE"] = "1"
         try:
             yield
