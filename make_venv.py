@@ -28,7 +28,17 @@ STEPS = {
     # Of every package that pyproject.toml names, the lowest version that it allows.
     "lowest": [
         [*PIP, "uv>=0.9,<1"],
-        ["-m", "uv", "pip", "install", "--quiet", "--resolution=lowest-direct", "-e", ".[test]"],
+        [
+            "-m",
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--upgrade",
+            "--resolution=lowest-direct",
+            "-e",
+            ".[test]",
+        ],
     ],
 }
 # The lowest versions of NumPy and SciPy were built for none later than Python 3.12.

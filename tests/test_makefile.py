@@ -249,7 +249,10 @@ def test_the_lowest_versions_are_what_pyproject_allows(course, monkeypatch):
     """uv takes them from there: no second list."""
     monkeypatch.setattr(sys, "version_info", (3, 11, 4))
     course.run(".venv-lowest", "lowest")
-    assert "uv pip install --quiet --resolution=lowest-direct -e .[test]" in course.calls()[1]
+    assert (
+        "uv pip install --quiet --upgrade --resolution=lowest-direct -e .[test]"
+        in course.calls()[1]
+    )
 
 
 def test_an_unknown_set_of_packages_is_named(course):
@@ -258,11 +261,16 @@ def test_an_unknown_set_of_packages_is_named(course):
     assert said == "DEPS=old is unknown: choose one of locked, newest, lowest."
 
 
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
+
+
 def make(*arguments, **environment):
     """Run make, return its exit status and what it prints."""
     command = ["make", *map(str, arguments)]
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    output = subprocess.run(command, env=os.environ | environment, **settings)
+    # Not as a part of the make that may run these tests: that one would pass on its options.
+    mine = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+    output = subprocess.run(command, env=mine | environment, **settings)
     return output.returncode, output.stdout
 
 

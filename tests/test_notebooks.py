@@ -6,7 +6,6 @@ summary and holds nobody up.
 
 import ast
 import base64
-import dis
 import inspect
 import json
 import re
@@ -15,6 +14,14 @@ import warnings
 
 import nbformat
 import pytest
+from lessons import (
+    assert_figures_are_described,
+    assert_one_clean_run,
+    code_cells,
+    names_in,
+    read,
+    texts,
+)
 from pins import ROOT
 
 from vae_course import lesson, losses, models
@@ -26,26 +33,6 @@ METADATA = {"tags", "slideshow", "slide", "slide_lines"}
 MOST_WORDS = 60  # on a slide; tables and formulas do not count
 MOST_BYTES = 1_200_000
 every_lesson = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-
-
-def read(path):
-    """Read a lesson."""
-    return nbformat.read(path, as_version=4)
-
-
-def code_cells(path):
-    """List the code cells of a lesson."""
-    return [cell for cell in read(path).cells if cell.cell_type == "code"]
-
-
-def texts(path):
-    """List the markdown cells of a lesson, as text."""
-    return [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
-
-
-def outputs(path):
-    """List all stored outputs of a lesson."""
-    return [output for cell in code_cells(path) for output in cell.outputs]
 
 
 class StyleWarning(UserWarning):
@@ -79,16 +66,7 @@ def test_it_is_a_valid_notebook_without_execution_noise(path):
 @every_lesson
 def test_outputs_are_those_of_one_clean_run_from_top_to_bottom(path):
     """Executed in order, each cell once; no error, no warning, no path, no widget state."""
-    assert [cell.execution_count for cell in code_cells(path)] == list(
-        range(1, len(code_cells(path)) + 1)
-    )
-    for output in outputs(path):
-        assert output.output_type != "error"
-        assert output.get("name") != "stderr", output.text
-        text = json.dumps({k: v for k, v in output.items() if k != "data"})
-        text += json.dumps({k: v for k, v in output.get("data", {}).items() if k != "image/png"})
-        assert not re.search(r"(/\w+){3,}|[A-Z]:\\\\", text.replace("</", "")), text[:200]
-        assert "widget-view" not in text
+    assert_one_clean_run(path)
 
 
 @every_lesson
@@ -101,14 +79,7 @@ def test_outputs_were_made_on_mnist_and_end_with_key_numbers(path):
 @every_lesson
 def test_every_figure_has_alternative_text(path):
     """One figure at most for each cell, described in a sentence; none is drawn without `show`."""
-    figures = 0
-    for cell in code_cells(path):
-        pictures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
-        assert len(pictures) <= 1, cell.id
-        for picture in pictures:
-            assert len(picture.metadata["image/png"]["alt"].split()) >= 5, cell.id
-            figures += 1
-    assert figures >= 3
+    assert_figures_are_described(path, least=3)
 
 
 @every_lesson
@@ -195,23 +166,6 @@ def test_texts_are_finished(path):
         for number in re.findall(r"\blesson (\d)", text, re.I):
             exists = any(p.name.startswith(f"0{number}_") for p in PATHS)
             assert exists, f"lesson {number}: {text[:60]}"
-
-
-def names_in(code):
-    """Tell which names a cell needs from other cells, and which it gives a value; `code` is compiled."""
-    needed, stored = set(), set()
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "STORE_NAME":
-            stored.add(instruction.argval)
-        elif instruction.opname == "LOAD_NAME" and instruction.argval not in stored:
-            needed.add(instruction.argval)
-    inner = [constant for constant in code.co_consts if inspect.iscode(constant)]
-    while inner:  # functions, classes, comprehensions
-        code = inner.pop()
-        instructions = dis.get_instructions(code)
-        needed |= {i.argval for i in instructions if i.opname == "LOAD_GLOBAL"} - stored
-        inner += [constant for constant in code.co_consts if inspect.iscode(constant)]
-    return needed, stored
 
 
 # A model trained for longer, and the package's function in place of the same one just shown.

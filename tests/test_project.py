@@ -54,6 +54,11 @@ def test_every_machine_gets_one_version_of_every_package_within_its_range(machin
         assert requirement.specifier.contains(versions[0]), f"{name} {versions[0]}"
 
 
+def test_every_package_has_a_lowest_version():
+    """`make DEPS=lowest` tests with it; without one, it would take the first that was ever published."""
+    assert not [str(need) for need in wanted().values() if ">=" not in str(need.specifier)]
+
+
 def test_environment_yml_is_what_pyproject_and_lock_say():
     """`make lock` writes it; nobody edits it by hand."""
     assert (ROOT / "environment.yml").read_text(encoding="utf-8") == environment()

@@ -80,27 +80,24 @@ def environment(folder, data):
     home.mkdir()
     kept = {name: text for name, text in os.environ.items() if not name.upper().startswith(FOREIGN)}
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return (
-        kept
-        | {
-            "HOME": str(home),
-            "USERPROFILE": str(home),
-            "XDG_CACHE_HOME": cache,  # Matplotlib needs seconds to list a machine's fonts anew
-            "IPYTHONDIR": str(home / "ipython"),
-            "JUPYTER_CONFIG_DIR": str(home / "config"),
-            "JUPYTER_DATA_DIR": str(home / "jupyter"),
-            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-            "JUPYTER_PREFER_ENV_PATH": "1",
-            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-            "OMP_NUM_THREADS": "1",  # on a busy machine, threads wait for each other 40 times as long
-            "OPENBLAS_NUM_THREADS": "1",
-            "PYTHONNOUSERSITE": "1",
-            "PYTHONUTF8": "1",
-            "VAE_COURSE_DATASET": "mnist" if data.name == "MNIST" else "digits",
-            "VAE_COURSE_DATA": data.source if data.name == "MNIST" else "",
-        }
-    )
+    return kept | {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "XDG_CACHE_HOME": cache,  # Matplotlib needs seconds to list a machine's fonts anew
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "OMP_NUM_THREADS": "1",  # on a busy machine, threads wait for each other 40 times as long
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUTF8": "1",
+        "VAE_COURSE_DATASET": "mnist" if data.name == "MNIST" else "digits",
+        "VAE_COURSE_DATA": data.source if data.name == "MNIST" else "",
+    }
 
 
 def _address(server, folder):

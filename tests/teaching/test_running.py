@@ -71,6 +71,9 @@ def as_colab_saves(path):
     raw = json.loads(path.read_text(encoding="utf-8"))
     raw["nbformat_minor"] = 0
     raw["metadata"] |= {"colab": {"provenance": []}, "widgets": {"application/x": {"1": {}}}}
+    # Some programs leave out the language, too.
+    raw["metadata"].pop("language_info", None)
+    raw["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     raw["metadata"]["accelerator"] = "GPU"
     for place, cell in enumerate(raw["cells"]):
         cell.pop("id")

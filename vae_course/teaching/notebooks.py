@@ -142,6 +142,7 @@ def title_of(notebook):
 
 def _with_parameters(notebook, wanted):
     """Let papermill add a cell with those wanted values that the notebook has a parameter for."""
+    notebook.metadata.setdefault("language_info", {"name": "python"})  # papermill asks for it
     known = papermill.inspect_notebook(notebook)
     values = {name: value for name, value in wanted.items() if name in known}
     options = {"prepare_only": True, "kernel_name": "python3", "language": "python"}
