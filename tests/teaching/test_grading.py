@@ -303,8 +303,10 @@ def is_graded(cell):
     return cell.metadata.get("nbgrader", {}).get("grade")
 
 
-# Executed before all: a loop without an end is given up sooner, and the longest training is done once.
+# Executed before all: a loop without an end is given up sooner, the longest training is done once, and few
+# images are enough for a classifier whose verdicts earn no points.
 ONCE = """
+from sklearn.linear_model import LogisticRegression
 from vae_course import exercises
 from vae_course.exercises import compare
 compare.SECONDS = 4.0
@@ -313,7 +315,10 @@ def once(*arguments, train=exercises.mystery_curves, kept=[]):
     kept += [] if kept else [train(*arguments)]
     return kept[0]
 
-exercises.mystery_curves = once
+def fit_few(self, x, y, fit=LogisticRegression.fit):
+    return fit(self, x[:200], y[:200])
+
+exercises.mystery_curves, LogisticRegression.fit = once, fit_few
 """
 
 
