@@ -303,8 +303,10 @@ def is_graded(cell):
     return cell.metadata.get("nbgrader", {}).get("grade")
 
 
-# Executed before all: a loop without an end is given up sooner, and the longest training is done once.
+# Executed before all: a loop without an end is given up sooner, the longest training is done once, and few
+# images are enough for a classifier whose verdicts earn no points.
 ONCE = """
+from sklearn.linear_model import LogisticRegression
 from vae_course import exercises
 from vae_course.exercises import compare
 compare.SECONDS = 4.0
@@ -313,7 +315,10 @@ def once(*arguments, train=exercises.mystery_curves, kept=[]):
     kept += [] if kept else [train(*arguments)]
     return kept[0]
 
-exercises.mystery_curves = once
+def fit_few(self, x, y, fit=LogisticRegression.fit):
+    return fit(self, x[:200], y[:200])
+
+exercises.mystery_curves, LogisticRegression.fit = once, fit_few
 """
 
 
@@ -339,7 +344,12 @@ def executed(tmp_path_factory):
     for place, cell in enumerate(cells):
         cell.id = f"cell-{place}"
     notebook = nbformat.v4.new_notebook(cells=cells)
-    options = {"timeout": 1200, "kernel_name": "python3", "allow_errors": True}
+    options = {
+        "timeout": 1200,
+        "kernel_name": "python3",
+        "allow_errors": True,
+        **kernel.KERNEL_OPTIONS,
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VAE_COURSE_DATASET", "digits")
         client = NotebookClient(notebook, resources={"metadata": {"path": str(root)}}, **options)

@@ -19,9 +19,19 @@ from vae_course.self_check import free_memory
 
 MOST_OUTPUT = 20_000_000  # characters that one cell may print or show
 CELL_SECONDS = 7200  # that one cell may take; training with --profile full takes up to 40 minutes
-# The kernel does not watch file descriptors 1 and 2, because the thread that does so may print a traceback
-# when the kernel ends (ipython/ipykernel issue 1155). What C++ libraries write goes to the terminal.
-KERNEL_ARGUMENTS = ["--HistoryManager.hist_file=:memory:", "--IPKernelApp.capture_fd_output=False"]
+# How kernels are started and stopped, for lessons and for grading; a busy machine gets time.
+KERNEL_OPTIONS = {
+    # The kernel does not watch file descriptors 1 and 2, because the thread that does so may print a
+    # traceback when it ends (ipython/ipykernel issue 1155). What C++ libraries write goes to the terminal.
+    "extra_arguments": [
+        "--HistoryManager.hist_file=:memory:",
+        "--IPKernelApp.capture_fd_output=False",
+    ],
+    "startup_timeout": 300,
+    "iopub_timeout": 60,  # for outputs that are still on their way when a cell has ended
+    "raise_on_iopub_timeout": True,
+    "shutdown_kernel": "immediate",
+}
 
 
 class CellError(RuntimeError):
@@ -43,9 +53,8 @@ def own_jupyter():
         for kind in ("PATH", "DATA_DIR", "CONFIG_DIR", "RUNTIME_DIR"):
             os.environ[f"JUPYTER_{kind}"] = folder
         os.environ["IPYTHONDIR"] = folder
-        if Path(
-            sysconfig.get_path("purelib"), "ipykernel"
-        ).is_dir():  # not so with pip install --user
+        # After pip install --user, the user's own packages are those of the course.
+        if Path(sysconfig.get_path("purelib"), "ipykernel").is_dir():
             os.environ["PYTHONNOUSERSITE"] = "1"
         try:
             yield
@@ -144,10 +153,9 @@ def run_cells(notebook, folder, name):
         notebook,
         kernel_name="python3",
         timeout=CELL_SECONDS,
-        extra_arguments=KERNEL_ARGUMENTS,
-        shutdown_kernel="immediate",
         record_timing=False,
         config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+        **KERNEL_OPTIONS,
     )
     with client.setup_kernel(cwd=str(folder)):
         for index, cell in enumerate(tqdm(notebook.cells, desc=name, ncols=90, unit="cell")):

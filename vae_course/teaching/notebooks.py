@@ -120,11 +120,9 @@ def _upgrade(raw):
     raw["metadata"].pop("widgets", None)
     for place, cell in enumerate(raw["cells"]):
         metadata = cell.setdefault("metadata", {})
-        cell["id"] = str(
-            cell.get("id") or metadata.get("id") or ""
-        )  # Colab keeps it in the metadata
-        if cell["id"] in seen or not re.fullmatch(r"[\w-]{1,64}", cell["id"], re.ASCII):
-            cell["id"] = f"cell-{place}"
+        name = str(cell.get("id") or metadata.get("id"))  # Colab keeps it in the metadata
+        valid = re.fullmatch(r"[\w-]{1,64}", name, re.ASCII) and name not in seen | {"None"}
+        cell["id"] = name if valid else f"cell-{place}"
         seen.add(cell["id"])
         if cell["cell_type"] == "code":
             cell.setdefault("outputs", [])
@@ -236,7 +234,7 @@ def refresh(path):
     for cell in notebook.cells:
         if "readme-picture" in cell.metadata.get("tags", []):
             (picture,) = [
-                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
+                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", "")
             ]
             with write_atomically(README_PICTURE) as unfinished:
                 unfinished.write_bytes(base64.b64decode(picture))

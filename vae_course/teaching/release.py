@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 
 from vae_course.atomic import write_atomically
-from vae_course.teaching.kernel import KERNEL_ARGUMENTS, own_jupyter
+from vae_course.teaching.kernel import KERNEL_OPTIONS, own_jupyter
 from vae_course.teaching.notebooks import read_notebook, write_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,11 +32,7 @@ CONFIG = {
     "OverwriteCells": {"add_missing_cells": True},
     "KernelManager": {"transport_encryption": "auto"},
     # nbgrader takes what is on standard error for a failure, so a cell must not show that of C++ libraries.
-    "Execute": {
-        "timeout": 180,  # seconds for one cell
-        "extra_arguments": KERNEL_ARGUMENTS,
-        "shutdown_kernel": "immediate",
-    },
+    "Execute": {"timeout": 180, **KERNEL_OPTIONS},  # seconds for one cell
 }
 MARKS = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 STUDENT_FILES = """
