@@ -1,5 +1,7 @@
 """Helpers that several test modules use."""
 
+import signal
+
 import nbformat
 import numpy as np
 import pytest
@@ -8,7 +10,10 @@ from nbclient import NotebookClient
 from sandbox import FAKE, Sandbox
 
 from vae_course import data, mnist
+from vae_course.teaching.kernel import KERNEL_OPTIONS
 
+# What a shell starts in the background ignores Ctrl-C, and so would all that these tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # What `make check` leaves out: browsers, gradings, trainings, other machines, and all lessons but one.
 SLOW = ("browser/", "teaching/test_grading", "teaching/test_release", "teaching/test_running")
 SLOW += (
@@ -36,7 +41,8 @@ def execute():
     def execute(*sources):
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         notebook = nbformat.v4.new_notebook(cells=cells)
-        return NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+        options = {"timeout": 120, "kernel_name": "python3", **KERNEL_OPTIONS}
+        return NotebookClient(notebook, **options).execute()
 
     return execute
 

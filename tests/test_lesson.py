@@ -1,11 +1,8 @@
-"""What lessons do first and last: quiet start, seeds, key numbers."""
+"""What lessons do first and last: a quiet start, and seeds."""
 
 import os
 import subprocess
 import sys
-
-import nbformat
-import pytest
 
 from vae_course import lesson
 
@@ -45,29 +42,3 @@ def test_a_process_without_standard_error_starts_as_well(monkeypatch):
     monkeypatch.setattr(os, "dup", closed)
     with lesson._silent_stderr():
         pass
-
-
-def test_numbers_that_are_recorded_are_found_again(execute):
-    """Six digits, in order, with their data set; shown as text and as HTML."""
-    notebook = execute(
-        "from vae_course.lesson import record",
-        "record('MNIST', loss=28.2170208, kl=11)",
-    )
-    assert lesson.recorded(notebook) == {
-        "dataset": "MNIST",
-        "numbers": {"loss": 28.217, "kl": 11.0},
-    }
-    data = notebook.cells[1].outputs[0].data
-    assert "28.217" in data["text/plain"] and "28.217" in data["text/html"]
-
-
-def test_a_notebook_without_numbers_has_none():
-    """No invented record."""
-    assert lesson.recorded(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("")])) is None
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "28", None])
-def test_what_is_no_finite_number_is_not_recorded(value):
-    """The error names the number and its value."""
-    with pytest.raises(ValueError, match="loss="):
-        lesson.record("MNIST", loss=value)

@@ -37,13 +37,14 @@ def test_it_runs_with_small_parameters(path, tmp_path, capfd):
     result = notebooks.execute(path, tmp_path, SMALL | wanted)
     assert not result.error
     assert result.dataset == "embedded digits"
+    numbers = {name: value for name, (value, _) in result.numbers.items()}
     if path in EXERCISES:
-        assert result.numbers["checks_solved"] == result.numbers["checks_in_all"] >= 5
+        assert numbers["checks_solved"] == numbers["checks_in_all"] >= 5
     if anew:
-        measured = "loss" if "loss" in result.numbers else "kl"
+        measured = "loss" if "loss" in numbers else "kl"
         kind = "ae-2" if path.stem.startswith("01") else "vae-100"
         _, card = pretrained.load(f"{kind}-digits")
-        assert abs(result.numbers[measured] / card["test_scores"][measured] - 1) > 0.2
+        assert abs(numbers[measured] / card["test_scores"][measured] - 1) > 0.2
     notebook = nbformat.read(tmp_path / path.name, as_version=4)
     errors = [
         o.text for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stderr"

@@ -119,13 +119,20 @@ def pixels():
 
 
 def test_figures_are_finer_where_that_is_asked_for(monkeypatch, rc):
-    """For slides on a large screen; a lesson's own file keeps 80 dots per inch; nonsense is refused."""
+    """Two inches of a figure take 160 pixels of a page, with two dots for each, or as many as asked for."""
     sizes = {}
-    for dpi in "", "160":
+    for dpi in "", "80", "320":
         monkeypatch.setenv("VAE_COURSE_DPI", dpi)
         plotting.use_course_style()
         sizes[dpi] = pixels().shape[1]
-    assert sizes["160"] == pytest.approx(2 * sizes[""], rel=0.05)
+        fig = plt.figure(figsize=(2, 1))
+        fig.subplots()
+        width = plotting.bundle(fig, "An empty frame, two by one.")[1]["image/png"]["width"]
+        assert width == pytest.approx(160, abs=20)
+        plt.close(fig)
+    assert sizes["80"] == pytest.approx(160, abs=20)
+    assert sizes[""] == pytest.approx(2 * sizes["80"], rel=0.05)
+    assert sizes["320"] == pytest.approx(2 * sizes[""], rel=0.05)
     for dpi in "fine", "0", "-80", "80.5", "99999":
         monkeypatch.setenv("VAE_COURSE_DPI", dpi)
         with pytest.raises(ValueError, match=f"VAE_COURSE_DPI='{dpi}'"):

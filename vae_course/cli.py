@@ -87,9 +87,10 @@ def main():
     default=Path("build/course"),
     help="Folder for executed notebooks, pages and the index.",
 )
+@click.option("--strict", is_flag=True, help="Fail if a number differs from what is expected.")
 @notebooks_option
-def run(lessons, dataset, profile, out, notebooks):
-    """Execute LESSONS ("01", "05" ...), or all of them, in order."""
+def run(lessons, dataset, profile, out, strict, notebooks):
+    """Execute LESSONS ("01", "05" ...), or all of them, in order, and say what they measured."""
     start, results = time.perf_counter(), []
     with _told_without_traceback():
         lesson.check_machine()
@@ -117,9 +118,15 @@ def run(lessons, dataset, profile, out, notebooks):
                 kept = out / f"{result.name}.ipynb"
                 told = f", kept as {kept}" if kept.exists() else ""
                 click.echo(f"{result.status} {result.name}{told}\n  {result.error}", err=True)
+        differing = pages.differing(results)
+        if differing:
+            click.echo("\n".join(differing), err=True)
+        elif any(result.expected for result in results):
+            click.echo("All numbers are as expected, within what chance and machines make of them.")
         click.echo(f"Open {pages.write_index(results, out)}")
     statuses = {result.status for result in results}
-    sys.exit(130 if "interrupted" in statuses else 1 if "FAILED" in statuses else 0)
+    failed = "FAILED" in statuses or (strict and differing)
+    sys.exit(130 if "interrupted" in statuses else 1 if failed else 0)
 
 
 @main.command()
@@ -285,17 +292,23 @@ def grade(submissions, out):
 @click.argument("lessons", nargs=-1)
 @notebooks_option
 def refresh(lessons, notebooks):
-    """Execute LESSONS and exercises ("01", "ex01" ...), or all, on MNIST and store their clean outputs."""
+    """Execute LESSONS and exercises ("01", "ex01" ...), or all, and store their outputs on MNIST.
+
+    Lessons are executed on the embedded digits as well. What they measure is kept in numbers.json, and the
+    texts that cite it are corrected.
+    """
     os.environ["VAE_COURSE_DATASET"] = "mnist"
     with _told_without_traceback():
         lesson.check_machine()
-        from vae_course.teaching.notebooks import find_lessons, refresh
+        from vae_course.teaching.notebooks import cite, find_lessons, refresh
 
         for path in find_lessons(notebooks, lessons, exercises=True):
             try:
                 refresh(path)
             except RuntimeError as error:
                 raise RuntimeError(f"{path} is left as it was: {error}") from error
+        guides = (notebooks.absolute().parent / name for name in ("README.md", "TEACHING.md"))
+        cite(notebooks, [guide for guide in guides if guide.exists()])
 
 
 @main.command()

@@ -5,7 +5,6 @@ import importlib.machinery
 import json
 import logging
 import math
-import numbers
 import os
 import sys
 import textwrap
@@ -187,47 +186,48 @@ def begin(seed):
 
 
 def record(dataset, **values):
-    """Show a lesson's key numbers as a table, and keep them where `vae-course run` finds them.
+    """Show what a lesson measured as a table, and keep it for `vae-course` and for the texts that cite it.
 
     Args:
-        dataset: Name of the data set that the numbers were measured on.
-        **values: Finite numbers by name, in the order in which the table shall show them.
+        dataset: Name of the data set that it was measured on.
+        **values: By name: a finite number; a pair of a number and its scatter (the standard error or standard
+            deviation); or True or False for a claim that the lesson makes.
 
     Raises:
-        ValueError: If a value is not a finite number.
+        ValueError: If a value is none of these.
     """
     from IPython.display import display
 
-    for name, value in values.items():
-        if not isinstance(value, numbers.Real) or not math.isfinite(value):
-            raise ValueError(f"{name}={value!r} is not a finite number: record what was measured.")
-    values = {name: float(f"{float(value):.6g}") for name, value in values.items()}
-    text = "\n".join(f"{name:32} {value:g}" for name, value in values.items())
-    table = "".join(f"<tr><td>{name}</td><td>{value:g}</td></tr>" for name, value in values.items())
+    kept = [(name, *_with_scatter(name, value)) for name, value in values.items()]
+    rows = [(name, told(value, scatter)) for name, value, scatter in kept]
+    text = "\n".join(f"{name:32} {told}" for name, told in rows)
+    table = "".join(f"<tr><td>{name}</td><td>{told}</td></tr>" for name, told in rows)
     bundle = {
-        # A list of pairs: files of notebooks sort the keys of what they store.
-        MIME_TYPE: {"dataset": dataset, "numbers": list(values.items())},
+        # A list: files of notebooks sort the keys of what they store.
+        MIME_TYPE: {"dataset": dataset, "numbers": [list(row) for row in kept]},
         "text/plain": f"Key numbers on {dataset}\n{text}",
         "text/html": f"<table><caption>Key numbers on {dataset}</caption>{table}</table>",
     }
     display(bundle, raw=True)
 
 
-def recorded(notebook):
-    """Return what `record` kept in an executed notebook.
+def _with_scatter(name, value):
+    """Return a value, rounded to six digits, and its scatter or None."""
+    if str(value) in ("True", "False"):  # Python's own, or NumPy's
+        return bool(value), None
+    pair = value if isinstance(value, tuple) and len(value) == 2 else (value, 0)
+    try:
+        value, scatter = (float(f"{float(number):.6g}") for number in pair)
+    except (TypeError, ValueError):
+        value = scatter = math.nan
+    if isinstance(pair[0], str) or not math.isfinite(value) or not 0 <= scatter < math.inf:
+        what = pair if scatter else pair[0]
+        raise ValueError(f"{name}={what!r} is not a finite number: record what was measured.")
+    return value, scatter or None
 
-    Args:
-        notebook: A notebook as `nbformat.read` returns it.
 
-    Returns:
-        Dictionary with the keys `dataset` and `numbers`, or None if nothing was recorded.
-    """
-    found = [
-        output["data"][MIME_TYPE]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if MIME_TYPE in output.get("data", {})
-    ]
-    if not found:
-        return None
-    return {"dataset": found[-1]["dataset"], "numbers": dict(found[-1]["numbers"])}
+def told(value, scatter):
+    """Return a number with its scatter, or a claim as yes or no, as text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.5g} ± {scatter:.2g}" if scatter else f"{value:.5g}"

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from nbclient import NotebookClient
 
 from vae_course.cli import main
-from vae_course.teaching import kernel, notebooks
+from vae_course.teaching import cited_numbers, kernel, notebooks
 from vae_course.teaching.pages import write_page
 
 RECORD = "from vae_course.lesson import record\nrecord(dataset, loss=1.5, kl=2)"
@@ -231,6 +231,56 @@ def test_all_lessons_well_means_exit_status_zero(tmp_path):
     assert not (out / "01_broken.ipynb").exists()
 
 
+def test_numbers_are_held_against_what_is_expected(tmp_path):
+    """What differs is named, and fails where that is asked for; texts cite what was measured."""
+    folder, out = tmp_path / "notebooks", tmp_path / "out"
+    folder.mkdir()
+    path = write_lesson(folder, "00_first", RECORD)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("9.9<!--loss--> and 9.9<!--01.loss-->"))
+    nbformat.write(notebook, path)
+    expected = {"loss": (1.52, 0.01), "kl": (2.0, None)}
+    for name in ("00_first", "01_next"):
+        cited_numbers.keep(folder, name, {"dataset": "digits", "numbers": expected})
+    good = run(folder, out)
+    assert good.exit_code == 0 and "All numbers are as expected" in good.output
+    assert "loss 1.5 (1.52 ± 0.01), kl 2 (2)" in good.output
+    page = (out / "00_first.html").read_text(encoding="utf-8")
+    assert "1.5<!--loss-->" in page and "1.5<!--01.loss-->" in page
+    assert "9.9" in path.read_text(encoding="utf-8")
+    wrong = {"dataset": "digits", "numbers": {"loss": (1.2, 0.01), "kl": (2.0, None)}}
+    cited_numbers.keep(folder, "00_first", wrong)
+    for options, status in ([], 0), (["--strict"], 1):
+        result = run(folder, out, *options)
+        assert result.exit_code == status
+        assert "DIFFERS 00_first, digits: loss 1.5, expected 1.2 ± 0.01" in result.output
+        assert "kl 2, expected" not in result.output
+
+
+def test_second_readings_are_folded(tmp_path):
+    """One fold for each heading, closed before what a first reader goes on with."""
+    tagged = {"tags": ["second-reading"]}
+    cells = [
+        nbformat.v4.new_markdown_cell("## One"),
+        nbformat.v4.new_markdown_cell("## Two *more*", metadata=tagged),
+        nbformat.v4.new_code_cell("2", metadata=tagged),
+        nbformat.v4.new_markdown_cell("## Three", metadata=tagged),
+        nbformat.v4.new_markdown_cell("## Four"),
+    ]
+    write_page(nbformat.v4.new_notebook(cells=cells), tmp_path / "page.html", "a page")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    folds = BeautifulSoup(page, "html.parser").find_all("details")
+    assert [fold.summary.text for fold in folds] == [
+        "Second reading: Two *more*",
+        "Second reading: Three",
+    ]
+    assert [[h.text.strip("¶") for h in fold.find_all("h2")] for fold in folds] == [
+        ["Two more"],
+        ["Three"],
+    ]
+    assert len(folds[0].find_all("div", class_="jp-CodeCell")) == 1
+
+
 def test_links_between_lessons_lead_to_pages(tmp_path):
     """In a page, a link to another lesson opens its page; other links stay."""
     links = "[one](01_next.ipynb), [paper](https://arxiv.org/abs/1312.6114), [x](data.ipynb)"
@@ -416,6 +466,28 @@ def test_refresh_stores_outputs_without_noise(tmp_path, monkeypatch):
     text = path.read_text(encoding="utf-8")
     assert "papermill" not in text and '"execution":' not in text and "iopub" not in text
     assert not notebooks.tidy(path)
+
+
+def test_refresh_keeps_numbers_of_both_data_sets_and_corrects_what_cites_them(tmp_path):
+    """In the lesson and in the guides beside the folder of lessons."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    source = "from vae_course.lesson import record\n"
+    source += "known = {'digits': 'embedded digits'}\n"
+    source += "record(known.get(dataset, 'MNIST'), loss=2.5 if dataset == 'digits' else 1.5)"
+    path = write_lesson(folder, "00_first", source)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("9.9<!--loss--> and 9.9<!--loss@digits-->"))
+    nbformat.write(notebook, path)
+    (tmp_path / "README.md").write_text("It is 9<!--00.loss@digits-->.", encoding="utf-8")
+    result = CliRunner().invoke(main, ["refresh", "--notebooks", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert cited_numbers.read(folder) == {
+        "00_first": {"MNIST": {"loss": (1.5, None)}, "embedded digits": {"loss": (2.5, None)}}
+    }
+    text = nbformat.read(path, as_version=4).cells[-1].source
+    assert text == "1.5<!--loss--> and 2.5<!--loss@digits-->"
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "It is 2<!--00.loss@digits-->."
 
 
 def test_refresh_leaves_a_failing_lesson_as_it_was(tmp_path):

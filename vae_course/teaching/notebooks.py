@@ -12,7 +12,7 @@ import papermill
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from vae_course.atomic import write_atomically
-from vae_course.lesson import recorded
+from vae_course.teaching import cited_numbers
 from vae_course.teaching.kernel import CellError, run_cells
 from vae_course.teaching.pages import write_page
 
@@ -28,13 +28,19 @@ NOISE = (
 
 @dataclasses.dataclass
 class Result:
-    """What became of one lesson: its status, its seconds, its key numbers or its error."""
+    """What became of one lesson: its status, its seconds, its error or what it measured.
+
+    `numbers` has a value and a scatter by name, `expected` what they were when the lesson was written, and
+    `differing` the names of those that are not the same within their scatter.
+    """
 
     name: str
     title: str
     dataset: str = "-"
     seconds: float = 0.0
     numbers: dict = dataclasses.field(default_factory=dict)
+    expected: dict = dataclasses.field(default_factory=dict)
+    differing: list = dataclasses.field(default_factory=list)
     error: str = ""
     status: str = "ok"  # or "FAILED" or "interrupted"
 
@@ -172,8 +178,7 @@ def execute(path, folder, wanted):
         try:
             run_cells(notebook, path.parent, path.stem)
         finally:
-            found = recorded(notebook) or {}
-            result.dataset, result.numbers = found.get("dataset", "-"), found.get("numbers", {})
+            _compare(notebook, path, result)
             write_notebook(notebook, target)
             with write_atomically(page) as unfinished:
                 write_page(notebook, unfinished, result.title)
@@ -185,6 +190,19 @@ def execute(path, folder, wanted):
         result.status = "FAILED"
     result.seconds = time.perf_counter() - start
     return result
+
+
+def _compare(notebook, path, result):
+    """Hold what a lesson recorded against what is expected, and let its texts cite it."""
+    numbers = cited_numbers.read(path.parent)
+    found = cited_numbers.recorded(notebook)
+    if found:
+        result.dataset, result.numbers = found["dataset"], found["numbers"]
+        expected = numbers.setdefault(path.stem, {}).get(result.dataset, {})
+        result.expected = expected
+        result.differing = cited_numbers.differences(expected, result.numbers)
+        numbers[path.stem][result.dataset] = expected | result.numbers
+        cited_numbers.cite_notebook(notebook, numbers, path.stem, result.dataset)
 
 
 def write_notebook(notebook, path):
@@ -219,7 +237,10 @@ def _tidied(notebook):
 
 
 def refresh(path):
-    """Execute a lesson with its default parameters, and store its clean outputs in it.
+    """Execute a lesson with its default parameters, and store its clean outputs and what it records.
+
+    The notebook gets the outputs on MNIST. A lesson, not an exercise, is then executed on the embedded digits
+    as well, for its numbers alone.
 
     Args:
         path: Path of the notebook. If a cell fails, the notebook is left as it was. The figure of a cell
@@ -228,9 +249,15 @@ def refresh(path):
     Raises:
         CellError: If a cell fails.
     """
-    notebook = read_notebook(path)
+    notebook, found = read_notebook(path), []
     run_cells(notebook, path.parent, path.stem)
+    if re.match(r"\d\d_", path.name):
+        on_digits = _with_parameters(read_notebook(path), {"dataset": "digits"})
+        run_cells(on_digits, path.parent, f"{path.stem}, digits")
+        found = filter(None, map(cited_numbers.recorded, (notebook, on_digits)))
     write_notebook(_tidied(notebook), path)
+    for numbers in found:
+        cited_numbers.keep(path.parent, path.stem, numbers)
     for cell in notebook.cells:
         if "readme-picture" in cell.metadata.get("tags", []):
             (picture,) = [
@@ -238,3 +265,21 @@ def refresh(path):
             ]
             with write_atomically(README_PICTURE) as unfinished:
                 unfinished.write_bytes(base64.b64decode(picture))
+
+
+def cite(folder, guides):
+    """Correct the numbers that lessons and guides cite by what the lessons recorded.
+
+    Args:
+        folder: Path of the folder of lessons.
+        guides: Paths of other texts, such as the README.
+    """
+    numbers = cited_numbers.read(folder)
+    for path in find_lessons(folder):
+        notebook = read_notebook(path)
+        cited_numbers.cite_notebook(notebook, numbers, path.stem, "MNIST")
+        write_notebook(notebook, path)
+    for path in guides:
+        text = cited_numbers.cite(path.read_text(encoding="utf-8"), numbers)
+        with write_atomically(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8", newline="\n")

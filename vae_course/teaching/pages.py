@@ -13,7 +13,11 @@ from pathlib import Path
 from fontTools import subset  # comes with Matplotlib
 from nbconvert import HTMLExporter
 
+from vae_course.atomic import write_atomically
+from vae_course.lesson import told
+
 TEMPLATES = Path(__file__).with_name("templates")
+SECOND_READING = "second-reading"  # tag of cells that a first reader may leave out
 REVEAL = "_static/revealjs"
 # Fonts by the names in style sheets: the package that carries each, and its files in the order of FACES.
 # The sans serif falls back on the other font, which has Greek, arrows, signs and boxes.
@@ -46,7 +50,24 @@ def write_page(notebook, path, title):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = to_pages(cell.source)
+    _fold(notebook.cells)
     path.write_text(render("page", notebook, title), encoding="utf-8")
+
+
+def _fold(cells):
+    """Let the page fold each run of cells tagged `second-reading`, from one heading to the next."""
+    last = None
+    for cell in cells:
+        if SECOND_READING not in cell.metadata.get("tags", []):
+            last = None
+            continue
+        heading = re.match(r"## (.*)", cell.source) if cell.cell_type == "markdown" else None
+        if heading or last is None:
+            cell.metadata["fold"] = heading.group(1) if heading else "More"
+        elif last is not None:
+            del last.metadata["fold_end"]
+        cell.metadata["fold_end"] = True
+        last = cell
 
 
 def render(template, notebook, title):
@@ -136,7 +157,7 @@ def write_index(results, folder):
     """
     rows = ["<tr><th>Lesson<th>Data set<th>Time<th>Status<th>Key numbers</tr>"]
     for r in results:
-        cells = [r.dataset, f"{r.seconds:.0f} s", r.status, r.error or _numbers(r)]
+        cells = [r.dataset, f"{r.seconds:.0f} s", r.status, r.error or ", ".join(_numbers(r))]
         row = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
         rows.append(f'<tr><td><a href="{r.name}.html">{html.escape(r.title)}</a></td>{row}</tr>')
     return write_table(Path(folder), "Variational autoencoders: the course", rows)
@@ -157,20 +178,36 @@ kbd{{border:1px solid #c5d2dc;border-radius:4px;padding:0 .4em}}</style></head>
 {foot}</body></html>
 """
     path = folder / "index.html"
-    path.write_text(page, encoding="utf-8")
+    with write_atomically(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
     return path
 
 
 def table(results):
-    """Return the results as a table of text, key numbers below each other where a line is full."""
+    """Return the results as a table of text, each number with the expected one in brackets."""
     width = max(len(r.name) for r in results)
-    lines = [f"{'lesson':{width}}  {'data set':15}  seconds  status  key numbers"]
+    lines = [f"{'lesson':{width}}  {'data set':15}  seconds  status  measured (expected)"]
     for r in results:
-        first, *rest = textwrap.wrap(_numbers(r), 60) or ["-"]
+        # No line ends between a name and its number.
+        numbers = ", ".join(number.replace(" ", "\u00a0") for number in _numbers(r))
+        first, *rest = textwrap.wrap(numbers, 60) or ["-"]
         lines.append(f"{r.name:{width}}  {r.dataset:15}  {r.seconds:7.1f}  {r.status:6}  {first}")
         lines += [" " * (width + 36) + line for line in rest]
-    return "\n".join(lines)
+    return "\n".join(lines).replace("\u00a0", " ")
+
+
+def differing(results):
+    """List in one line each what lessons measured that is not as expected."""
+    return [
+        f"DIFFERS {r.name}, {r.dataset}: {name} {told(*r.numbers[name])}, expected {told(*r.expected[name])}"
+        for r in results
+        for name in r.differing
+    ]
 
 
 def _numbers(result):
-    return ", ".join(f"{name} {value:.4g}" for name, value in result.numbers.items())
+    """List what a lesson measured, each with its name and what was expected."""
+    expected = {name: f" ({told(*pair)})" for name, pair in result.expected.items()}
+    return [
+        f"{name} {told(*pair)}{expected.get(name, '')}" for name, pair in result.numbers.items()
+    ]

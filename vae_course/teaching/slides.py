@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 
+from vae_course.teaching import cited_numbers
 from vae_course.teaching.deck import slides_of
 from vae_course.teaching.notebooks import read_notebook, title_of
 from vae_course.teaching.pages import render, to_pages, write_table
@@ -63,6 +64,12 @@ def _build_one(path, folder):
     deck = Deck(path.stem, path.stem)
     try:
         notebook = read_notebook(path)
+        if found := cited_numbers.recorded(
+            notebook
+        ):  # a deck cites what its own figures were made of
+            numbers = cited_numbers.read(path.parent)
+            numbers.setdefault(path.stem, {})[found["dataset"]] = found["numbers"]
+            cited_numbers.cite_notebook(notebook, numbers, path.stem, found["dataset"])
         deck.title = title_of(notebook)
         found = re.search(r"\*\*Time:\*\* (\d+ minutes)", notebook.cells[0].source)
         deck.minutes = found.group(1) if found else ""

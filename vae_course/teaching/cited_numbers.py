@@ -1,0 +1,180 @@
+"""Numbers that texts cite, tied to what the lessons recorded.
+
+A text marks a number that a lesson has measured with a comment that nobody sees: `0.75<!--gap_confidence-->`.
+The name is one that the lesson gave to `record`; `<!--05.loss-->` is lesson 5's, and `<!--loss@digits-->` was
+measured on the embedded digits, whatever the lesson runs on. A number before a percent sign is in hundredths.
+
+`numbers.json`, beside the lessons, keeps what they recorded on both data sets. `vae-course refresh` writes it
+and corrects every marked number by it; `vae-course run` says what differs from it.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from vae_course.atomic import write_atomically
+from vae_course.lesson import MIME_TYPE, told
+
+DATASETS = {"mnist": "MNIST", "digits": "embedded digits"}
+MARK = re.compile(
+    r"(?P<number>[-−]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)(?P<after>\**(?:\s?%)?\**)"
+    r"<!--(?:(?P<lesson>\d\d)\.)?(?P<name>\w+)(?:@(?P<dataset>\w+))?-->"
+)
+TABLE = re.compile(r"(?<=<!--numbers-->\n).*?(?=<!--/numbers-->)", re.DOTALL)
+# What another machine may change: this many times the scatter, and this share of a number.
+DEVIATIONS, SHARE = 4, 0.05
+
+
+def recorded(notebook):
+    """Return what `record` kept in an executed notebook.
+
+    Args:
+        notebook: A notebook as `nbformat.read` returns it.
+
+    Returns:
+        Dictionary with the keys `dataset` and `numbers`, which maps names to `(value, scatter)`. The value of
+        a claim is True or False; a number without scatter has None. None if nothing was recorded.
+    """
+    found = [
+        output["data"][MIME_TYPE]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if MIME_TYPE in output.get("data", {})
+    ]
+    if not found:
+        return None
+    numbers = {name: (value, scatter) for name, value, scatter in found[-1]["numbers"]}
+    return {"dataset": found[-1]["dataset"], "numbers": numbers}
+
+
+def read(folder):
+    """Read the numbers that lessons recorded.
+
+    Args:
+        folder: Path of the folder of lessons.
+
+    Returns:
+        Dictionary from lesson to data set to name to `(value, scatter)`, empty if there is no file.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    path = Path(folder, "numbers.json")
+    if not path.exists():
+        return {}
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            lesson: {
+                dataset: {name: tuple(pair) for name, pair in numbers.items()}
+                for dataset, numbers in datasets.items()
+            }
+            for lesson, datasets in stored.items()
+        }
+    except (ValueError, AttributeError, TypeError) as error:
+        cure = "Take it from the course again, or run `make refresh`."
+        raise ValueError(f"{path} is damaged ({error}). {cure}") from error
+
+
+def keep(folder, lesson, found):
+    """Store what a lesson recorded on a data set, in place of what it recorded there before.
+
+    Args:
+        folder: Path of the folder of lessons.
+        lesson: Name of the notebook, without its suffix.
+        found: What `recorded` returned.
+    """
+    numbers = read(folder)
+    numbers[lesson] = numbers.get(lesson, {}) | {found["dataset"]: found["numbers"]}
+    ordered = {name: dict(sorted(kept.items())) for name, kept in sorted(numbers.items())}
+    text = json.dumps(ordered, indent=1, allow_nan=False) + "\n"
+    text = re.sub(r"\[\s*(\S+),\s*(\S+)\s*\]", r"[\1, \2]", text)  # a pair on one line
+    with write_atomically(Path(folder, "numbers.json")) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def cite(text, numbers, lesson="", dataset="MNIST"):
+    """Correct the marked numbers of a text, each to as many places as it has, and its table of numbers.
+
+    Args:
+        text: Markdown.
+        numbers: As `read` returns them.
+        lesson: Name of the lesson that the text is of, for marks without the number of one.
+        dataset: Name of the data set, for marks without one.
+
+    Returns:
+        The text. What cites a number that is not there stays as it is.
+    """
+
+    def corrected(mark):
+        pair = look_up(mark, numbers, lesson, dataset)
+        return _corrected(mark, pair[0]) if pair else mark.group()
+
+    return TABLE.sub(lambda _: _table(numbers.get(lesson, {})), MARK.sub(corrected, text))
+
+
+def look_up(mark, numbers, lesson="", dataset="MNIST"):
+    """Return the value and the scatter that a mark, a match of `MARK`, refers to; None if there is none."""
+    if mark["lesson"]:
+        lesson = next((name for name in numbers if name.startswith(mark["lesson"])), "")
+    dataset = DATASETS.get(mark["dataset"], dataset)
+    return numbers.get(lesson, {}).get(dataset, {}).get(mark["name"])
+
+
+def shown_value(mark, value):
+    """Return a value as a mark shows it: in hundredths before a percent sign."""
+    return 100 * value if "%" in mark["after"] else value
+
+
+def _corrected(mark, value):
+    value, number = shown_value(mark, value), mark["number"]
+    places = len(number.partition("e")[0].partition(".")[2])
+    if "e" in number:
+        new = re.sub(r"e([+-])0*(?=\d)", r"e\1", f"{value:.{places}e}").replace("e+", "e")
+    else:
+        new = f"{value:{',' if ',' in number else ''}.{places}f}"
+    if "−" in number or (value < 0 and "-" not in number):
+        new = new.replace("-", "−")
+    return new + mark.group().removeprefix(number)
+
+
+def _table(datasets):
+    rows = ["<details><summary>The numbers of this lesson, on both data sets</summary>", ""]
+    rows += ["| |" + "|".join(datasets) + "|", "|---|" + "---|" * len(datasets)]
+    names = dict.fromkeys(name for kept in datasets.values() for name in kept)
+    for name in names:
+        cells = [told(*kept[name]) if name in kept else "" for kept in datasets.values()]
+        rows.append(f"|{name.replace('_', ' ')}|" + "|".join(cells) + "|")
+    return "\n".join([*rows, "", "</details>", ""])
+
+
+def cite_notebook(notebook, numbers, lesson, dataset):
+    """Correct the marked numbers in the texts and the slides of a notebook, in place, as `cite` does."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = cite(cell.source, numbers, lesson, dataset)
+        if "slide" in cell.metadata:
+            lines = cell.metadata.slide
+            cell.metadata.slide = [cite(line, numbers, lesson, dataset) for line in lines]
+
+
+def differences(expected, found):
+    """Name what differs from what is expected by more than machines and chance make of it.
+
+    Args:
+        expected: Dictionary from name to `(value, scatter)`.
+        found: The same, as it was measured.
+
+    Returns:
+        List of names that are in both and differ.
+    """
+    return [
+        name for name in expected.keys() & found.keys() if not _agree(*expected[name], *found[name])
+    ]
+
+
+def _agree(expected, scatter, found, scatter_found):
+    if isinstance(expected, bool) or isinstance(found, bool):
+        return expected is found
+    allowed = DEVIATIONS * max(scatter or 0, scatter_found or 0) + SHARE * abs(expected) + 1e-9
+    return abs(found - expected) <= allowed
