@@ -43,6 +43,19 @@ def test_image_grid_is_one_picture_on_a_fixed_grey_scale(ax):
     assert [t.get_text() for t in ax.get_xticklabels()] == ["x", "y", "z"]
 
 
+def test_number_grid_leaves_zeros_blank_or_hatches_them_as_padding(ax):
+    """Each other number is written where it stands in the matrix."""
+    written = {(1, 0): "2", (0, 1): "0.5"}  # (x, y)
+    assert plotting.number_grid([[0, 2], [0.5, 0]], ax) is ax
+    assert {text.get_position(): text.get_text() for text in ax.texts} == written
+    assert not ax.patches
+    ax.clear()
+    plotting.number_grid([[0, 2], [0.5, 0]], ax, padding=True)
+    written |= {(0, 0): "0", (1, 1): "0"}
+    assert {text.get_position(): text.get_text() for text in ax.texts} == written
+    assert [(patch.get_x(), patch.get_y()) for patch in ax.patches] == [(-0.5, -0.5), (0.5, 0.5)]
+
+
 def test_latent_map_draws_each_class_with_its_own_marker_and_colour(ax):
     """Ten digits, ten colours; the points are where the data is."""
     z = np.random.default_rng(0).normal(size=(50, 2))

@@ -192,6 +192,34 @@ def show_images(images, columns, alt, title="", row_labels=(), column_labels=())
     show(fig, alt)
 
 
+def number_grid(values, ax=None, padding=False, largest=None):
+    """Draw a matrix as squares with their numbers; zeros stay blank, or are hatched where they are padding.
+
+    Args:
+        values: Shape `(rows, columns)`, not negative.
+        ax: Where to draw; None for the current axes.
+        padding: Whether zeros are padding, which is written and hatched in green.
+        largest: Value of the darkest square; None for the largest that there is.
+
+    Returns:
+        The axes.
+    """
+    ax, values = ax or plt.gca(), np.asarray(values)
+    ax.imshow(values, cmap="Blues", vmin=0, vmax=1.8 * (largest or values.max()))
+    size = 9 if values.shape[1] <= 14 else 7
+    for (row, column), value in np.ndenumerate(values):
+        if value or padding:
+            ax.text(column, row, f"{value:g}", ha="center", va="center", size=size)
+        if padding and not value:
+            square = plt.Rectangle((column - 0.5, row - 0.5), 1, 1, hatch="///", lw=0)
+            ax.add_patch(square).set(facecolor="#E3F4DE", edgecolor="#A6D59B")
+    rows, columns = values.shape
+    ax.set(xticks=np.arange(columns + 1) - 0.5, yticks=np.arange(rows + 1) - 0.5)
+    ax.tick_params(length=0, labelbottom=False, labelleft=False)
+    ax.grid(color="#999999", linewidth=0.5)
+    return ax
+
+
 def latent_map(z, labels, ax=None, most=MOST_POINTS):
     """Draw latent vectors in the plane, each as the digit that it belongs to.
 
