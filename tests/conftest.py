@@ -9,7 +9,7 @@ from mirrors import digests_of
 from nbclient import NotebookClient
 from sandbox import FAKE, Sandbox
 
-from vae_course import data, mnist
+from vae_course import mnist
 from vae_course.teaching.kernel import KERNEL_OPTIONS
 
 # What a shell starts in the background ignores Ctrl-C, and so would all that these tests start.
@@ -57,7 +57,7 @@ def sandbox(monkeypatch, tmp_path):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("VAE_COURSE_MIRRORS", "")
     monkeypatch.setattr(mnist, "DIGESTS", digests_of(FAKE))
-    monkeypatch.setattr(data, "_gave_up", set())
+    monkeypatch.setattr(mnist, "_gave_up", set())
     return Sandbox(tmp_path, monkeypatch)
 
 
