@@ -44,8 +44,8 @@ venv:  ## create the virtual environment with the pinned packages
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 6))" || (echo "PYTHON=$(PYTHON) does not run, or is too old. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=python3.12 ..." && exit 1)
 	@$(PYTHON) make_venv.py $(VENV) $(DEPS)
 
-run: venv  ## execute every lesson; pages and a table of numbers in build/course
-	@$(BIN)/vae-course run --profile $(PROFILE)
+run: venv  ## execute every lesson; pages and a table of numbers in build/course [STRICT=1: fail if one differs]
+	@$(BIN)/vae-course run --profile $(PROFILE) $(if $(STRICT),--strict)
 
 slides: venv  ## decks of the lessons and their PDFs, for a room without network, in build/slides [LESSONS="01 05"]
 	@$(BIN)/vae-course slides --notebooks $(or $(NOTEBOOKS),notebooks) $(LESSONS)
@@ -80,7 +80,7 @@ format: venv  ## put package, tests and notebooks into that style
 tidy: venv  ## remove execution noise from the notebooks, and keep their outputs
 	$(BIN)/vae-course tidy $(wildcard notebooks/*.ipynb notebooks/*/ex*.ipynb)
 
-refresh: venv  ## execute the lessons on MNIST and store their clean outputs [LESSONS="01 05"]
+refresh: venv  ## execute the lessons and store their outputs and numbers [LESSONS="01 05"]
 	$(BIN)/vae-course refresh $(LESSONS)
 
 checkpoints: venv  ## train every shipped checkpoint anew (about 90 minutes)

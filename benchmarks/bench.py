@@ -130,7 +130,7 @@ def require(plan):
     Raises:
         click.ClickException: If there is no legacy Keras, or no MNIST.
     """
-    from vae_course.data import CorruptedDataError, DataNotFoundError, fetch_mnist
+    from vae_course.mnist import CorruptedDataError, DataNotFoundError, fetch_mnist
 
     if not importlib.util.find_spec("tf_keras"):
         raise click.ClickException("tf-keras is missing: run `make bench`, which installs it.")

@@ -1,5 +1,6 @@
 """Helpers that several test modules use."""
 
+import re
 import signal
 
 import nbformat
@@ -9,28 +10,32 @@ from mirrors import digests_of
 from nbclient import NotebookClient
 from sandbox import FAKE, Sandbox
 
-from vae_course import data, mnist
+from vae_course import mnist
 from vae_course.teaching.kernel import KERNEL_OPTIONS
 
 # What a shell starts in the background ignores Ctrl-C, and so would all that these tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # What `make check` leaves out: browsers, gradings, trainings, other machines, and all lessons but one.
-SLOW = ("browser/", "teaching/test_grading", "teaching/test_release", "teaching/test_running")
-SLOW += (
+SLOW = (
+    "browser/",
+    "exercises/test_checks",
     "runs/test_train",
+    "teaching/test_grading",
+    "teaching/test_release",
+    "teaching/test_running",
+    "test_benchmarks",
     "test_lessons",
     "test_machine",
     "test_makefile",
     "test_mnist",
-    "exercises/test_checks",
 )
-QUICK = "04_transposed_convolution"
+ONE_LESSON = re.compile(r"test_(lessons|jupyterlab)\.py::.*\[04_transposed_convolution\b")
 
 
 def pytest_collection_modifyitems(items):
     """Mark what takes long."""
     for item in items:
-        if any(name in item.nodeid for name in SLOW) and QUICK not in item.nodeid:
+        if any(name in item.nodeid for name in SLOW) and not ONE_LESSON.search(item.nodeid):
             item.add_marker(pytest.mark.slow)
 
 
@@ -57,7 +62,7 @@ def sandbox(monkeypatch, tmp_path):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("VAE_COURSE_MIRRORS", "")
     monkeypatch.setattr(mnist, "DIGESTS", digests_of(FAKE))
-    monkeypatch.setattr(data, "_gave_up", set())
+    monkeypatch.setattr(mnist, "_gave_up", set())
     return Sandbox(tmp_path, monkeypatch)
 
 

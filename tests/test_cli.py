@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tiny import tiny_digits
 
 from vae_course.cli import main
-from vae_course.data import check_mnist
+from vae_course.mnist import check_mnist
 from vae_course.runs import files, settings
 
 

@@ -17,6 +17,7 @@ from pins import ROOT
 from sandbox import put
 
 from vae_course import lesson
+from vae_course import self_check as checks
 from vae_course.cli import main
 from vae_course.self_check import self_check
 
@@ -76,7 +77,7 @@ c.InlineBackend.figure_formats = {"svg"}
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):
     """Give a folder for `keras.json`, to a process that has not loaded Keras yet."""
-    for name in (*lesson.VARIABLES, "TF_XLA_FLAGS"):
+    for name in (*checks.VARIABLES, "TF_XLA_FLAGS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")  # as `import vae_course` leaves it
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -85,7 +86,7 @@ def fresh(monkeypatch, tmp_path):
 
 
 def only_fault():
-    ((what, cure),) = lesson.faults()
+    ((what, cure),) = checks.faults()
     assert "\n" not in what + cure and "start again" in cure
     return what
 
@@ -104,7 +105,7 @@ def test_keras_as_it_comes_is_supported(fresh):
     for content in None, "", '{"floatx": ', "{}", json.dumps(good | {"backend": "jax"}):
         if content is not None:
             (fresh / "keras.json").write_text(content)
-        assert lesson.faults() == []
+        assert checks.faults() == []
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_settings_in_the_file_of_keras_are_named(name, value, fresh):
     file.write_text(json.dumps({name: value}))
     what = only_fault()
     assert f"{name}={value!r}" in what and f"in {file}" in what
-    assert repr(lesson.KERAS_SETTINGS[name]) in what
+    assert repr(checks.KERAS_SETTINGS[name]) in what
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_settings_by_the_environment_are_named(variable, value, fresh, monkeypat
     """With the variable, its value and how to unset it in a notebook."""
     monkeypatch.setenv(variable, value)
     assert variable in only_fault() and repr(value) in only_fault()
-    assert f"del os.environ[{variable!r}]" in lesson.faults()[0][1]
+    assert f"del os.environ[{variable!r}]" in checks.faults()[0][1]
 
 
 def test_settings_of_this_session_are_named(fresh, monkeypatch):
@@ -148,7 +149,7 @@ def test_settings_of_this_session_are_named(fresh, monkeypatch):
     import keras
 
     monkeypatch.setitem(sys.modules, "keras", keras)
-    assert lesson.faults() == []
+    assert checks.faults() == []
     try:
         keras.config.set_dtype_policy("mixed_float16")
         assert "dtype_policy='mixed_float16', set in this session" in only_fault()
@@ -162,7 +163,7 @@ def test_settings_of_this_session_are_named(fresh, monkeypatch):
     stub = SimpleNamespace(**{name: lambda value=value: value for name, value in config.items()})
     monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(config=stub))
     (fresh / "keras.json").write_text('{"backend": "jax"}')
-    (backend, _), (floatx, _) = lesson.faults()  # the policy follows floatx
+    (backend, _), (floatx, _) = checks.faults()  # the policy follows floatx
     assert f"in {fresh / 'keras.json'}" in backend and "in this session" in floatx
 
 
@@ -177,7 +178,7 @@ def test_the_file_is_the_one_that_keras_reads(home, monkeypatch, tmp_path):
     if home is not None:
         monkeypatch.setenv("KERAS_HOME", home)
     found = runpy.run_path(config.__file__)["_config_path"]
-    assert os.path.abspath(lesson._keras_file()) == os.path.abspath(found)
+    assert os.path.abspath(checks._keras_file()) == os.path.abspath(found)
 
 
 @pytest.mark.parametrize("content", [b"[1]", b'{"floatx": null}', None])
@@ -200,7 +201,7 @@ def test_a_file_that_hides_a_package_is_named(fresh, monkeypatch):
 def test_a_matplotlib_that_does_not_start_is_named(fresh, tmp_path):
     """A backend that does not exist, a file that is not text."""
     put(tmp_path, {"matplotlibrc": b"font.size: \xff"})
-    code = "from vae_course import lesson; print(lesson.faults())"
+    code = "from vae_course import self_check; print(self_check.faults())"
     for odd in {"MPLBACKEND": "nonsense"}, {"MATPLOTLIBRC": str(tmp_path)}:
         result = python(tmp_path, code, **odd)
         assert "Matplotlib does not start" in result.stdout and not result.stderr
@@ -219,8 +220,8 @@ COMMANDS = {
 def test_lesson_commands_and_self_check_refuse_alike(fresh, execute):
     """The same words everywhere, no traceback, and nothing was begun."""
     (fresh / "keras.json").write_text('{"floatx": "float16"}')
-    message = " ".join(lesson.faults()[0])
-    with pytest.raises(lesson.UnsupportedMachineError) as refused:
+    message = " ".join(checks.faults()[0])
+    with pytest.raises(checks.UnsupportedMachineError) as refused:
         lesson.begin(1)
     assert str(refused.value) == message
     for command, arguments in COMMANDS.items():

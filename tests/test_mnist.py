@@ -26,14 +26,9 @@ from sandbox import (
     start_python,
 )
 
-from vae_course import data, mnist
-from vae_course.data import (
-    CorruptedDataError,
-    DataNotFoundError,
-    check_mnist,
-    fetch_mnist,
-    load_digits,
-)
+from vae_course import mnist
+from vae_course.data import load_digits
+from vae_course.mnist import CorruptedDataError, DataNotFoundError, check_mnist, fetch_mnist
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 REAL_CACHE = mnist.user_cache
@@ -432,8 +427,8 @@ def test_failure_is_remembered(sandbox):
 
 def test_a_black_hole_ends_in_the_embedded_digits(sandbox, capsys, monkeypatch):
     """Mirrors that accept and never answer get 11 s in all; then the embedded digits step in."""
-    assert data.PATIENCE["auto"] == 11
-    monkeypatch.setitem(data.PATIENCE, "auto", 0.3)
+    assert mnist.PATIENCE["auto"] == 11
+    monkeypatch.setitem(mnist.PATIENCE, "auto", 0.3)
     with socket.create_server(("127.0.0.1", 0), backlog=8) as hole:
         base = f"http://127.0.0.1:{hole.getsockname()[1]}/"
         sandbox.mirrors(base + "mnist.npz", base, base + "other/")
@@ -459,7 +454,7 @@ def test_a_hanging_name_does_not_hold_up_the_next_mirror(sandbox, monkeypatch, w
     with mirror(site(FAKE)) as server:
         sandbox.mirrors("http://mnist.invalid/mnist.npz", server.npz)
         assert_is_fake(load_digits())
-    assert not release.is_set() and sum(waits) <= data.PATIENCE["auto"]
+    assert not release.is_set() and sum(waits) <= mnist.PATIENCE["auto"]
     release.set()
 
 
@@ -709,9 +704,9 @@ def test_a_hanging_name_server_does_not_keep_python_from_ending(sandbox, clone):
     """A script that has got its digits ends, although a name is still being looked up."""
     code = """
 import socket, time
-from vae_course import data
+from vae_course import data, mnist
 socket.getaddrinfo = lambda *args, **kwargs: time.sleep(600)
-data.PATIENCE["auto"] = 0.2
+mnist.PATIENCE["auto"] = 0.2
 data.load_digits()"""
     sandbox.mirrors("http://mnist.invalid/mnist.npz")
     assert "no answer within 0.2 s" in run_python(code, clone)
@@ -723,7 +718,7 @@ def test_a_full_quota_is_told(sandbox, clone):
     code = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (99_999, 99_999))
-from vae_course.data import fetch_mnist
+from vae_course.mnist import fetch_mnist
 fetch_mnist()"""
     with mirror(site(FAKE)) as server:
         sandbox.mirrors(server.npz)

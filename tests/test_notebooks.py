@@ -217,13 +217,6 @@ def functions_in(path):
 
 SHOWN = [
     ("05_convolutional_vae", "squared_error", losses.squared_error),
-    ("05_convolutional_vae", "gaussian_kl", losses.gaussian_kl),
-    ("05_convolutional_vae", "Sampling.__init__", models.Sampling.__init__),
-    ("05_convolutional_vae", "Sampling.call", models.Sampling.call),
-    ("05_convolutional_vae", "build_encoder", models.build_encoder),
-    ("05_convolutional_vae", "build_decoder", models.build_decoder),
-    ("05_convolutional_vae", "VAE.call", models.VAE.call),
-    ("05_convolutional_vae", "VAE.compute_loss", models.VAE.compute_loss),
     ("01_autoencoder_latent_gaps", "Autoencoder.call", models.Autoencoder.call),
     ("01_autoencoder_latent_gaps", "Autoencoder.compute_loss", models.Autoencoder.compute_loss),
 ]

@@ -13,7 +13,8 @@ import pytest
 from tiny import tiny_digits
 
 from vae_course import pretrained, training
-from vae_course.data import check_mnist, load_digits
+from vae_course.data import load_digits
+from vae_course.mnist import check_mnist
 from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
 from vae_course.runs import evaluate, ship
 

@@ -15,9 +15,10 @@ from packaging.specifiers import SpecifierSet
 from pins import ROOT
 from sandbox import damaged, put, put_npz
 
-from vae_course import lesson, pretrained
+from vae_course import pretrained
 from vae_course import self_check as module
-from vae_course.data import CorruptedDataError, DataNotFoundError, load_digits
+from vae_course.data import load_digits
+from vae_course.mnist import CorruptedDataError, DataNotFoundError
 from vae_course.self_check import Finding, report, self_check
 
 GB = 10**9
@@ -193,7 +194,7 @@ def test_what_lessons_refuse_at_their_start_is_named(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
     found = [finding for finding in self_check() if not finding.ok]
-    assert [(finding.value, finding.cure) for finding in found] == lesson.faults()
+    assert [(finding.value, finding.cure) for finding in found] == module.faults()
     assert "'jax'" in found[0].value and "'1'" in found[1].value
 
 

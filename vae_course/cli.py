@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from vae_course import lesson
+from vae_course.self_check import check_machine
 
 ROOT = Path(__file__).resolve().parents[1]
 DATASETS = click.Choice(["auto", "mnist", "digits"])
@@ -93,7 +94,7 @@ def run(lessons, dataset, profile, out, strict, notebooks):
     """Execute LESSONS ("01", "05" ...), or all of them, in order, and say what they measured."""
     start, results = time.perf_counter(), []
     with _told_without_traceback():
-        lesson.check_machine()
+        check_machine()
         from vae_course.data import load_digits
         from vae_course.teaching import pages
         from vae_course.teaching.notebooks import execute, find_lessons
@@ -189,7 +190,7 @@ def train(out, resume, **wanted):
     from vae_course.runs.settings import new_run, old_run
 
     with _told_without_traceback():
-        lesson.check_machine()
+        check_machine()
         if resume:
             out, card, data = old_run(out, wanted)
         else:
@@ -234,7 +235,7 @@ def evaluate(model, dataset, as_json):
 @click.option("--check", is_flag=True, help="Only verify what is there; download nothing.")
 def data(check):
     """Fetch MNIST ahead of class, and say where it is."""
-    from vae_course.data import check_mnist, fetch_mnist
+    from vae_course.mnist import check_mnist, fetch_mnist
 
     if not check:
         with _told_without_traceback():
@@ -276,7 +277,7 @@ def student(out):
 def grade(submissions, out):
     """Grade SUBMISSIONS, a folder with one folder of notebooks for each student. It runs their code."""
     with _told_without_traceback():
-        lesson.check_machine()
+        check_machine()
         from vae_course.teaching import grading
 
         rows = grading.grade(submissions, out)
@@ -299,7 +300,7 @@ def refresh(lessons, notebooks):
     """
     os.environ["VAE_COURSE_DATASET"] = "mnist"
     with _told_without_traceback():
-        lesson.check_machine()
+        check_machine()
         from vae_course.teaching.notebooks import cite, find_lessons, refresh
 
         for path in find_lessons(notebooks, lessons, exercises=True):

@@ -3,22 +3,13 @@
 import functools
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from vae_course import mnist
-from vae_course.mnist import CorruptedDataError, DataNotFoundError
+from vae_course.mnist import DataNotFoundError
 
 CHOICES = ("auto", "mnist", "digits")
-
-# Seconds that a reader waits for a network that does not answer. One who asks for MNIST by name wants it
-# over a slow line, too.
-PATIENCE = {"auto": 11.0, "mnist": 60.0}
-
-# The mirrors that failed in this process: asking them each time would cost this time each time.
-_gave_up = set()
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,88 +59,13 @@ def load_digits(dataset="auto"):
     if choice == "digits":
         return _embedded_digits()
     try:
-        return _mnist(*_open_mnist(choice))
+        return _mnist(*mnist.open_mnist(choice))
     except DataNotFoundError as error:
         if choice == "mnist":
             raise
         reason = str(error).splitlines()[0].rstrip(".:")
         print(f"{reason}: using the 1,797 embedded digits of scikit-learn instead. {mnist.CURE}")
         return _embedded_digits()
-
-
-def fetch_mnist():
-    """Find MNIST or download it, and put it in the place of a damaged file in `data/` or the user's cache.
-
-    Returns:
-        `Path` of the file or, for four IDX files, of their folder.
-
-    Raises:
-        CorruptedDataError: If what `VAE_COURSE_DATA` names claims to be MNIST and is not.
-        DataNotFoundError: If MNIST can be neither found nor downloaded.
-    """
-    path, _ = _open_mnist("mnist", repair=True)
-    return path
-
-
-def check_mnist():
-    """Say of every place whether it holds MNIST; a bad file is reported, not raised.
-
-    Returns:
-        List of `Status`, in the order in which `load_digits` looks.
-    """
-    return [status for status, _ in _look()]
-
-
-class Status(NamedTuple):
-    """What is in one place: `path` is None where there is no MNIST, good or bad."""
-
-    place: str
-    path: Path | None
-    message: str
-    ok: bool
-
-
-def _look():
-    """Give the status of each place and, where it is good, what `mnist.read` returns."""
-    for place, path in mnist.places().items():
-        files = mnist.find(path)
-        if not files:
-            yield Status(place, None, mnist.lack(path), ok=False), None
-            continue
-        shared = files[0] if len(files) == 1 else files[0].parent
-        try:
-            yield Status(place, shared, "good", ok=True), mnist.read(files)
-        except CorruptedDataError as error:
-            yield Status(place, shared, str(error), ok=False), None
-
-
-def _open_mnist(choice, repair=False):
-    damaged = False
-    for (place, path, message, ok), found in _look():
-        is_yours, is_keras = place == "VAE_COURSE_DATA", place == "Keras cache"
-        if ok:
-            return mnist.save(*found) if damaged else path, found[1]
-        if not path:
-            if is_yours:
-                print(f"VAE_COURSE_DATA has no MNIST, going on without: {message}")
-        elif is_keras or (repair and not is_yours):  # Keras repairs its own file
-            print(f"Passed over: {message}")
-            damaged = damaged or not is_keras
-        elif is_yours:
-            cure = "Replace or delete it, or let VAE_COURSE_DATA name another folder."
-            raise CorruptedDataError(f"{message} {cure}")
-        else:
-            cure = "Delete it, or run `vae-course data`, which downloads a good one."
-            raise CorruptedDataError(f"{message} {cure}")
-    mirrors = os.environ.get("VAE_COURSE_MIRRORS", "ours")
-    if choice == "auto" and mirrors in _gave_up and mirrors.strip():
-        reason = "its download failed or was stopped earlier in this session"
-        raise DataNotFoundError(f"MNIST was not found, and {reason}.")
-    _gave_up.add(mirrors)
-    contents, arrays = mnist.download(PATIENCE[choice])
-    path = mnist.save(contents, arrays)
-    _gave_up.discard(mirrors)
-    return path, arrays
 
 
 def choose(dataset):

@@ -14,7 +14,7 @@ def squared_error(x, x_hat):
     equals the negative log-likelihood of a Gaussian decoder with variance 1/2, up to a constant.
 
     Args:
-        x: Images, shape `(batch, ...)`, values in [0, 1].
+        x: Images, shape `(batch, height, width, channels)`, values in [0, 1].
         x_hat: Their reconstructions, same shape.
 
     Returns:
@@ -22,8 +22,7 @@ def squared_error(x, x_hat):
 
     Source: lecture, listing `mnist_vae.py`, `r_loss`.
     """
-    pixel_axes = tuple(range(1, len(x.shape)))
-    return ops.sum(ops.square(x - x_hat), axis=pixel_axes)
+    return ops.sum(ops.square(x - x_hat), axis=(1, 2, 3))
 
 
 def gaussian_kl(z_mean, z_log_var):

@@ -3,23 +3,24 @@
 The arrays decide, not their containers: whatever holds arrays with these digests is MNIST.
 """
 
-import contextlib
 import gzip
 import hashlib
 import io
 import math
 import os
 import re
-import tempfile
 import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment
 
 import numpy as np
 import pooch
+
+from vae_course.atomic import write_atomically
 
 # SHA-256 of each array's bytes: uint8, C order. The same digests stand in data/registry.txt.
 DIGESTS = {
@@ -48,6 +49,12 @@ CURE = (
 LEAST_BYTES = 575_000
 # MNIST takes 11.5 MB, and 55 MB unpacked. What is larger is something else, and must not fill the memory.
 MOST_BYTES = 64_000_000
+# Seconds that a reader waits for a network that does not answer. One who asks for MNIST by name wants it
+# over a slow line, too.
+PATIENCE = {"auto": 11.0, "mnist": 60.0}
+
+# The mirrors that failed in this process: asking them each time would cost this time each time.
+_gave_up = set()
 
 
 class CorruptedDataError(ValueError):
@@ -357,22 +364,99 @@ def save(contents, arrays):
             # The repository has its data/, or shall not get one; the user's cache is made at need.
             if folder == user_cache():
                 folder.mkdir(parents=True, exist_ok=True)
-            return _write(content, folder / "mnist.npz")
+            with write_atomically(folder / "mnist.npz") as unfinished:
+                unfinished.write_bytes(content)
+            return folder / "mnist.npz"
         except OSError as error:
-            troubles.append(f"{folder} ({error.strerror})")
+            reason = getattr(error.__cause__, "strerror", None) or error.strerror
+            troubles.append(f"{folder} ({reason})")
     where = "; ".join(troubles) or "a home folder, for there is none: set HOME"
     raise _not_found(f"there is nowhere to put it: cannot write to {where}")
 
 
-def _write(content, target):
-    # Hidden and of this process alone: nobody ever sees half a file under the final name.
-    handle, temporary = tempfile.mkstemp(prefix=".mnist-", dir=target.parent)
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)  # mkstemp lets only its owner read, but a class may share data/
-        os.replace(temporary, target)
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
-    return target
+def fetch_mnist():
+    """Find MNIST or download it, and put it in the place of a damaged file in `data/` or the user's cache.
+
+    Returns:
+        `Path` of the file or, for four IDX files, of their folder.
+
+    Raises:
+        CorruptedDataError: If what `VAE_COURSE_DATA` names claims to be MNIST and is not.
+        DataNotFoundError: If MNIST can be neither found nor downloaded.
+    """
+    path, _ = open_mnist("mnist", repair=True)
+    return path
+
+
+def check_mnist():
+    """Say of every place whether it holds MNIST; a bad file is reported, not raised.
+
+    Returns:
+        List of `Status`, in the order in which `load_digits` looks.
+    """
+    return [status for status, _ in _look()]
+
+
+class Status(NamedTuple):
+    """What is in one place: `path` is None where there is no MNIST, good or bad."""
+
+    place: str
+    path: Path | None
+    message: str
+    ok: bool
+
+
+def _look():
+    """Give the status of each place and, where it is good, what `read` returns."""
+    for place, path in places().items():
+        files = find(path)
+        if not files:
+            yield Status(place, None, lack(path), ok=False), None
+            continue
+        shared = files[0] if len(files) == 1 else files[0].parent
+        try:
+            yield Status(place, shared, "good", ok=True), read(files)
+        except CorruptedDataError as error:
+            yield Status(place, shared, str(error), ok=False), None
+
+
+def open_mnist(choice, repair=False):
+    """Find MNIST or download it.
+
+    Args:
+        choice: "mnist", or "auto" for a reader who can do without.
+        repair: Whether to pass over a damaged file in `data/` or the user's cache, and to replace it.
+
+    Returns:
+        The `Path` of its file or folder, and its arrays, as `read` returns them.
+
+    Raises:
+        CorruptedDataError: If a file claims to be MNIST and is not.
+        DataNotFoundError: If it can be neither found nor downloaded.
+    """
+    damaged = False
+    for (place, path, message, ok), found in _look():
+        is_yours, is_keras = place == "VAE_COURSE_DATA", place == "Keras cache"
+        if ok:
+            return save(*found) if damaged else path, found[1]
+        if not path:
+            if is_yours:
+                print(f"VAE_COURSE_DATA has no MNIST, going on without: {message}")
+        elif is_keras or (repair and not is_yours):  # Keras repairs its own file
+            print(f"Passed over: {message}")
+            damaged = damaged or not is_keras
+        elif is_yours:
+            cure = "Replace or delete it, or let VAE_COURSE_DATA name another folder."
+            raise CorruptedDataError(f"{message} {cure}")
+        else:
+            cure = "Delete it, or run `vae-course data`, which downloads a good one."
+            raise CorruptedDataError(f"{message} {cure}")
+    mirrors = os.environ.get("VAE_COURSE_MIRRORS", "ours")
+    if choice == "auto" and mirrors in _gave_up and mirrors.strip():
+        reason = "its download failed or was stopped earlier in this session"
+        raise DataNotFoundError(f"MNIST was not found, and {reason}.")
+    _gave_up.add(mirrors)
+    contents, arrays = download(PATIENCE[choice])
+    path = save(contents, arrays)
+    _gave_up.discard(mirrors)
+    return path, arrays

@@ -1,16 +1,20 @@
-"""Is this machine ready for the course? Each check names the cure of what is wrong; none of them raises."""
+"""Is this machine ready for the course? `self_check` tells a reader, `check_machine` stops a lesson in time.
+
+Every check names the cure of what it finds. None of them imports TensorFlow or Keras.
+"""
 
 import contextlib
 import hashlib
+import importlib.machinery
 import importlib.metadata
 import json
+import logging
 import os
 import sys
+import textwrap
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
-
-from vae_course import lesson
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # as requires-python in pyproject.toml
 MAIN = ("tensorflow", "keras", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
@@ -23,6 +27,20 @@ OWN_GROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 FILE_CACHE = ("inactive_file", "active_file")
 LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a browser the rest
 REINSTALL = "In the course's folder: `make clean`, then `make lab` (without make, install as in the README)."
+PACKAGES = "tensorflow keras numpy scipy sklearn matplotlib PIL IPython".split()
+# What the shipped models and the numbers in the lessons were made with: Keras' own defaults.
+KERAS_SETTINGS = {
+    "backend": "tensorflow",
+    "floatx": "float32",
+    "dtype_policy": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "nnx_enabled": False,
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
+}
+AGAIN = "then start again (in a notebook: restart the kernel)."
+VARIABLES = "KERAS_BACKEND KERAS_NNX_ENABLED KERAS_MAX_EPOCHS KERAS_MAX_STEPS_PER_EPOCH".split()
 
 
 class Finding(NamedTuple):
@@ -109,13 +127,13 @@ def _package(need):
 
 
 def _settings():
-    if found := lesson.faults():
+    if found := faults():
         return [Finding("settings", what, False, cure) for what, cure in found]
     return [Finding("settings", "as the course needs them", True)]
 
 
 def _data(dataset):
-    from vae_course import data
+    from vae_course import data, mnist
 
     try:
         choice = data.choose(dataset)
@@ -123,7 +141,7 @@ def _data(dataset):
         return [Finding("data set", "unknown", False, str(error))]
     if choice == "digits":
         return [Finding("data set", "embedded digits, inside scikit-learn", True)]
-    return _mnist(choice, data.check_mnist())
+    return _mnist(choice, mnist.check_mnist())
 
 
 def _mnist(choice, places):
@@ -241,3 +259,105 @@ def _time():
     minutes = sum(SECONDS.values()) / 60 * (1 if _count_cores() >= 2 else 2)
     value = f"about {minutes:.0f} minutes for all {len(SECONDS)} lessons"
     return [Finding("time to run", value, True)]
+
+
+class UnsupportedMachineError(ValueError):
+    """Something on this machine would stop the course or change its numbers."""
+
+    def _render_traceback_(self):
+        """Return the lines that a notebook shows: the message is enough."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+def check_machine():
+    """Refuse a machine on which the course would stop half-way, or give other numbers.
+
+    Raises:
+        UnsupportedMachineError: If there are `faults`.
+    """
+    if found := faults():
+        raise UnsupportedMachineError("\n".join(f"{what} {cure}" for what, cure in found))
+
+
+def faults():
+    """List what would stop the course or change its numbers, without importing TensorFlow or Keras.
+
+    Returns:
+        List of pairs of one line each: what is wrong and where, and how to mend it.
+    """
+    others = _keras_faults, _tensorflow_faults, _matplotlib_faults
+    return list(_hidden_packages()) or [fault for find in others for fault in find()]
+
+
+def _hidden_packages():
+    for name in PACKAGES:
+        spec = importlib.machinery.PathFinder.find_spec(name)
+        if spec and spec.origin and Path(spec.origin).stem != "__init__":
+            yield f"{spec.origin} hides the package {name}.", f"Rename it, {AGAIN}"
+
+
+def _unset(variable):
+    in_notebook = f"in a notebook: `import os; del os.environ[{variable!r}]` in a new first cell"
+    return f"Unset {variable} ({in_notebook}), {AGAIN}"
+
+
+def _tensorflow_faults():
+    if "auto_jit" in (flags := os.environ.get("TF_XLA_FLAGS", "")):
+        what = f"TF_XLA_FLAGS={flags!r} lets TensorFlow compile what draws random numbers: others come out."
+        yield what, _unset("TF_XLA_FLAGS")
+
+
+def _matplotlib_faults():
+    # Its warnings are about settings that the course does not use, and about its cache.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    try:
+        import matplotlib  # noqa: F401
+    except Exception as error:
+        reason = textwrap.shorten(str(error), 120, placeholder=" ...")
+        cure = "Unset MPLBACKEND, and mend or delete your file matplotlibrc"
+        yield f"Matplotlib does not start ({reason}).", f"{cure}, {AGAIN}"
+
+
+def _keras_faults():
+    """Name other settings, and do not correct them: whoever chose them should know that they do not hold."""
+    file = _keras_file()
+    try:
+        stored = json.loads(file.read_bytes()) if os.path.exists(file) else {}
+    except ValueError:
+        stored = {}  # Keras passes over a file that is not JSON, too.
+    except OSError as error:
+        stored = error.strerror
+    if not isinstance(stored, dict) or None in stored.values():
+        yield f"Keras cannot use its file {file}: {stored}.", f"Delete it, {AGAIN}"
+        return
+    for name, wanted in KERAS_SETTINGS.items():
+        variable = f"KERAS_{name.upper()}"
+        told = {
+            "in this session": _in_session(name),
+            f"by {variable}": os.environ.get(variable) if variable in VARIABLES else None,
+            f"in {file}": stored.get(name),
+        }
+        told = {where: value for where, value in told.items() if value is not None}
+        value = next(iter(told.values()), wanted)  # the first place that says anything decides
+        follows_floatx = name == "dtype_policy" and value == _in_session("floatx")
+        if value not in (wanted, str(wanted).lower()) and not follows_floatx:
+            source = [where for where in told if told[where] == value][-1]
+            what = f"Keras has {name}={value!r}, set {source}, but the course needs {wanted!r}."
+            by_variable = source == f"by {variable}"
+            yield what, _unset(variable) if by_variable else f"Remove that setting, {AGAIN}"
+
+
+def _keras_file():
+    """Return where Keras reads its settings from, by its own rules."""
+    folder = os.environ.get("KERAS_HOME")
+    if folder is None:
+        home = os.path.expanduser("~")
+        folder = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
+    return Path(os.path.expanduser(os.path.join(folder, "keras.json")))
+
+
+def _in_session(name):
+    """Return a setting of the Keras that is loaded already, or None."""
+    config = getattr(sys.modules.get("keras"), "config", None)
+    value = getattr(config, name, lambda: None)()
+    return getattr(value, "name", value)  # a policy has one
