@@ -155,7 +155,7 @@ def bomb():
 @pytest.mark.parametrize(
     "content, words",
     [
-        (b"", "it is no .npz file"),
+        (b"", "it is not an .npz file"),
         (b"<html>Log in</html>", "starts with b'<html>Log"),
         (npz_bytes(FAKE)[:90_000], "not a zip file"),
         (npz_bytes({"x": FAKE["x_train"]}), "no item named 'x_train.npy'"),

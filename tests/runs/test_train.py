@@ -358,7 +358,7 @@ def test_a_full_disk_leaves_the_last_state(whole, tmp_path, monkeypatch):
         status, _, err = call("train", *OPTIONS, "--out", folder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert status == 1 and "vae.keras cannot be written" in err and "free some space" in err
+    assert status == 1 and "vae.keras cannot be written" in err and "Free some disk space" in err
     assert "Traceback" not in err and not list(folder.glob("*unfinished*"))
     assert int(keras.models.load_model(folder / "vae.keras").optimizer.iterations) == 3
     _, card, _ = settings.old_run(folder, NOTHING)  # it can be gone on with

@@ -359,7 +359,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(monkeypatch, tmp_pa
     monkeypatch.setattr(notebooks, "write_page", write_half)
     result = run(folder, out)
     assert result.exit_code == 1 and re.search(r"^00_first .* FAILED ", result.output, re.M)
-    assert "No space left on device" in result.output and "free some space" in result.output
+    assert "No space left on device" in result.output and "Free some disk space" in result.output
     assert re.search(r"^01_last .* ok ", result.output, re.M)
     files = ["00_first.ipynb", "01_last.html", "01_last.ipynb", "index.html"]
     assert sorted(p.name for p in out.iterdir()) == files
