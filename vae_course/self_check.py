@@ -27,7 +27,7 @@ OWN_GROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 FILE_CACHE = ("inactive_file", "active_file")
 LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a browser the rest
 REINSTALL = (
-    "In the course's folder, run `make clean`, `make lab` (without make, install as in the README)."
+    "In the course's folder, run `make clean` and `make lab` (without make, see the README)."
 )
 PACKAGES = "tensorflow keras numpy scipy sklearn matplotlib PIL IPython".split()
 # Keras' defaults, with which the shipped models and the numbers in the lessons were made.

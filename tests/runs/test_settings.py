@@ -109,7 +109,7 @@ def test_an_empty_name_of_a_folder_is_not_the_current_one(here, monkeypatch):
     """`--out ""` is refused, for a new run as for an old one."""
     monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
     for settle in settings.new_run, settings.old_run:
-        with pytest.raises(ValueError, match='--out "" names no folder: give one'):
+        with pytest.raises(ValueError, match='--out "" is not a folder: use one'):
             settle("", NOTHING)
     assert not list(here.iterdir())
 

@@ -373,7 +373,7 @@ def test_a_folder_in_which_another_process_trains_is_refused(whole, tmp_path):
     with files.lock(folder):
         status, _, err = call("train", "--resume", "--out", folder)
     assert status == 1 and f"Another process is training in {folder}" in err
-    with pytest.raises(FileExistsError, match="holds a run by now.*--out"):
+    with pytest.raises(FileExistsError, match="now holds another run.*--out"):
         train.train(folder, SETTINGS, tiny_digits())
     assert (folder / "vae.keras").read_bytes() == content
 
@@ -403,8 +403,8 @@ def test_a_model_of_another_run_is_not_gone_on_with(whole, tmp_path):
     for bad_card, bad_data, told in (
         (card | {"latent_dim": 4}, data, "holds another model.* 3.*4"),
         (card | {"beta": 0.25}, data, "holds another model: its beta is 0.5 where 0.25"),
-        (card, more, "is not this run's"),
-        (fewer, data, "is not this run's: it has seen 3 epochs, of 2"),
+        (card, more, "is not from this run"),
+        (fewer, data, "is not from this run: it has seen 3 of 2 epochs"),
     ):
         with pytest.raises(ValueError, match=rf"vae\.keras {told}"):
             train.train(folder, bad_card, bad_data)
