@@ -143,7 +143,7 @@ def test_train_trains_and_says_what_came_of_it(blobs, tmp_path):
 def test_train_refuses_numbers_that_make_no_training(option, tmp_path):
     """Exit status 1, the value and the cure; no folder is made."""
     status, output = call("train", *option, "--out", str(tmp_path / "run"))
-    assert status == 1 and f"={option[1]} " in output and "give" in output
+    assert status == 1 and f"={option[1]} " in output and "use a" in output
     assert not (tmp_path / "run").exists()
 
 

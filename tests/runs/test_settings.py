@@ -67,7 +67,7 @@ def test_options_are_taken():
 def test_numbers_that_make_no_training_are_refused(name, value, monkeypatch):
     """Before data are looked for; the error names value and cure."""
     monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
-    with pytest.raises(ValueError, match=rf"{name}={re.escape(str(value))} .*give"):
+    with pytest.raises(ValueError, match=rf"{name}={re.escape(str(value))} .*use a"):
         settings.new_run(None, NOTHING | {name: value})
 
 
