@@ -29,8 +29,8 @@ def test_the_quick_decoder_is_the_decoder(decoder, codes):
     [
         (np.zeros((0, 5)), [], r"shape \(0, 5\): pass at least one"),
         (np.zeros(5), [1], r"shape \(5,\): pass at least one"),
-        (np.full((3, 5), np.nan), [1, 2, 3], "3 rows that are not finite.*row 0 first"),
-        (np.array([[0.0, 1], [0, np.inf]]), [1, 2], "1 rows that are not finite.*row 1 first"),
+        (np.full((3, 5), np.nan), [1, 2, 3], "3 rows that are not finite.*first is row 0"),
+        (np.array([[0.0, 1], [0, np.inf]]), [1, 2], "1 rows that are not finite.*first is row 1"),
         (np.zeros((3, 5)), [1, 2], r"labels has shape \(2,\).*one label for each"),
     ],
 )

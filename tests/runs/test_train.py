@@ -428,7 +428,7 @@ def test_a_damaged_state_is_refused(whole, tmp_path):
     shutil.copytree(whole[1][-1], folder)
     content = (folder / "vae.keras").read_bytes()
     (folder / "vae.keras").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match=r"vae\.keras is no \.keras file"):
+    with pytest.raises(ValueError, match=r"vae\.keras is not a \.keras file"):
         resume(folder)
     assert json.loads((folder / "card.json").read_text())["status"] == "running"
     assert (folder / "vae.keras").stat().st_size == len(content) // 2

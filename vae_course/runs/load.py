@@ -123,7 +123,7 @@ def _read_description(path):
                 size, is_stored = members[name].file_size, members[name].compress_type == 0
                 if size > most or not is_stored:
                     raise ValueError(
-                        f"{name} has {size:,} bytes; at most {most:,}, uncompressed, are allowed"
+                        f"{name} has {size:,} bytes, but needs to be uncompressed with at most {most:,}"
                     )
             return _describe(json.loads(archive.read("config.json")))
     except (
