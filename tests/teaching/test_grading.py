@@ -43,7 +43,7 @@ CLASS = {
     ("gus", "-"): "no notebook in this student's folder",
     ("hal", FIRST): "corrupt",
     ("ida", SECOND): (2, 0),  # right, but the check was deleted
-    ("jon", SECOND): "it prints or shows more than 0.1 MB",
+    ("jon", SECOND): "it printed or showed more than 0.1 MB",
     ("kim", SECOND): (0, 0),
     ("lea", "my_notes"): f"unknown name; expected one of {FIRST}, {SECOND}",
     ("max", SECOND): (0, 0),
@@ -390,7 +390,7 @@ def test_a_student_is_told_why(executed):
         "you take the mean over the latent dimensions",
         "without reparameterization",
         "it was still running after",
-        "the two distributions are exchanged",
+        "the two distributions are swapped",
         "AttributeError",
     ):
         assert words in " ".join(text.split())
