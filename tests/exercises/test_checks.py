@@ -784,7 +784,7 @@ def test_images_of_ones_own_are_looked_at(capsys):
     for train, test, words in [
         (own(300), own(300)[:60], "60 images of my_test are also in my_train"),
         (own(300)[..., 0], own(60, seed=1), "it should be (n, 28, 28, 1)"),
-        (own(20), own(60, seed=1), "contains 20 images, but 200 or more"),
+        (own(20), own(60, seed=1), "contains 20 images, but at least 200"),
         (255 * own(300), own(60, seed=1), "my_train runs from"),
         (np.zeros((300, 28, 28, 1)), own(60), "same picture again and again"),
         (course, own(60, seed=1), "the course's own digits"),
@@ -819,7 +819,7 @@ def test_a_vae_of_ones_own_must_have_learned(images, capsys):
     z_mean.set_weights([axes.T, -axes @ mean])
     assert not exercises.check_own_vae(vae, train, test)
     assert "a tenth smaller" in told(capsys)
-    assert not exercises.check_own_vae(encoder, train, test) and "a VAE of" in told(capsys)
+    assert not exercises.check_own_vae(encoder, train, test) and "a VAE from" in told(capsys)
 
 
 def test_the_words_of_a_check_are_those_of_a_friend():
