@@ -785,7 +785,7 @@ def test_images_of_ones_own_are_looked_at(capsys):
         (own(300), own(300)[:60], "60 images of my_test are also in my_train"),
         (own(300)[..., 0], own(60, seed=1), "it should be (n, 28, 28, 1)"),
         (own(20), own(60, seed=1), "contains 20 images, but at least 200"),
-        (255 * own(300), own(60, seed=1), "my_train runs from"),
+        (255 * own(300), own(60, seed=1), "my_train has values from"),
         (np.zeros((300, 28, 28, 1)), own(60), "same picture again and again"),
         (course, own(60, seed=1), "the course's own digits"),
         (own(300) * np.nan, own(60, seed=1), "my_train contains NaN"),
