@@ -1,4 +1,4 @@
-# Every target makes or mends its own virtual environment: Python 3.11 to 3.13 and make are enough.
+# Every target creates or repairs its own virtual environment, so Python 3.11 to 3.13 and make are enough.
 ifeq ($(OS),Windows_NT)
   PYTHON ?= python
 else
@@ -47,33 +47,33 @@ venv:  ## create the virtual environment with the pinned packages
 run: venv  ## execute every lesson; pages and a table of numbers in build/course [STRICT=1: fail if one differs]
 	@$(BIN)/vae-course run --profile $(PROFILE) $(if $(STRICT),--strict)
 
-slides: venv  ## decks of the lessons and their PDFs, for a room without network, in build/slides [LESSONS="01 05"]
+slides: venv  ## make slides and PDFs of the lessons that need no network, in build/slides [LESSONS="01 05"]
 	@$(BIN)/vae-course slides --notebooks $(or $(NOTEBOOKS),notebooks) $(LESSONS)
 
-data: venv  ## fetch MNIST ahead of class (11 MB), and say where it is
+data: venv  ## download MNIST ahead of class (11 MB), and say where it is
 	@$(BIN)/vae-course data
 
 lab: venv  ## open JupyterLab on the lessons (localhost only, with a token)
 	$(BIN)/jupyter lab --ip=localhost --KernelManager.transport_encryption=auto --notebook-dir=notebooks
 
-check: lint  ## style, units and one lesson, in a minute and a half
+check: lint  ## check the style, run the unit tests and one lesson, in a minute and a half
 	$(PYTEST) -m "not slow" tests
 
 test: venv  ## unit tests, style of the notebooks, papermill, nbval, JupyterLab in Chromium: everything
 	$(PYTEST) --nbval-lax --nbval-current-env tests notebooks
 
-test-notebooks: venv  ## only what executes notebooks: papermill, nbval and JupyterLab
+test-notebooks: venv  ## run only the tests that execute notebooks: papermill, nbval and JupyterLab
 	$(PYTEST) --nbval-lax --nbval-current-env tests/test_lessons.py tests/browser notebooks
 
 student: venv  ## release the exercises without solutions: one zip for students, a folder for grading
 	$(BIN)/vae-course student
 
-lint: venv  ## check the style of package, tests and notebooks, and which room imports which
+lint: venv  ## check the style of package, tests and notebooks, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 
-format: venv  ## put package, tests and notebooks into that style
+format: venv  ## format package, tests and notebooks in that style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -83,7 +83,7 @@ tidy: venv  ## remove execution noise from the notebooks, and keep their outputs
 refresh: venv  ## execute the lessons and store their outputs and numbers [LESSONS="01 05"]
 	$(BIN)/vae-course refresh $(LESSONS)
 
-checkpoints: venv  ## train every shipped checkpoint anew (about 90 minutes)
+checkpoints: venv  ## retrain every shipped checkpoint (about 90 minutes)
 	$(BIN)/python -m vae_course.runs.ship
 
 # What is measured against may change none of the locked versions.

@@ -34,7 +34,7 @@ def test_a_file_that_is_not_finished_stays_what_it_was(tmp_path, error):
 def test_a_full_disk_is_told_with_the_file_and_the_reason(tmp_path):
     """In one line, with a cure."""
     with pytest.raises(
-        OSError, match=r"new\.csv cannot be written: No space left.*free some space"
+        OSError, match=r"new\.csv cannot be written: No space left.*Free some disk space"
     ):
         with write_atomically(tmp_path / "new.csv") as unfinished:
             unfinished.write_text("half")

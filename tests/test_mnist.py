@@ -155,7 +155,7 @@ def bomb():
 @pytest.mark.parametrize(
     "content, words",
     [
-        (b"", "it is no .npz file"),
+        (b"", "it is not an .npz file"),
         (b"<html>Log in</html>", "starts with b'<html>Log"),
         (npz_bytes(FAKE)[:90_000], "not a zip file"),
         (npz_bytes({"x": FAKE["x_train"]}), "no item named 'x_train.npy'"),
@@ -517,11 +517,16 @@ TLS = "https://127.0.0.1:9/mnist.npz"
     [
         ("REQUESTS_CA_BUNDLE", "/gone/ca.pem", TLS, "unset REQUESTS_CA_BUNDLE"),
         ("CURL_CA_BUNDLE", "/gone/ca.pem", TLS, "unset CURL_CA_BUNDLE"),
-        ("HTTP_PROXY", "http://127.0.0.1:9", PROXY, "the proxy of HTTP_PROXY .correct or unset"),
-        ("http_proxy", "127.0.0.1:9", PROXY, "the proxy of http_proxy .correct or unset"),
-        ("HTTPS_PROXY", "http://127.0.0.1:9", PROXY.replace("p:", "ps:"), "of HTTPS_PROXY"),
-        ("ALL_PROXY", "socks5://127.0.0.1:9", PROXY, "the proxy of ALL_PROXY"),
-        ("HTTP_PROXY", "http://:port", PROXY, "the proxy of HTTP_PROXY"),
+        (
+            "HTTP_PROXY",
+            "http://127.0.0.1:9",
+            PROXY,
+            "the proxy set in HTTP_PROXY .correct or unset",
+        ),
+        ("http_proxy", "127.0.0.1:9", PROXY, "the proxy set in http_proxy .correct or unset"),
+        ("HTTPS_PROXY", "http://127.0.0.1:9", PROXY.replace("p:", "ps:"), "set in HTTPS_PROXY"),
+        ("ALL_PROXY", "socks5://127.0.0.1:9", PROXY, "the proxy set in ALL_PROXY"),
+        ("HTTP_PROXY", "http://:port", PROXY, "the proxy set in HTTP_PROXY"),
         ("VAE_COURSE_MIRRORS", "mirror.example.org", "mirror.example.org", "No scheme supplied"),
     ],
 )

@@ -117,7 +117,7 @@ def test_a_damaged_file_is_refused_before_it_is_read(folder, monkeypatch):
     content[5000] ^= 1
     path.write_bytes(content)
     monkeypatch.setattr(keras.models, "load_model", lambda path: pytest.fail("it was read"))
-    with pytest.raises(ValueError, match=r"ae-2-digits\.keras is damaged.*Train it anew"):
+    with pytest.raises(ValueError, match=r"ae-2-digits\.keras is damaged.*Retrain it"):
         pretrained.load("ae-2-digits")
 
 
@@ -126,7 +126,7 @@ def test_a_damaged_card_is_refused(content, folder):
     """Not JSON, or JSON without digest and optimizer."""
     shutil.copytree(pretrained.Path(pretrained.__file__).with_name("trained"), folder)
     (folder / "ae-2-digits.json").write_text(content)
-    with pytest.raises(ValueError, match=r"ae-2-digits\.json is damaged.*Train it anew"):
+    with pytest.raises(ValueError, match=r"ae-2-digits\.json is damaged.*Retrain it"):
         pretrained.load("ae-2-digits")
 
 

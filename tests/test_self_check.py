@@ -106,10 +106,10 @@ def test_report_puts_the_cure_below_what_is_wrong(capsys):
         "ok    a          1",
         "CURE  long name  2",
         "                 -> Do this.",
-        "1 thing to mend, see CURE above.",
+        "1 thing to fix, see CURE above.",
     ]
     report([bad, bad])
-    assert capsys.readouterr().out.splitlines()[-1] == "2 things to mend, see CURE above."
+    assert capsys.readouterr().out.splitlines()[-1] == "2 things to fix, see CURE above."
 
 
 def test_it_imports_neither_tensorflow_nor_keras():

@@ -1,4 +1,4 @@
-"""Write files so that nobody ever finds half of one."""
+"""Write files atomically, so that nobody ever reads a half-written one."""
 
 import contextlib
 import os
@@ -9,14 +9,14 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def write_atomically(path):
-    """Give a temporary path to write to; at the end of the block, its file replaces the one at `path`.
+    """Yield a temporary path to write to; at the end of the block, its file replaces the one at `path`.
 
-    If the block raises, or the process is killed, the old file stays as it was. Two processes that write
-    the same file do not meet: each has a temporary path of its own, and the last one to end wins.
+    If the block raises or the process is killed, the old file stays as it was. Two processes can safely write
+    the same file: each has its own temporary path, and the last one to finish wins.
 
     Args:
-        path: Path of the file, in a folder that exists. A new file gets the permissions that any new file
-            gets, a replaced one keeps its own.
+        path: Path of the file, in an existing folder. A new file gets the default permissions, and a
+            replaced one keeps its own.
 
     Yields:
         Path in the same folder, with the same suffix.
@@ -24,7 +24,7 @@ def write_atomically(path):
     Raises:
         OSError: If the file cannot be written, as on a full disk.
     """
-    path = Path(path).resolve()  # a link stays a link
+    path = Path(path).resolve()  # so that a link stays a link
     name = f"{path.stem}.{os.getpid()}-{secrets.token_hex(4)}.unfinished{path.suffix}"
     unfinished = path.with_name(name)
     try:
@@ -36,8 +36,8 @@ def write_atomically(path):
         os.replace(unfinished, path)
     except OSError as error:
         raise OSError(
-            f"{path} cannot be written: {error.strerror or error}. What was there before is unchanged: "
-            "free some space, or choose another place."
+            f"{path} cannot be written: {error.strerror or error}. Any earlier version is unchanged. "
+            "Free some disk space, or choose another folder."
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)

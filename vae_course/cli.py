@@ -20,13 +20,13 @@ notebooks_option = click.option(
     "--notebooks",
     type=click.Path(file_okay=False, path_type=Path),
     default=ROOT / "notebooks",
-    help="Folder of the lessons; by default the one beside the package.",
+    help="Folder of the lessons; by default the one next to the package.",
 )
 
 
 @contextlib.contextmanager
 def _told_without_traceback():
-    """Turn what a user can mend into one message and exit status 1, Ctrl-C and SIGTERM into 130."""
+    """Turn errors that a user can fix into one message and exit status 1, Ctrl-C and SIGTERM into 130."""
     before = [
         signal.signal(signal.SIGINT, signal.default_int_handler),
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)),
@@ -34,7 +34,9 @@ def _told_without_traceback():
     try:
         yield
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error}: install the course as its README says.") from error
+        raise click.ClickException(
+            f"{error}: install the course as described in its README."
+        ) from error
     except (OSError, ValueError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -51,10 +53,10 @@ def _told_without_traceback():
 
 
 def _folder_for_results(out, notebooks):
-    """Make a folder for what is made of notebooks, or raise an error before anything runs."""
+    """Create the output folder, or raise an error before anything runs."""
     if out.resolve().is_relative_to(notebooks.resolve()):
         raise ValueError(
-            f"{out} lies among the lessons: name a folder outside of {notebooks} with --out."
+            f"{out} is inside the lessons' folder: choose a folder outside {notebooks} with --out."
         )
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out):  # raises if the folder cannot be written to
@@ -74,13 +76,13 @@ def main():
     type=DATASETS,
     default="auto",
     envvar="VAE_COURSE_DATASET",
-    help="Real MNIST, the embedded digits, or (auto) the first of the two that is to be had.",
+    help="Real MNIST, the embedded digits, or (auto) MNIST if available and else the embedded digits.",
 )
 @click.option(
     "--profile",
     type=click.Choice(["quick", "full"]),
     default="quick",
-    help="quick loads shipped models, full trains them anew.",
+    help="quick loads the shipped models, full retrains them.",
 )
 @click.option(
     "--out",
@@ -88,10 +90,10 @@ def main():
     default=Path("build/course"),
     help="Folder for executed notebooks, pages and the index.",
 )
-@click.option("--strict", is_flag=True, help="Fail if a number differs from what is expected.")
+@click.option("--strict", is_flag=True, help="Fail if a number differs from its expected value.")
 @notebooks_option
 def run(lessons, dataset, profile, out, strict, notebooks):
-    """Execute LESSONS ("01", "05" ...), or all of them, in order, and say what they measured."""
+    """Execute LESSONS ("01", "05" ...) in order, or all of them, and report what they measured."""
     start, results = time.perf_counter(), []
     with _told_without_traceback():
         check_machine()
@@ -100,9 +102,9 @@ def run(lessons, dataset, profile, out, strict, notebooks):
         from vae_course.teaching.notebooks import execute, find_lessons
 
         paths = find_lessons(notebooks, lessons)
-        data = load_digits(dataset)  # asked once: the lessons take what was found here
+        data = load_digits(dataset)  # only once, so that all lessons use the same data
         _folder_for_results(out, notebooks)
-        os.environ.pop("VAE_COURSE_DATASET", None)  # every lesson is told by its parameter
+        os.environ.pop("VAE_COURSE_DATASET", None)  # each lesson gets it as a parameter
         wanted = {
             "dataset": "digits" if data.name == "embedded digits" else "mnist",
             "retrain": profile == "full",
@@ -123,7 +125,9 @@ def run(lessons, dataset, profile, out, strict, notebooks):
         if differing:
             click.echo("\n".join(differing), err=True)
         elif any(result.expected for result in results):
-            click.echo("All numbers are as expected, within what chance and machines make of them.")
+            click.echo(
+                "All numbers are as expected, up to chance and differences between machines."
+            )
         click.echo(f"Open {pages.write_index(results, out)}")
     statuses = {result.status for result in results}
     failed = "FAILED" in statuses or (strict and differing)
@@ -136,11 +140,11 @@ def run(lessons, dataset, profile, out, strict, notebooks):
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("build/slides"),
-    help="Folder for decks, PDFs and the index.",
+    help="Folder for the decks, PDFs and index.",
 )
 @notebooks_option
 def slides(lessons, out, notebooks):
-    """Make decks of LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
+    """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
     from vae_course.teaching.notebooks import find_lessons
     from vae_course.teaching.slides import NoBrowser, build, table, write_index, write_pdfs
 
@@ -167,25 +171,21 @@ def slides(lessons, out, notebooks):
 @click.option(
     "--recipe",
     type=click.Choice(["lecture", "fast", "best", "map"]),
-    help="The lecture's own, a fast one (default), the best that an hour buys, or one for maps.",
+    help="The lecture's recipe, a fast one (default), the best one for an hour, or one for 2-D maps.",
 )
 @click.option("--dataset", type=DATASETS, help="As for run.")
-@click.option(
-    "--epochs", type=int, help="How often every image is seen; by default the recipe's number."
-)
+@click.option("--epochs", type=int, help="Number of epochs; by default that of the recipe.")
 @click.option("--latent-dim", type=int, help="Number of latent dimensions; 100 by default.")
 @click.option("--beta", type=float, help="Weight of the KL term; 1 by default.")
-@click.option("--seed", type=int, help="Seed of weights, noise and order of images; 1 by default.")
+@click.option("--seed", type=int, help="Seed for weights, noise and image order; 1 by default.")
 @click.option(
     "--out",
     type=click.Path(),
-    help="Folder of the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
+    help="Folder for the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
 )
-@click.option(
-    "--resume", is_flag=True, help="Go on with the run in that folder, by its own settings."
-)
+@click.option("--resume", is_flag=True, help="Resume the run in that folder with its own settings.")
 def train(out, resume, **wanted):
-    """Train a VAE. Ctrl-C leaves a usable model, and --resume goes on to the same result."""
+    """Train a VAE. Ctrl-C leaves a usable model, and --resume continues to the same result."""
     from vae_course.runs.report import of_training
     from vae_course.runs.settings import new_run, old_run
 
@@ -202,7 +202,7 @@ def train(out, resume, **wanted):
 
             card = train.train(out, card, data)
         else:
-            click.echo("This run was complete already.")
+            click.echo("This run is already complete.")
     click.echo(of_training(card, out), err=card["status"] == "diverged")
     sys.exit({"complete": 0, "interrupted": 130, "diverged": 1}[card["status"]])
 
@@ -212,11 +212,11 @@ def train(out, resume, **wanted):
 @click.option(
     "--dataset",
     type=DATASETS,
-    help="Test images to use; by default those of the model's own data set.",
+    help="Which test images to use; by default those of the model's own data set.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(model, dataset, as_json):
-    """Score MODEL: a .keras file, a folder that train wrote, or a shipped model such as vae-100-mnist."""
+    """Score MODEL: a .keras file, a folder written by train, or a shipped model such as vae-100-mnist."""
     from vae_course.data import load_digits
     from vae_course.runs.files import DATASETS as NAMES
     from vae_course.runs.report import of_scores
@@ -232,9 +232,9 @@ def evaluate(model, dataset, as_json):
 
 
 @main.command()
-@click.option("--check", is_flag=True, help="Only verify what is there; download nothing.")
+@click.option("--check", is_flag=True, help="Only check existing files; download nothing.")
 def data(check):
-    """Fetch MNIST ahead of class, and say where it is."""
+    """Download MNIST ahead of class, and say where it is."""
     from vae_course.mnist import check_mnist, fetch_mnist
 
     if not check:
@@ -246,7 +246,9 @@ def data(check):
         click.echo(f"{place}: {path or '-'}: {message}")
         good += [ok] if path else []
     if not good:
-        raise click.ClickException("MNIST is in none of these places. Fetch it: vae-course data")
+        raise click.ClickException(
+            "MNIST is in none of these places. To download it: vae-course data"
+        )
     sys.exit(0 if all(good) else 1)
 
 
@@ -272,10 +274,10 @@ def student(out):
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("build/student/nbgrader"),
-    help="Folder of nbgrader, with its gradebook; the one that `student` made by default.",
+    help="nbgrader's folder with its gradebook; by default the one that `student` made.",
 )
 def grade(submissions, out):
-    """Grade SUBMISSIONS, a folder with one folder of notebooks for each student. It runs their code."""
+    """Grade SUBMISSIONS, a folder with one folder of notebooks for each student. This runs their code."""
     with _told_without_traceback():
         check_machine()
         from vae_course.teaching import grading
@@ -295,8 +297,8 @@ def grade(submissions, out):
 def refresh(lessons, notebooks):
     """Execute LESSONS and exercises ("01", "ex01" ...), or all, and store their outputs on MNIST.
 
-    Lessons are executed on the embedded digits as well. What they measure is kept in numbers.json, and the
-    texts that cite it are corrected.
+    Lessons are executed on the embedded digits, too. What they measure is stored in numbers.json, and the
+    numbers cited in the texts are updated.
     """
     os.environ["VAE_COURSE_DATASET"] = "mnist"
     with _told_without_traceback():
@@ -307,7 +309,7 @@ def refresh(lessons, notebooks):
             try:
                 refresh(path)
             except RuntimeError as error:
-                raise RuntimeError(f"{path} is left as it was: {error}") from error
+                raise RuntimeError(f"{path} is unchanged: {error}") from error
         guides = (notebooks.absolute().parent / name for name in ("README.md", "TEACHING.md"))
         cite(notebooks, [guide for guide in guides if guide.exists()])
 

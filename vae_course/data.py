@@ -1,4 +1,4 @@
-"""The digits every lesson runs on: MNIST or, where there is none, the ones inside scikit-learn."""
+"""Load the digits that every lesson uses: MNIST or, if there is none, the ones inside scikit-learn."""
 
 import functools
 import os
@@ -14,14 +14,14 @@ CHOICES = ("auto", "mnist", "digits")
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """Handwritten digits, split into training and test; nothing in it can be changed.
+    """Handwritten digits, split into a training and a test set; immutable.
 
     Args:
         x_train: Images, float32 in [0, 1] (0 is background), shape `(n_train, 28, 28, 1)`, read-only.
-        y_train: Their digits 0 to 9, int64, shape `(n_train,)`, read-only.
-        x_test: As `x_train`, for testing; never train on them.
-        y_test: As `y_train`.
-        name: "MNIST" or "embedded digits": figures and scores must say which.
+        y_train: Their labels 0 to 9, int64, shape `(n_train,)`, read-only.
+        x_test: Test images, like `x_train`; never train on them.
+        y_test: Their labels, like `y_train`.
+        name: "MNIST" or "embedded digits"; figures and scores must say which.
         source: Where the digits came from: a path, or "scikit-learn".
     """
 
@@ -41,8 +41,8 @@ def load_digits(dataset="auto"):
     """Load the digits of the course.
 
     "auto" takes MNIST from `$VAE_COURSE_DATA`, the folder `data/`, the user's cache, Keras' cache or a
-    download, whichever comes first, and else the embedded digits, saying so in one line. The environment
-    variable `VAE_COURSE_DATASET`, if set, says what "auto" means.
+    download, whichever comes first. If all of these fail, it prints one line and takes the embedded digits.
+    The environment variable `VAE_COURSE_DATASET`, if set, decides what "auto" means.
 
     Args:
         dataset: "auto"; "mnist", which never falls back; or "digits", which never looks for MNIST.
@@ -51,9 +51,9 @@ def load_digits(dataset="auto"):
         `Digits`: MNIST has 60,000 training and 10,000 test images, the embedded digits 1,500 and 297.
 
     Raises:
-        ValueError: If `dataset` or `VAE_COURSE_DATASET` is none of these.
-        CorruptedDataError: If a file of yours claims to be MNIST and is not.
-        DataNotFoundError: If `dataset` is "mnist" and it can be neither found nor downloaded.
+        ValueError: If `dataset` or `VAE_COURSE_DATASET` has another value.
+        CorruptedDataError: If one of your MNIST files is damaged.
+        DataNotFoundError: If `dataset` is "mnist" and MNIST can be neither found nor downloaded.
     """
     choice = choose(dataset)
     if choice == "digits":
@@ -69,7 +69,7 @@ def load_digits(dataset="auto"):
 
 
 def choose(dataset):
-    """Say which data set is wanted, given that VAE_COURSE_DATASET may change what "auto" means.
+    """Return the data set to use, given that VAE_COURSE_DATASET may change what "auto" means.
 
     Args:
         dataset: "auto", "mnist" or "digits".
@@ -106,24 +106,24 @@ def _unit_floats(bytes_0_to_255):
     return images.reshape(-1, 28, 28, 1)  # (n, 28, 28) -> (n, 28, 28, 1)
 
 
-@functools.cache  # it cannot be changed, so all may share it
+@functools.cache  # immutable, so everybody can share it
 def _embedded_digits():
-    # Imported here because MNIST needs neither, and both are slow to import.
+    # Imported here because both are slow to import, and MNIST needs neither.
     from scipy.ndimage import zoom
     from sklearn import datasets
 
     digits = datasets.load_digits()
     small = digits.images / 16  # (1797, 8, 8), values 0 to 16 -> 0 to 1
-    # MNIST's own layout: the digit in a box of 20 x 20, centred in 28 x 28. Cubic splines overshoot.
+    # Like MNIST: the digit in a box of 20 x 20, centred in 28 x 28. Cubic splines overshoot, hence the clip.
     box = zoom(
         small, (1, 2.5, 2.5), order=3, mode="grid-constant", grid_mode=True
     )  # (1797, 20, 20)
     images = np.pad(box.clip(0, 1), ((0, 0), (4, 4), (4, 4))).astype(np.float32)  # (1797, 28, 28)
     images = images.reshape(-1, 28, 28, 1)
     labels = digits.target.astype(np.int64)
-    # The split is the file's order: no random generator, so the same for every version of every library;
-    # balanced (27 to 33 test images of each digit); and harder than a shuffled one (a nearest neighbour
-    # gets 94.6 % right, not 98.3 %): images that stand close together in the file look alike.
+    # The split follows the file's order. That needs no random generator, so it is the same with every library
+    # version; it is balanced (27 to 33 test images of each digit); and it is harder than a shuffled split (a
+    # nearest neighbour gets 94.6 % right, not 98.3 %), because images close together in the file look alike.
     train, test = slice(None, 1500), slice(1500, None)
     return Digits(
         x_train=images[train].copy(),

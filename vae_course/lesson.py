@@ -1,4 +1,4 @@
-"""What every lesson does at its start and at its end."""
+"""Start a lesson, and record what it measured at its end."""
 
 import contextlib
 import math
@@ -8,14 +8,14 @@ import sys
 from vae_course.self_check import check_machine
 
 MIME_TYPE = "application/vnd.vae-course.numbers+json"
-# NumPy's own, for a reader whose start-up file sets others.
+# NumPy's defaults, in case a reader's start-up file changes them.
 PRINT_OPTIONS = dict(precision=8, threshold=1000, edgeitems=3, linewidth=75, suppress=False)
 PRINT_OPTIONS |= dict(formatter=None, sign="-", floatmode="maxprec", legacy=False)
 
 
 @contextlib.contextmanager
 def _silent_stderr():
-    """Send what C++ libraries write to the process's standard error to nowhere, for a while."""
+    """Temporarily discard what C++ libraries write to the process's standard error."""
     try:
         kept = os.dup(2)
     except OSError:  # there is no standard error, as in a program without a console
@@ -42,15 +42,15 @@ def load_tensorflow():
     check_machine()
     with _silent_stderr():
         import tensorflow
-    # Its advice on retracing is meant for large programs; a lesson decodes few pictures, many times.
+    # Its warnings about retracing are meant for large programs; a lesson decodes a few images many times.
     tensorflow.get_logger().setLevel("ERROR")
 
 
 def begin(seed):
-    """Check the machine, load TensorFlow quietly, set the seed, and give figures the course's style.
+    """Check the machine, load TensorFlow quietly, set the seed, and set the course's figure style.
 
     Args:
-        seed: Whole number from 0 to 2**32 - 1. Same seed, same machine, same numbers.
+        seed: Whole number from 0 to 2**32 - 1. The same seed on the same machine gives the same numbers.
 
     Raises:
         UnsupportedMachineError: If this machine has settings that the course does not support.
@@ -67,12 +67,12 @@ def begin(seed):
 
 
 def record(dataset, **values):
-    """Show what a lesson measured as a table, and keep it for `vae-course` and for the texts that cite it.
+    """Show a lesson's measurements as a table, and store them for `vae-course` and for texts that cite them.
 
     Args:
-        dataset: Name of the data set that it was measured on.
-        **values: By name: a finite number; a pair of a number and its scatter (the standard error or standard
-            deviation); or True or False for a claim that the lesson makes.
+        dataset: Name of the data set that they were measured on.
+        **values: For each name a finite number, a pair of a number and its scatter (the standard error or
+            standard deviation), or True or False for a claim that the lesson makes.
 
     Raises:
         ValueError: If a value is none of these.
@@ -84,7 +84,7 @@ def record(dataset, **values):
     text = "\n".join(f"{name:32} {told}" for name, told in rows)
     table = "".join(f"<tr><td>{name}</td><td>{told}</td></tr>" for name, told in rows)
     bundle = {
-        # A list: files of notebooks sort the keys of what they store.
+        # A list, because notebook files sort the keys of dictionaries.
         MIME_TYPE: {"dataset": dataset, "numbers": [list(row) for row in kept]},
         "text/plain": f"Key numbers on {dataset}\n{text}",
         "text/html": f"<table><caption>Key numbers on {dataset}</caption>{table}</table>",
@@ -103,7 +103,7 @@ def _with_scatter(name, value):
         value = scatter = math.nan
     if isinstance(pair[0], str) or not math.isfinite(value) or not 0 <= scatter < math.inf:
         what = pair if scatter else pair[0]
-        raise ValueError(f"{name}={what!r} is not a finite number: record what was measured.")
+        raise ValueError(f"{name}={what!r} is not a finite number: record a measured one.")
     return value, scatter or None
 
 

@@ -1,14 +1,14 @@
 """The two terms of the VAE's loss, as pure functions on tensors.
 
 Both return one number per image: summed over pixels or latent dimensions, not yet averaged over the
-batch. A mean over pixels or dimensions instead of the sum would silently weigh the two terms anew.
+batch. Taking the mean over pixels or dimensions instead would silently change the terms' relative weight.
 """
 
 from keras import ops
 
 
 def squared_error(x, x_hat):
-    """Reconstruction error of each image: the sum of squared differences over its pixels.
+    """Compute the reconstruction error of each image: the sum of squared differences over its pixels.
 
     For 28 x 28 images this is 784 times the mean squared error, the lecture's reconstruction loss. It
     equals the negative log-likelihood of a Gaussian decoder with variance 1/2, up to a constant.
@@ -26,7 +26,7 @@ def squared_error(x, x_hat):
 
 
 def gaussian_kl(z_mean, z_log_var):
-    """KL divergence of each posterior N(z_mean, exp(z_log_var)) from the prior N(0, 1).
+    """Compute the KL divergence of each posterior N(z_mean, exp(z_log_var)) from the prior N(0, 1).
 
     Args:
         z_mean: Means of the diagonal Gaussians, shape `(batch, latent_dim)`.

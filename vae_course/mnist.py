@@ -1,6 +1,6 @@
-"""Where MNIST's files may be, whether they are good, and how to download them.
+"""Find, verify and download MNIST's files.
 
-The arrays decide, not their containers: whatever holds arrays with these digests is MNIST.
+Only the arrays count, not the file format: any file whose arrays have these digests is MNIST.
 """
 
 import gzip
@@ -22,7 +22,7 @@ import pooch
 
 from vae_course.atomic import write_atomically
 
-# SHA-256 of each array's bytes: uint8, C order. The same digests stand in data/registry.txt.
+# SHA-256 of each array's bytes (uint8, C order), as in data/registry.txt.
 DIGESTS = {
     "x_train": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
     "y_train": "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
@@ -42,34 +42,33 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
 CURE = (
-    "To get MNIST, run `vae-course data` where there is a network, put mnist.npz into the folder data/, "
+    "To get MNIST, run `vae-course data` while online, put mnist.npz into the folder data/, "
     "or set VAE_COURSE_DATA to the folder that holds it."
 )
-# What a reader's patience has to bring: 5 % of MNIST. At 1 Mbit/s, 11 s bring twice as much.
+# The least that has to arrive while a reader waits: 5 % of MNIST. At 1 Mbit/s, 11 s bring twice that.
 LEAST_BYTES = 575_000
-# MNIST takes 11.5 MB, and 55 MB unpacked. What is larger is something else, and must not fill the memory.
+# MNIST has 11.5 MB, or 55 MB unpacked. A larger file is something else, and must not fill the memory.
 MOST_BYTES = 64_000_000
-# Seconds that a reader waits for a network that does not answer. One who asks for MNIST by name wants it
-# over a slow line, too.
+# Seconds to wait for a network that does not answer. Whoever asks for MNIST by name will wait longer.
 PATIENCE = {"auto": 11.0, "mnist": 60.0}
 
-# The mirrors that failed in this process: asking them each time would cost this time each time.
+# The mirrors that failed in this process, so that nobody waits for them again.
 _gave_up = set()
 
 
 class CorruptedDataError(ValueError):
-    """A file claims to be MNIST and is not."""
+    """A file with the name of MNIST is damaged or holds something else."""
 
 
 class DataNotFoundError(RuntimeError):
-    """MNIST is in none of its places and could not be downloaded either; the first line says why."""
+    """MNIST could be neither found nor downloaded; the first line says why."""
 
 
 def places():
-    """List where MNIST is looked for.
+    """List the places in which to look for MNIST.
 
     Returns:
-        Dict from name to absolute `Path`, first place first, without those that this computer does not have.
+        Dict from name to absolute `Path`, in search order, without places that this computer does not have.
     """
     keras_home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
     found = {
@@ -92,13 +91,13 @@ def _yours():
 
 
 def repository_data():
-    """Return the folder `data/` of the repository, or None where this is not run from a clone."""
+    """Return the folder `data/` of the repository, or None if this is not run from a clone."""
     root = Path(__file__).resolve().parents[1]
     return root / "data" if (root / "pyproject.toml").is_file() else None
 
 
 def user_cache():
-    """Return the user's cache folder for this course, which need not exist; None without a home."""
+    """Return the user's cache folder for this course, which need not exist, or None without a home."""
     try:
         folder = Path(os.path.expanduser(pooch.os_cache("vae-course")))
     except RuntimeError:
@@ -113,16 +112,16 @@ def find(path):
         path: `Path`; it need not exist.
 
     Returns:
-        List of one `Path`, of four in the order of `DIGESTS`, or of none. What they hold is not read.
+        List of one `Path`, four in the order of `DIGESTS`, or none. Their contents are not read.
     """
     try:
-        on_disk = {name.lower(): name for name in os.listdir(path)}  # whatever their case
+        on_disk = {name.lower(): name for name in os.listdir(path)}  # in any case
     except OSError:
         on_disk = {}
 
     def first(*names):
         files = [path / on_disk.get(name, name) for name in names]
-        # Unlike Path.is_file, os.path.isfile is False for what one may not look into.
+        # Unlike Path.is_file, os.path.isfile is False if access is denied.
         return next(filter(os.path.isfile, files), None)
 
     if one := first("", "mnist.npz"):
@@ -133,7 +132,7 @@ def find(path):
 
 
 def lack(path):
-    """Return a sentence that says why there is no good MNIST at a path."""
+    """Return a sentence that says why there is no intact MNIST at a path."""
     if find(path):
         return f"{path} is damaged."
     if os.path.lexists(path / "mnist.npz"):
@@ -167,7 +166,7 @@ def read(files):
                 raise CorruptedDataError(f"{file} is not MNIST: it is far too large.")
             contents[file] = file.read_bytes()
         except OSError as error:
-            reason = f"{file} cannot be read ({error.strerror}): see who may read it."
+            reason = f"{file} cannot be read ({error.strerror}): check its permissions."
             raise CorruptedDataError(reason) from error
     return contents, _unpack(contents)
 
@@ -179,7 +178,7 @@ def _unpack(contents):
     for (name, digest), source in zip(DIGESTS.items(), sources, strict=True):
         try:
             array = array_of(contents[source], name)
-        # Damage can surface anywhere in zipfile, zlib, gzip or NumPy, each with errors of its own.
+        # Damage can surface anywhere in zipfile, zlib, gzip or NumPy, each with its own errors.
         except Exception as error:
             raise CorruptedDataError(f"{source} cannot be read as MNIST: {error}.") from error
         if array.dtype != np.uint8 or hashlib.sha256(array.tobytes()).hexdigest() != digest:
@@ -189,22 +188,22 @@ def _unpack(contents):
 
 
 def _array_of_npz(content, name):
-    # NumPy would say of a web page that it is pickled data.
+    # NumPy would report a web page as pickled data.
     if content[:2] != b"PK":
-        raise ValueError(f"it is no .npz file, for it starts with {content[:16]!r}")
+        raise ValueError(f"it is not an .npz file, because it starts with {content[:16]!r}")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        # Asked before it is unpacked: a small file can unpack into gigabytes.
+        # Checked before unpacking, because a small file can unpack into gigabytes.
         if arrays.zip.getinfo(f"{name}.npy").file_size > MOST_BYTES:
             raise ValueError(f"its array {name} is far too large")
         return arrays[name]
 
 
 def _array_of_idx(content, name):
-    # Told by content, not by name: some servers unpack a .gz file on the way.
+    # The content decides, not the name, because some servers unpack a .gz file on the way.
     if content[:2] == b"\x1f\x8b":
         content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(MOST_BYTES)
     if content[:3] != b"\0\0\x08":
-        raise ValueError(f"it is no IDX file of bytes, for it starts with {content[:16]!r}")
+        raise ValueError(f"it is not an IDX file of bytes, because it starts with {content[:16]!r}")
     start = 4 + 4 * content[3]
     shape = [int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4)]
     if math.prod(shape) != len(content) - start:
@@ -215,7 +214,7 @@ def _array_of_idx(content, name):
 
 
 class _Transfer(threading.Thread):
-    """Get all files of one mirror into memory; in a thread, since a name server may hang without end."""
+    """Download all files of one mirror into memory, in a thread because a name lookup may hang forever."""
 
     def __init__(self, mirror, patience):
         super().__init__(daemon=True)  # so that Python can exit while it hangs
@@ -227,9 +226,9 @@ class _Transfer(threading.Thread):
         download = pooch.HTTPDownloader(
             progressbar=True,
             chunk_size=8192,
-            # A name can have several addresses. The rest ends the thread when nobody waits any more.
+            # A name can have several addresses. The second limit ends a thread that nobody waits for.
             timeout=(self.patience / 3, 2 * self.patience),
-            auth=lambda request: request,  # the files are public: send no password of ~/.netrc
+            auth=lambda request: request,  # the files are public, so send no password from ~/.netrc
         )
         urls = [self.mirror]
         if not self.mirror.endswith(".npz"):
@@ -240,7 +239,7 @@ class _Transfer(threading.Thread):
                 download(url, self, None)  # calls write and flush
                 self.contents[url] = b"".join(self.chunks)
             self.arrays = _unpack(self.contents)
-        except Exception as error:  # of the mirror, the network or its settings: no disk is touched
+        except Exception as error:  # from the mirror, the network or its settings, not from a disk
             self.failure = _told(error) + _proxy_remark(self.mirror)
 
     def write(self, chunk):
@@ -257,14 +256,14 @@ def download(patience):
     """Download MNIST from the first mirror that sends it, into memory.
 
     Args:
-        patience: Seconds, shared out among the mirrors. A mirror that lets its share pass without sending
-            its share of 5 % of the file is given up; one that is slow but steady is waited for.
+        patience: Seconds, divided equally among the mirrors. A mirror that does not send its share of 5 % of
+            the file in its share of the time is given up; one that is slow but steady may go on.
 
     Returns:
         `(contents, arrays)`, as `read` does.
 
     Raises:
-        DataNotFoundError: If no mirror sends MNIST. Its first line says why, the others name each place,
+        DataNotFoundError: If no mirror sends MNIST. The first line says why; the others name each place,
             each mirror, and the cure.
     """
     mirrors = os.environ.get("VAE_COURSE_MIRRORS", " ".join(MIRRORS)).split()
@@ -297,12 +296,12 @@ def _watch(transfer, least):
 def _still_runs(transfer, seconds):
     end = time.monotonic() + seconds
     while transfer.is_alive() and time.monotonic() < end:
-        transfer.join(0.1)  # not longer, because Windows hears no Ctrl-C meanwhile
+        transfer.join(0.1)  # short, because Windows ignores Ctrl-C meanwhile
     return transfer.is_alive()
 
 
 def _told(error):
-    """Tell in one line what went wrong and, where this computer's settings are to blame, the cure."""
+    """Say in one line what went wrong and, if this computer's settings are to blame, how to fix them."""
     bundle = next(filter(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")), None)
     is_tls = type(error).__name__ == "SSLError"
     # requests hides the reason behind a line about retries.
@@ -311,12 +310,12 @@ def _told(error):
     text = re.sub(r"^HTTPS?Connection\w*\(.*?\): ", "", str(error) or type(error).__name__)
     text = textwrap.shorten(text, 200, placeholder=" …")
     if bundle and "certificate" in text and not os.path.exists(os.environ[bundle]):
-        return f"{text}; unset {bundle}, or let it name your network's certificates"
+        return f"{text}; unset {bundle}, or set it to your network's certificates"
     if is_tls:
         text += f"; set the clock if today is not {time.strftime('%Y-%m-%d')}; if your network has its own "
-        text += f"certificates, let {bundle or 'REQUESTS_CA_BUNDLE'} name them"
+        text += f"certificates, set {bundle or 'REQUESTS_CA_BUNDLE'} to their file"
     if "<html" in text.lower() or "<!doctype" in text.lower():
-        text += "; that is a web page: log in with a browser if your network wants it"
+        text += "; that is a web page: log in with a browser if your network requires it"
     return text
 
 
@@ -330,7 +329,9 @@ def _proxy_remark(mirror):
     names = [name for name in os.environ if name.lower() in wanted and os.environ[name]]
     if not names or proxy_bypass_environment(url.hostname or ""):
         return ""
-    return f"; asked through the proxy of {' and '.join(names)} (correct or unset it if it is out of date)"
+    return (
+        f"; used the proxy set in {' and '.join(names)} (correct or unset it if it is out of date)"
+    )
 
 
 def _not_found(reason, failures=None):
@@ -341,7 +342,7 @@ def _not_found(reason, failures=None):
 
 
 def save(contents, arrays):
-    """Write mnist.npz into the repository's `data/` or, where that fails, into the user's cache.
+    """Write mnist.npz into the repository's `data/` or, if that fails, into the user's cache.
 
     Args:
         contents: As `download` or `read` returns them.
@@ -361,7 +362,7 @@ def save(contents, arrays):
     troubles = []
     for folder in filter(None, [repository_data(), user_cache()]):
         try:
-            # The repository has its data/, or shall not get one; the user's cache is made at need.
+            # Create the user's cache if needed, but never the repository's data/.
             if folder == user_cache():
                 folder.mkdir(parents=True, exist_ok=True)
             with write_atomically(folder / "mnist.npz") as unfinished:
@@ -370,18 +371,18 @@ def save(contents, arrays):
         except OSError as error:
             reason = getattr(error.__cause__, "strerror", None) or error.strerror
             troubles.append(f"{folder} ({reason})")
-    where = "; ".join(troubles) or "a home folder, for there is none: set HOME"
+    where = "; ".join(troubles) or "a home folder, because there is none: set HOME"
     raise _not_found(f"there is nowhere to put it: cannot write to {where}")
 
 
 def fetch_mnist():
-    """Find MNIST or download it, and put it in the place of a damaged file in `data/` or the user's cache.
+    """Find or download MNIST, and replace a damaged file in `data/` or the user's cache.
 
     Returns:
         `Path` of the file or, for four IDX files, of their folder.
 
     Raises:
-        CorruptedDataError: If what `VAE_COURSE_DATA` names claims to be MNIST and is not.
+        CorruptedDataError: If the file at `VAE_COURSE_DATA` is damaged or holds something else.
         DataNotFoundError: If MNIST can be neither found nor downloaded.
     """
     path, _ = open_mnist("mnist", repair=True)
@@ -389,7 +390,7 @@ def fetch_mnist():
 
 
 def check_mnist():
-    """Say of every place whether it holds MNIST; a bad file is reported, not raised.
+    """Check every place for MNIST; a bad file is reported rather than raised.
 
     Returns:
         List of `Status`, in the order in which `load_digits` looks.
@@ -398,7 +399,7 @@ def check_mnist():
 
 
 class Status(NamedTuple):
-    """What is in one place: `path` is None where there is no MNIST, good or bad."""
+    """What is in one place; `path` is None if there is no MNIST, good or bad."""
 
     place: str
     path: Path | None
@@ -407,7 +408,7 @@ class Status(NamedTuple):
 
 
 def _look():
-    """Give the status of each place and, where it is good, what `read` returns."""
+    """Yield the status of each place and, if it is good, what `read` returns."""
     for place, path in places().items():
         files = find(path)
         if not files:
@@ -421,18 +422,18 @@ def _look():
 
 
 def open_mnist(choice, repair=False):
-    """Find MNIST or download it.
+    """Find or download MNIST.
 
     Args:
-        choice: "mnist", or "auto" for a reader who can do without.
-        repair: Whether to pass over a damaged file in `data/` or the user's cache, and to replace it.
+        choice: "mnist", or "auto" if the embedded digits will do as well.
+        repair: Whether to skip and replace a damaged file in `data/` or the user's cache.
 
     Returns:
         The `Path` of its file or folder, and its arrays, as `read` returns them.
 
     Raises:
-        CorruptedDataError: If a file claims to be MNIST and is not.
-        DataNotFoundError: If it can be neither found nor downloaded.
+        CorruptedDataError: If a file is damaged or holds something else.
+        DataNotFoundError: If MNIST can be neither found nor downloaded.
     """
     damaged = False
     for (place, path, message, ok), found in _look():
@@ -441,12 +442,12 @@ def open_mnist(choice, repair=False):
             return save(*found) if damaged else path, found[1]
         if not path:
             if is_yours:
-                print(f"VAE_COURSE_DATA has no MNIST, going on without: {message}")
+                print(f"Ignoring VAE_COURSE_DATA, which has no MNIST: {message}")
         elif is_keras or (repair and not is_yours):  # Keras repairs its own file
-            print(f"Passed over: {message}")
+            print(f"Skipping: {message}")
             damaged = damaged or not is_keras
         elif is_yours:
-            cure = "Replace or delete it, or let VAE_COURSE_DATA name another folder."
+            cure = "Replace or delete it, or set VAE_COURSE_DATA to another folder."
             raise CorruptedDataError(f"{message} {cure}")
         else:
             cure = "Delete it, or run `vae-course data`, which downloads a good one."

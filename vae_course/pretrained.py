@@ -1,7 +1,7 @@
-"""Trained models that ship with the course, so that no reader has to wait for training.
+"""Load the trained models that ship with the course, so that no reader has to wait for training.
 
-Beside each `.keras` file lies a card: data set, recipe, seed, the command, versions, the loss of every epoch,
-scores on the test images and their spread. `vae_course.runs.ship` trains them anew.
+Each `.keras` file has a card with data set, recipe, seed, command, versions, the loss of every epoch, and the
+test scores with their spread. `vae_course.runs.ship` retrains the models.
 """
 
 import hashlib
@@ -23,13 +23,13 @@ NAMES = (
 
 
 def check_name(name):
-    """Refuse a name that is not one of `NAMES`, with a `ValueError` that lists them."""
+    """Raise a `ValueError` that lists `NAMES` for any other name."""
     if name not in NAMES:
         raise ValueError(f"There is no checkpoint {name!r}: choose one of {', '.join(NAMES)}.")
 
 
 def load(name):
-    """Load a shipped model and its card, once the file has the digest that the card gives.
+    """Load a shipped model and its card, after comparing the file's digest with the card's.
 
     Args:
         name: One of `NAMES`, such as "vae-100-mnist".
@@ -43,7 +43,7 @@ def load(name):
     """
     check_name(name)
     path, card_path = FOLDER / f"{name}.keras", FOLDER / f"{name}.json"
-    cure = f"Train it anew: python -m vae_course.runs.ship {name}"
+    cure = f"Retrain it: python -m vae_course.runs.ship {name}"
     for file in (path, card_path):
         if not file.exists():
             raise FileNotFoundError(f"The checkpoint file {file} is missing. {cure}")
@@ -56,27 +56,27 @@ def load(name):
         ) from error
     if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
         raise ValueError(
-            f"The checkpoint file {path} is damaged: its digest is not its card's. {cure}"
+            f"The checkpoint file {path} is damaged: its digest is not the one on its card. {cure}"
         )
     kind, latent_dim, _ = name.split("-")
     networks = build_encoder(int(latent_dim)), build_decoder(int(latent_dim))
     model = VAE(*networks) if kind == "vae" else Autoencoder(*networks)
-    # The weights alone: an older Keras than the one that saved them could not read the layers' initializers.
+    # Only the weights: a Keras older than the one that saved them could not read the layers' initializers.
     model.load_weights(path)
     model.compile(optimizer=optimizer)
     return model, card
 
 
 def measured(dataset):
-    """Return what was measured when the lecture's recipe was turned into the fast one, for lesson 5.
+    """Return the measurements of lesson 5 that lead from the lecture's recipe to the fast one.
 
     Args:
         dataset: "mnist" or "digits".
 
     Returns:
-        What `benchmarks.ladder` wrote: `dataset`, `machine`, `lecture` (that recipe to its end: `recipe`,
-        `test_scores` and `history`) and `steps`, a list (the same, with `change` and
-        `seconds_per_epoch`, and of the history `val_loss` alone).
+        What `benchmarks.ladder` wrote: `dataset`, `machine`, `lecture` (that recipe in full: `recipe`,
+        `test_scores` and `history`) and `steps`, a list (the same, plus `change` and `seconds_per_epoch`,
+        with only `val_loss` in the history).
 
     Raises:
         FileNotFoundError: If the file is missing.

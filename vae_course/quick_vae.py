@@ -1,9 +1,9 @@
-"""The same VAE, trained with less work: the decoder's last layer without its big picture.
+"""Train the same VAE with less work, by computing the decoder's last layer at half the resolution.
 
-The decoder doubles 14 x 14 x 16 numbers to 28 x 28 x 16, and makes one channel of them. A pixel and its
-three neighbours of the same 2 x 2 cell see the same few small pixels, each with kernel weights of its own,
-some of them added up. So one convolution of the *small* picture with four output channels, one for each place
-in the cell, gives the same numbers: same weights, same function, same gradients.
+The decoder up-samples 14 x 14 x 16 numbers to 28 x 28 x 16, and reduces them to one channel. The four pixels
+of a 2 x 2 cell depend on the same few small pixels, each with its own kernel weights, some of them added up.
+So one convolution of the *small* feature map with four output channels, one for each place in the cell, gives
+the same result: same weights, same function, same gradients.
 """
 
 import keras
@@ -15,7 +15,7 @@ from vae_course.models import VAE
 
 
 def _sums_of_weights():
-    """Tell which of the 9 weights add up to the weight of each of 9 small pixels, for 4 places: (9, 9, 4)."""
+    """Mark which of the 9 weights add up to the weight of each of 9 small pixels, for 4 places: (9, 9, 4)."""
     sums = np.zeros((3, 3, 3, 3, 2, 2), "float32")  # small pixel, weight, place in the cell
     for row, column, i, j in np.ndindex(3, 3, 2, 2):
         # i + row - 1 is the big pixel, counted from the first of its cell; half of that is the small one.
@@ -55,14 +55,14 @@ def from_cells(cells):
 
 
 class QuickVAE(VAE):
-    """Train the weights of a `VAE` with the last layer's work done in cells, as this module explains above.
+    """Train the weights of a `VAE`, computing the last layer in cells as explained at the top of this module.
 
-    It owns no weights: `fit` trains the encoder and the decoder that it was given. Losses and metrics are
-    those of `VAE`. The reconstructions that it returns are in cells: `from_cells` sorts them back.
+    It owns no weights: `fit` trains the given encoder and decoder. Losses and metrics are those of `VAE`.
+    Its reconstructions are in cells; `from_cells` turns them back into images.
 
     Args:
         encoder: As for `VAE`.
-        decoder: One of `build_decoder`: its last two layers are up-sampling and a transposed convolution.
+        decoder: Made by `build_decoder`: its last two layers are up-sampling and a transposed convolution.
         beta: As for `VAE`.
         **kwargs: Passed to `keras.Model`.
 
@@ -82,7 +82,7 @@ class QuickVAE(VAE):
         if not fits:
             raise ValueError(
                 f"The decoder ends with {' and '.join(kinds)}, but QuickVAE needs UpSampling2D and "
-                "Conv2DTranspose with the settings of build_decoder: use that one, or VAE."
+                "Conv2DTranspose with the settings of build_decoder: use that decoder, or VAE."
             )
         self.trunk = keras.Model(decoder.input, doubling.input)
 

@@ -1,6 +1,6 @@
-"""Is this machine ready for the course? `self_check` tells a reader, `check_machine` stops a lesson in time.
+"""Check whether this machine is ready: `self_check` tells a reader, `check_machine` stops a lesson in time.
 
-Every check names the cure of what it finds. None of them imports TensorFlow or Keras.
+Every check names the cure for a problem. None of them imports TensorFlow or Keras.
 """
 
 import contextlib
@@ -19,16 +19,18 @@ from typing import NamedTuple
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # as requires-python in pyproject.toml
 MAIN = ("tensorflow", "keras", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
 TRAINED = Path(__file__).with_name("trained")
-# pretrained.NAMES: that module would import Keras.
+# Same as pretrained.NAMES, because importing that module would import Keras.
 CHECKPOINTS = "ae-2-mnist vae-2-mnist vae-100-mnist ae-2-digits vae-2-digits vae-100-digits".split()
-# Seconds that each lesson runs with its default parameters, measured on 2 cores.
+# Seconds that each lesson takes with its default parameters, measured on 2 cores.
 SECONDS = {0: 16, 1: 38, 2: 21, 3: 25, 4: 19, 5: 40, 6: 16}
 OWN_GROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 FILE_CACHE = ("inactive_file", "active_file")
 LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a browser the rest
-REINSTALL = "In the course's folder: `make clean`, then `make lab` (without make, install as in the README)."
+REINSTALL = (
+    "In the course's folder, run `make clean` and `make lab` (without make, see the README)."
+)
 PACKAGES = "tensorflow keras numpy scipy sklearn matplotlib PIL IPython".split()
-# What the shipped models and the numbers in the lessons were made with: Keras' own defaults.
+# Keras' defaults, with which the shipped models and the numbers in the lessons were made.
 KERAS_SETTINGS = {
     "backend": "tensorflow",
     "floatx": "float32",
@@ -44,7 +46,7 @@ VARIABLES = "KERAS_BACKEND KERAS_NNX_ENABLED KERAS_MAX_EPOCHS KERAS_MAX_STEPS_PE
 
 
 class Finding(NamedTuple):
-    """What was looked at, what was found, whether that is good, and else how to mend it."""
+    """What was checked, what was found, whether that is fine and, if not, how to fix it."""
 
     what: str
     value: str
@@ -53,13 +55,13 @@ class Finding(NamedTuple):
 
 
 def self_check(dataset="auto"):
-    """Look at all that the lessons need, without downloading, and without importing TensorFlow or Keras.
+    """Check all that the lessons need, without downloading, and without importing TensorFlow or Keras.
 
     Args:
-        dataset: What the lesson will give to `load_digits`: "auto", "mnist" or "digits".
+        dataset: What the lesson will pass to `load_digits`: "auto", "mnist" or "digits".
 
     Returns:
-        List of `Finding`. A check that fails itself is a finding, too.
+        List of `Finding`. A check that itself fails is a finding, too.
     """
     checks = {
         "Python": _python,
@@ -75,7 +77,7 @@ def self_check(dataset="auto"):
 
 
 def report(findings):
-    """Print findings, one a line, each with its cure below it, and a verdict at the end.
+    """Print findings, one per line, each problem with its cure below it, and a verdict at the end.
 
     Args:
         findings: List of `Finding`, as `self_check` returns it.
@@ -87,20 +89,22 @@ def report(findings):
             print(f"{'':{width + 6}}  -> {cure}")
     wrong = sum(not finding.ok for finding in findings)
     things = "1 thing" if wrong == 1 else f"{wrong} things"
-    print(f"{things} to mend, see CURE above." if wrong else "Everything is ready.")
+    print(f"{things} to fix, see CURE above." if wrong else "Everything is ready.")
 
 
 def _guarded(what, check):
     try:
         return check()
-    except Exception as error:  # whatever it is: a self-check that fails would help nobody
+    except Exception as error:  # of any kind, because a self-check that crashes helps nobody
         value = f"could not be checked ({type(error).__name__}: {error})"
         return [Finding(what, value, False, REINSTALL)]
 
 
 def _python():
     found = ".".join(map(str, sys.version_info[:3]))
-    cure = "Install Python 3.11, 3.12 or 3.13, then `make clean` and `make lab PYTHON=python3.12`."
+    cure = (
+        "Install Python 3.11, 3.12 or 3.13, then run `make clean` and `make lab PYTHON=python3.12`."
+    )
     return [Finding("Python", found, sys.version_info[:2] in PYTHONS, cure)]
 
 
@@ -145,7 +149,7 @@ def _data(dataset):
 
 
 def _mnist(choice, places):
-    """Judge what is in each place as `load_digits` does, which takes the first."""
+    """Judge the places in the order of `load_digits`, which takes the first that has MNIST."""
     empty = []
     for place, path, _, ok in places:
         if ok:
@@ -153,10 +157,10 @@ def _mnist(choice, places):
         if path and place != "Keras cache":  # Keras repairs its own file
             return [*empty, _damaged(place)]
         if not path and place == "VAE_COURSE_DATA":
-            cure = "Let VAE_COURSE_DATA name the folder that holds mnist.npz, or unset it."
+            cure = "Set VAE_COURSE_DATA to the folder that holds mnist.npz, or unset it."
             empty = [Finding("VAE_COURSE_DATA", "has no MNIST", False, cure)]
     if choice == "mnist":
-        cure = "Fetch it where there is a network: `make data` or `vae-course data`."
+        cure = "Download it while online: `make data` or `vae-course data`."
         return [*empty, Finding("data set", "MNIST is not on this machine", False, cure)]
     value = "embedded digits, unless MNIST can be downloaded: `make data` or `vae-course data`"
     return [*empty, Finding("data set", value, True)]
@@ -165,15 +169,13 @@ def _mnist(choice, places):
 def _damaged(place):
     cure = "Delete it, or run `vae-course data`, which downloads a good one."
     if place == "VAE_COURSE_DATA":
-        cure = "Replace or delete it, or let VAE_COURSE_DATA name another folder."
+        cure = "Replace or delete it, or set VAE_COURSE_DATA to another folder."
     return Finding("data set", f"MNIST is damaged, in: {place}", False, cure)
 
 
 def _trained():
     bad = " ".join(name for name in CHECKPOINTS if not _is_whole(name))
-    cure = (
-        f"`git checkout vae_course/trained`, or train anew: `python -m vae_course.runs.ship {bad}`."
-    )
+    cure = f"`git checkout vae_course/trained`, or retrain: `python -m vae_course.runs.ship {bad}`."
     value = f"damaged or missing: {bad}" if bad else f"{len(CHECKPOINTS)} shipped, all whole"
     return [Finding("trained models", value, not bad, cure)]
 
@@ -188,7 +190,7 @@ def _is_whole(name):
 
 
 def _groups(controller):
-    """List the folders with the limits of this process's container, inner ones first; Linux only."""
+    """List the folders with the limits of this process's container, innermost first; Linux only."""
     folders = []
     for line in OWN_GROUPS.read_text().splitlines() if OWN_GROUPS.exists() else []:
         _, controllers, group = line.split(":", 2)
@@ -202,7 +204,7 @@ def _groups(controller):
 
 
 def _read(folder, *names):
-    """Return the words in the first of these files that is there."""
+    """Return the words in the first of these files that exists."""
     for name in names:
         with contextlib.suppress(OSError):
             return (folder / name).read_text().split()
@@ -210,7 +212,9 @@ def _read(folder, *names):
 
 
 def _count_cores():
-    mine = getattr(os, "sched_getaffinity", None)  # what this process may use, where that is told
+    mine = getattr(
+        os, "sched_getaffinity", None
+    )  # what this process may use, if the system says so
     counts = [len(mine(0)) if mine else os.cpu_count() or 1]
     for folder in _groups("cpu"):
         quota = _read(folder, "cpu.max") or (
@@ -222,12 +226,12 @@ def _count_cores():
 
 
 def _cores():
-    cure = "All lessons run, but take twice as long: use 2 cores or more where you can."
+    cure = "All lessons run, but take twice as long. Use at least 2 cores if you can."
     return [Finding("processor cores", f"{(count := _count_cores()):.3g}", count >= 2, cure)]
 
 
 def free_memory():
-    """Return how many bytes this process may still take: the machine, its containers and ulimit decide."""
+    """Return how many bytes this process may still use, given the machine, its containers and ulimit."""
     import psutil
 
     free = [psutil.virtual_memory().available]
@@ -237,7 +241,7 @@ def free_memory():
             used = _read(folder, "memory.current", "memory.usage_in_bytes")
             words = _read(folder, "memory.stat")
             stat = dict(zip(words[::2], map(int, words[1::2]), strict=True))
-            # What files were read is kept for as long as nobody needs the memory.
+            # The system frees its cache of files as soon as somebody needs the memory.
             files = [stat.get(f"total_{name}", stat.get(name, 0)) for name in FILE_CACHE]
             free.append(int(limit[0]) - int(used[0]) + sum(files))
     with contextlib.suppress(ImportError):  # Windows has no such limits
@@ -251,7 +255,7 @@ def free_memory():
 
 def _memory():
     free = free_memory() / 1e9
-    cure = "In JupyterLab: Kernel, Shut Down All Kernels; then close other programs, or ask for more memory."
+    cure = "In JupyterLab: Kernel, Shut Down All Kernels; then close other programs or ask for more memory."
     return [Finding("free memory", f"{free:.1f} GB", free >= LEAST_GIGABYTES, cure)]
 
 
@@ -265,12 +269,12 @@ class UnsupportedMachineError(ValueError):
     """Something on this machine would stop the course or change its numbers."""
 
     def _render_traceback_(self):
-        """Return the lines that a notebook shows: the message is enough."""
+        """Return the lines that a notebook shows, without a traceback."""
         return [f"{type(self).__name__}: {self}"]
 
 
 def check_machine():
-    """Refuse a machine on which the course would stop half-way, or give other numbers.
+    """Raise an error on a machine on which the course would stop half-way or give different numbers.
 
     Raises:
         UnsupportedMachineError: If there are `faults`.
@@ -283,7 +287,7 @@ def faults():
     """List what would stop the course or change its numbers, without importing TensorFlow or Keras.
 
     Returns:
-        List of pairs of one line each: what is wrong and where, and how to mend it.
+        List of pairs of one line each: what is wrong and where, and how to fix it.
     """
     others = _keras_faults, _tensorflow_faults, _matplotlib_faults
     return list(_hidden_packages()) or [fault for find in others for fault in find()]
@@ -303,28 +307,28 @@ def _unset(variable):
 
 def _tensorflow_faults():
     if "auto_jit" in (flags := os.environ.get("TF_XLA_FLAGS", "")):
-        what = f"TF_XLA_FLAGS={flags!r} lets TensorFlow compile what draws random numbers: others come out."
+        what = f"TF_XLA_FLAGS={flags!r} makes TensorFlow compile its random numbers, which changes them."
         yield what, _unset("TF_XLA_FLAGS")
 
 
 def _matplotlib_faults():
-    # Its warnings are about settings that the course does not use, and about its cache.
+    # Its warnings are about its cache, and about settings that the course does not use.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         import matplotlib  # noqa: F401
     except Exception as error:
         reason = textwrap.shorten(str(error), 120, placeholder=" ...")
-        cure = "Unset MPLBACKEND, and mend or delete your file matplotlibrc"
+        cure = "Unset MPLBACKEND, and fix or delete your file matplotlibrc"
         yield f"Matplotlib does not start ({reason}).", f"{cure}, {AGAIN}"
 
 
 def _keras_faults():
-    """Name other settings, and do not correct them: whoever chose them should know that they do not hold."""
+    """Report different settings and do not override them, because whoever chose them should know."""
     file = _keras_file()
     try:
         stored = json.loads(file.read_bytes()) if os.path.exists(file) else {}
     except ValueError:
-        stored = {}  # Keras passes over a file that is not JSON, too.
+        stored = {}  # Keras also ignores a file that is not JSON.
     except OSError as error:
         stored = error.strerror
     if not isinstance(stored, dict) or None in stored.values():
@@ -338,7 +342,7 @@ def _keras_faults():
             f"in {file}": stored.get(name),
         }
         told = {where: value for where, value in told.items() if value is not None}
-        value = next(iter(told.values()), wanted)  # the first place that says anything decides
+        value = next(iter(told.values()), wanted)  # the first place with a value wins
         follows_floatx = name == "dtype_policy" and value == _in_session("floatx")
         if value not in (wanted, str(wanted).lower()) and not follows_floatx:
             source = [where for where in told if told[where] == value][-1]
@@ -348,7 +352,7 @@ def _keras_faults():
 
 
 def _keras_file():
-    """Return where Keras reads its settings from, by its own rules."""
+    """Return where Keras reads its settings from, following its own rules."""
     folder = os.environ.get("KERAS_HOME")
     if folder is None:
         home = os.path.expanduser("~")
@@ -357,7 +361,7 @@ def _keras_file():
 
 
 def _in_session(name):
-    """Return a setting of the Keras that is loaded already, or None."""
+    """Return a setting of Keras if it is already loaded, or None."""
     config = getattr(sys.modules.get("keras"), "config", None)
     value = getattr(config, name, lambda: None)()
-    return getattr(value, "name", value)  # a policy has one
+    return getattr(value, "name", value)  # of a dtype policy

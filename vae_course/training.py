@@ -1,4 +1,4 @@
-"""How to train the course's models: the lecture's recipe, a fast one, and the best that an hour buys."""
+"""Train the course's models with the lecture's recipe, a fast one, or the best one for an hour."""
 
 import dataclasses
 import math
@@ -14,16 +14,16 @@ from vae_course.quick_vae import QuickVAE
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What a training is made of, apart from network, loss and data."""
+    """The settings of a training run, apart from network, loss and data."""
 
     optimizer: str  # "rmsprop" or "adam"
     learning_rate: float  # the largest
     batch_size: int
     epochs: int
-    # The rate grows from 0 during the first tenth, an epoch at least (full steps from random weights can
-    # switch off every ReLU for good), then falls to 0 along half a cosine. Without: always the same.
+    # Whether the learning rate warms up from 0 during the first tenth of training, at least one epoch (full
+    # steps from random weights can kill every ReLU), then decays to 0 along a cosine. Else it is constant.
     decay: bool = False
-    # How much of the running mean of squared gradients a step keeps; None for the optimizer's own default.
+    # Decay rate of the running mean of squared gradients; None for the optimizer's default.
     memory: float | None = None
 
 
@@ -31,9 +31,9 @@ RECIPES = {
     "lecture": Recipe("rmsprop", 1e-3, 64, 50),
     "fast": Recipe("adam", 6e-3, 128, 14, decay=True, memory=0.99),
     "best": Recipe("adam", 4e-3, 128, 250, decay=True, memory=0.99),
-    "map": Recipe("adam", 2e-3, 128, 20, decay=True),  # two dimensions settle sooner than 100
+    "map": Recipe("adam", 2e-3, 128, 20, decay=True),  # 2 dimensions converge sooner than 100
 }
-# The embedded digits have 1,500 training images: smaller batches, more epochs.
+# The embedded digits have only 1,500 training images, so they need smaller batches and more epochs.
 DIGITS = {
     "lecture": RECIPES["lecture"],
     "fast": Recipe("adam", 2e-3, 32, 100, decay=True),
@@ -65,8 +65,8 @@ def make_optimizer(recipe, steps, epochs):
 
     Args:
         recipe: A `Recipe`.
-        steps: Steps in an epoch.
-        epochs: Epochs of the whole training, which the learning rate is planned for.
+        steps: Steps per epoch.
+        epochs: Epochs of the whole training, for the learning rate schedule.
 
     Returns:
         A Keras optimizer.
@@ -83,7 +83,7 @@ def make_optimizer(recipe, steps, epochs):
 
 
 def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=1):
-    """Build the untrained model of a training, compiled with the recipe's optimizer.
+    """Build an untrained model, compiled with the recipe's optimizer.
 
     Args:
         recipe: A `Recipe`.
@@ -91,14 +91,14 @@ def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         kind: "vae", or "ae" for an `Autoencoder`.
         latent_dim: Number of latent dimensions.
         beta: Weight of the KL term.
-        epochs: Epochs that the training will have; None for the recipe's number.
+        epochs: Epochs of the whole training; None for the recipe's number.
         seed: Seed of the weights and of the noise.
 
     Returns:
         `VAE` or `Autoencoder`.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If a number is out of range.
     """
     epochs = recipe.epochs if epochs is None else epochs
     check_epochs(epochs)
@@ -112,20 +112,20 @@ def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
 
 
 def steps_per_epoch(recipe, data):
-    """Return how many batches hold all training images once; the last may be smaller."""
+    """Return the number of batches in an epoch; the last one may be smaller."""
     return math.ceil(len(data.x_train) / recipe.batch_size)
 
 
 def batches(images, batch_size, seed, first_epoch, epochs):
-    """Make a stream of batches in an order that depends on the seed and the epoch alone.
+    """Make a stream of batches in an order that depends only on the seed and the epoch.
 
-    So a training that stopped after an epoch goes on as if it had not.
+    So training that stopped after an epoch can resume as if it had never stopped.
 
     Args:
         images: Training images, shape `(n, 28, 28, 1)`.
         batch_size: Images in a batch; the last one of an epoch may be smaller.
         seed: Seed of the order.
-        first_epoch: Epoch to begin with, counted from 0.
+        first_epoch: Epoch to start with, counted from 0.
         epochs: Epoch to stop before.
 
     Returns:
@@ -144,12 +144,12 @@ def batches(images, batch_size, seed, first_epoch, epochs):
 
 
 def _steps_at_once(steps):
-    """Choose how many steps Keras takes between two callbacks: they divide an epoch into 10 parts or more."""
+    """Choose how many steps Keras takes between two callbacks, so that each epoch has 10 or more of them."""
     return max(n for n in range(1, max(1, steps // 10) + 1) if steps % n == 0)
 
 
 class StopAtNaN(keras.callbacks.Callback):
-    """Stop a training as soon as its numbers are no longer finite, before anything is made of them."""
+    """Stop the training as soon as a number is no longer finite, before anything is saved."""
 
     def __init__(self, advice):
         super().__init__()
@@ -160,11 +160,11 @@ class StopAtNaN(keras.callbacks.Callback):
         self.epoch = epoch + 1
 
     def on_train_batch_end(self, batch, logs=None):
-        """Look at the loss."""
+        """Check the loss."""
         self._check(f"the loss is {logs['loss']}", [logs["loss"]])
 
     def on_epoch_end(self, epoch, logs=None):
-        """Look at scores, weights and the optimizer's state: the last step may have spoiled them."""
+        """Check scores, weights and the optimizer's state, which the last step may have spoiled."""
         state = self.model.variables + self.model.optimizer.variables
         numbers = [*logs.values(), *map(keras.ops.convert_to_numpy, state)]
         self._check("weights or scores are no longer finite", numbers)
@@ -179,20 +179,20 @@ class StopAtNaN(keras.callbacks.Callback):
 def fit(
     model, recipe, data, epochs=None, seed=1, callbacks=(), verbose=0, validate=True, quick=True
 ):
-    """Train a model that `build` made, or go on with one that has seen some epochs.
+    """Train a model that `build` made, or resume training one that has seen some epochs.
 
-    Its optimizer knows how many epochs it has seen: nothing else is needed to go on.
+    The optimizer's step count says how many epochs the model has seen, so resuming needs nothing else.
 
     Args:
         model: `VAE` or `Autoencoder`, compiled; it is trained in place.
         recipe: A `Recipe`.
         data: What `load_digits` returns. Test images are only scored, never trained on.
-        epochs: Epochs of the whole training, the ones seen included; None for the recipe's number.
+        epochs: Epochs of the whole training, including those already seen; None for the recipe's number.
         seed: Seed of the order of the images.
         callbacks: Keras callbacks.
         verbose: As in `keras.Model.fit`.
         validate: Whether to score the test images after each epoch.
-        quick: Whether a `VAE` learns as `QuickVAE`, several steps at once: the same numbers sooner.
+        quick: Whether to train a `VAE` as a `QuickVAE`, several steps at once: the same numbers, sooner.
 
     Returns:
         History: a dictionary from metric to a list, one value for each epoch of this call.
@@ -207,15 +207,15 @@ def fit(
     seen = int(model.optimizer.iterations) // steps
     weight = f"beta={model.beta:g} or " if isinstance(model, VAE) else ""
     advice = (
-        f"{weight}the learning rate, {recipe.learning_rate:g}, is too large. Give a smaller one."
+        f"{weight}the learning rate, {recipe.learning_rate:g}, is too large. Use a smaller one."
     )
     worker, callbacks = model, [StopAtNaN(advice), *callbacks]
     if isinstance(model, VAE) and quick:
         worker = QuickVAE(model.encoder, model.decoder, model.beta)
         worker.compile(model.optimizer, steps_per_execution=_steps_at_once(steps))
     if isinstance(model, VAE):
-        # Keras does not save where a stream of noise was, so each epoch gets one of its own. Neighbouring
-        # seeds would not do: each step adds 1, and they would run through the same noise.
+        # Keras does not save the state of the noise generator, so each epoch starts from its own. Adjacent
+        # seeds would not do, because each step adds 1 and they would run through the same noise.
         noise = model.encoder.get_layer("z").noise.state
         renew = keras.callbacks.LambdaCallback(
             lambda epoch, logs: noise.assign(
@@ -231,7 +231,7 @@ def fit(
         validation_data=data.x_test if validate else None,
         validation_batch_size=500,
         callbacks=callbacks,
-        shuffle=False,  # the stream is
+        shuffle=False,  # the stream is already shuffled
         verbose=verbose,
     ).history
 
@@ -245,7 +245,7 @@ def train(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         kind: As in `build`, like `latent_dim` and `beta`.
         latent_dim: Number of latent dimensions.
         beta: Weight of the KL term.
-        epochs: How often every training image is seen; None for the recipe's number.
+        epochs: Number of epochs; None for the recipe's number.
         seed: Seed of the weights, the noise and the order of the images.
         **options: Passed to `fit`: `callbacks`, `verbose`, `validate`, `quick`.
 
@@ -253,7 +253,7 @@ def train(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         The trained model, compiled, and its history.
 
     Raises:
-        ValueError: If there is no such recipe, or a number is out of its range.
+        ValueError: If there is no such recipe, or a number is out of range.
         FloatingPointError: As in `fit`.
     """
     recipe = find(recipe, data.name) if isinstance(recipe, str) else recipe

@@ -380,7 +380,7 @@ def test_an_error_in_the_middle_of_a_drag_is_told_and_the_next_drag_works(lesson
     try:
         lesson.execute("vae.decoder.set_weights([w * np.nan for w in kept])")
         seen.press(seen.slider(t), "ArrowLeft")
-        assert "The decoder answers with NaN" in alert.inner_text()
+        assert "The decoder outputs NaN" in alert.inner_text()
     finally:
         lesson.execute("vae.decoder.set_weights(kept)")
     seen.press(seen.slider(t), "ArrowLeft")

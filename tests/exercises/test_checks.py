@@ -277,7 +277,7 @@ NAMED = {
         (whole_loss(half=1.0), "factor 1/2 is missing"),
         (whole_loss(sign=-1), "the KL term is subtracted"),
         (whole_loss(beta_on="nothing"), "beta is not used"),
-        (whole_loss(beta_on="error"), "beta weighs the reconstruction"),
+        (whole_loss(beta_on="error"), "beta multiplies the reconstruction"),
         (whole_loss(latent=ops.mean, batch=ops.sum),
          "latent dimensions instead of the sum; and you take the sum over the batch"),
     ],
@@ -301,12 +301,12 @@ NAMED = {
         (sampler(width=ops.exp, shape=lambda m: (1, 3)), "same eps is used for the whole batch"),
     ],
     "check_log_evidence": [
-        (lambda a, b, c: a + b + c, "below the fraction line"),
+        (lambda a, b, c: a + b + c, "in the denominator"),
         (lambda a, b, c: c - a - b, "the sign is wrong"),
-        (lambda a, b, c: a * b / c, "added, not multiplied"),
+        (lambda a, b, c: a * b / c, "multiply the logarithms"),
     ],
     "check_kl_normal": [
-        (lambda m, v, m0, v0: kl_by_quadrature(m0, v0, m, v), "are exchanged"),
+        (lambda m, v, m0, v0: kl_by_quadrature(m0, v0, m, v), "are swapped"),
         (lambda m, v, m0, v0: kl_by_quadrature(m, v**2, m0, v0**2), "variances already"),
         (lambda m, v, m0, v0: 2 * kl_by_quadrature(m, v, m0, v0), "1/2 is missing"),
     ],
@@ -332,14 +332,14 @@ NAMED = {
         (lambda p, c: spatial.distance.cdist(p, c).min(axis=0), "instead of the reverse"),
     ],
     "check_interpolate": [
-        (lambda a, b, t: np.outer(1 - t, b) + np.outer(t, a), "are exchanged"),
+        (lambda a, b, t: np.outer(1 - t, b) + np.outer(t, a), "are swapped"),
         (turned, "the round path instead"),
     ],
     "check_slerp": [
         (lambda a, b, t: np.outer(1 - t, a) + np.outer(t, b), "the straight path"),
         (lambda a, b, t: turned(a, b / np.linalg.norm(b) * np.linalg.norm(a), t), "length stays"),
     ],
-    "check_arithmetic": [(lambda m, a, b, c: m[a] + m[b] - m[c], "plus and minus are exchanged")],
+    "check_arithmetic": [(lambda m, a, b, c: m[a] + m[b] - m[c], "plus and minus are swapped")],
     "check_property_vector": [
         (lambda z, y, a: z[a > np.median(a)].mean(axis=0) - z[a <= np.median(a)].mean(axis=0),
          "each class has its own halves"),
@@ -357,7 +357,7 @@ NAMED = {
     ],
     "check_transposed_side": [
         (lambda i, k, s, p: -(-i // s) if p == "same" else (i - k) // s + 1, "after a convolution"),
-        (lambda i, k, s, p: i * s if p == "same" else (i - 1) * s + k, "fills up to the stride"),
+        (lambda i, k, s, p: i * s if p == "same" else (i - 1) * s + k, "pads up to the stride"),
         (lambda i, k, s, p: i * s, 'with "same", whatever'),
         (lambda i, k, s, p: i if p == "same" else i - 1 + k, "the stride is not used"),
     ],
@@ -370,12 +370,12 @@ NAMED = {
         (lambda n: encoder(n, activation="relu"), "the code has an activation"),
         (lambda n: encoder(n, activation="tanh"), "the code has an activation"),
         (lambda n: encoder(7), "whatever latent_dim is"),
-        (lambda n: encoder(n, padding="valid"), "a convolution shrinks its picture"),
+        (lambda n: encoder(n, padding="valid"), "a convolution shrinks its image"),
         (lambda n: encoder(n, bias=False), "parameters, expected"),
         (lambda n: encoder(n, filters=(32, 16)), "should have 16 of 3 x 3"),
         (lambda n: encoder(n, filters=(16,)), "1 Conv2D layers, but two"),
         (lambda n: encoder(n, pool=(1, 2)), "poolings have the sizes [(1, 2), (1, 2)]"),
-        (lambda n: keras.Sequential([layers.Flatten(), layers.Dense(n)]), "Begin with keras.Input"),
+        (lambda n: keras.Sequential([layers.Flatten(), layers.Dense(n)]), "Start with keras.Input"),
         (build_encoder, "ready-made from vae_course"),
     ],
     "check_decoder": [
@@ -631,7 +631,7 @@ def test_a_function_that_changes_its_inputs_is_judged_by_what_was_given(capsys):
         return result
 
     assert not exercises.check_arithmetic(arithmetic)
-    assert "plus and minus are exchanged" in told(capsys)
+    assert "plus and minus are swapped" in told(capsys)
 
 
 def test_settings_of_the_notebook_change_no_verdict():
@@ -784,8 +784,8 @@ def test_images_of_ones_own_are_looked_at(capsys):
     for train, test, words in [
         (own(300), own(300)[:60], "60 images of my_test are also in my_train"),
         (own(300)[..., 0], own(60, seed=1), "it should be (n, 28, 28, 1)"),
-        (own(20), own(60, seed=1), "contains 20 images, but 200 or more"),
-        (255 * own(300), own(60, seed=1), "my_train runs from"),
+        (own(20), own(60, seed=1), "contains 20 images, but at least 200"),
+        (255 * own(300), own(60, seed=1), "my_train has values from"),
         (np.zeros((300, 28, 28, 1)), own(60), "same picture again and again"),
         (course, own(60, seed=1), "the course's own digits"),
         (own(300) * np.nan, own(60, seed=1), "my_train contains NaN"),
@@ -819,7 +819,7 @@ def test_a_vae_of_ones_own_must_have_learned(images, capsys):
     z_mean.set_weights([axes.T, -axes @ mean])
     assert not exercises.check_own_vae(vae, train, test)
     assert "a tenth smaller" in told(capsys)
-    assert not exercises.check_own_vae(encoder, train, test) and "a VAE of" in told(capsys)
+    assert not exercises.check_own_vae(encoder, train, test) and "a VAE from" in told(capsys)
 
 
 def test_the_words_of_a_check_are_those_of_a_friend():

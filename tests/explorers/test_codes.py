@@ -27,10 +27,10 @@ def test_the_quick_decoder_is_the_decoder(decoder, codes):
 @pytest.mark.parametrize(
     ("codes", "labels", "message"),
     [
-        (np.zeros((0, 5)), [], r"shape \(0, 5\): give at least one"),
-        (np.zeros(5), [1], r"shape \(5,\): give at least one"),
-        (np.full((3, 5), np.nan), [1, 2, 3], "3 rows that are not finite.*row 0 first"),
-        (np.array([[0.0, 1], [0, np.inf]]), [1, 2], "1 rows that are not finite.*row 1 first"),
+        (np.zeros((0, 5)), [], r"shape \(0, 5\): pass at least one"),
+        (np.zeros(5), [1], r"shape \(5,\): pass at least one"),
+        (np.full((3, 5), np.nan), [1, 2, 3], "3 rows that are not finite.*first is row 0"),
+        (np.array([[0.0, 1], [0, np.inf]]), [1, 2], "1 rows that are not finite.*first is row 1"),
         (np.zeros((3, 5)), [1, 2], r"labels has shape \(2,\).*one label for each"),
     ],
 )
@@ -46,13 +46,15 @@ def test_a_wrong_decoder_is_refused_when_the_explorer_is_built(explorer, codes, 
     with pytest.raises(ValueError, match=r"takes vectors of shape \(4,\), but these have 5"):
         explorer(make_decoder(4), codes, labels)
     small = keras.Sequential([keras.Input((5,)), layers.Dense(49), layers.Reshape((7, 7, 1))])
-    with pytest.raises(ValueError, match=r"images of shape \(7, 7, 1\): give \(28, 28, 1\)"):
+    with pytest.raises(
+        ValueError, match=r"images of shape \(7, 7, 1\), but it should be \(28, 28, 1\)"
+    ):
         explorer(small, codes, labels)
     with pytest.raises(ValueError, match="has no input and output shape"):
         explorer(lambda z: z, codes, labels)
     lost = make_decoder(5)
     lost.set_weights([w * np.nan for w in lost.get_weights()])
-    with pytest.raises(ValueError, match="answers with NaN"):
+    with pytest.raises(ValueError, match="outputs NaN"):
         explorer(lost, codes, labels)
 
 
@@ -69,7 +71,7 @@ def test_a_map_needs_models_and_two_numbers_for_each_image(codes, labels):
 def test_a_traversal_needs_one_kl_for_each_dimension(decoder, codes, labels):
     """Too few, or not finite: refused with both shapes."""
     for kl in (np.ones(4), np.full(5, np.nan)):
-        with pytest.raises(ValueError, match=r"kl has shape .*codes \(60, 5\): give one finite"):
+        with pytest.raises(ValueError, match=r"kl has shape .*codes \(60, 5\): pass one finite"):
             LatentTraversal(decoder, codes, labels, kl)
 
 

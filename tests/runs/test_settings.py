@@ -67,7 +67,7 @@ def test_options_are_taken():
 def test_numbers_that_make_no_training_are_refused(name, value, monkeypatch):
     """Before data are looked for; the error names value and cure."""
     monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
-    with pytest.raises(ValueError, match=rf"{name}={re.escape(str(value))} .*give"):
+    with pytest.raises(ValueError, match=rf"{name}={re.escape(str(value))} .*use a"):
         settings.new_run(None, NOTHING | {name: value})
 
 
@@ -109,7 +109,7 @@ def test_an_empty_name_of_a_folder_is_not_the_current_one(here, monkeypatch):
     """`--out ""` is refused, for a new run as for an old one."""
     monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
     for settle in settings.new_run, settings.old_run:
-        with pytest.raises(ValueError, match='--out "" names no folder: give one'):
+        with pytest.raises(ValueError, match='--out "" is not a folder: use one'):
             settle("", NOTHING)
     assert not list(here.iterdir())
 

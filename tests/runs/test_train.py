@@ -358,7 +358,7 @@ def test_a_full_disk_leaves_the_last_state(whole, tmp_path, monkeypatch):
         status, _, err = call("train", *OPTIONS, "--out", folder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert status == 1 and "vae.keras cannot be written" in err and "free some space" in err
+    assert status == 1 and "vae.keras cannot be written" in err and "Free some disk space" in err
     assert "Traceback" not in err and not list(folder.glob("*unfinished*"))
     assert int(keras.models.load_model(folder / "vae.keras").optimizer.iterations) == 3
     _, card, _ = settings.old_run(folder, NOTHING)  # it can be gone on with
@@ -373,7 +373,7 @@ def test_a_folder_in_which_another_process_trains_is_refused(whole, tmp_path):
     with files.lock(folder):
         status, _, err = call("train", "--resume", "--out", folder)
     assert status == 1 and f"Another process is training in {folder}" in err
-    with pytest.raises(FileExistsError, match="holds a run by now.*--out"):
+    with pytest.raises(FileExistsError, match="now holds another run.*--out"):
         train.train(folder, SETTINGS, tiny_digits())
     assert (folder / "vae.keras").read_bytes() == content
 
@@ -403,8 +403,8 @@ def test_a_model_of_another_run_is_not_gone_on_with(whole, tmp_path):
     for bad_card, bad_data, told in (
         (card | {"latent_dim": 4}, data, "holds another model.* 3.*4"),
         (card | {"beta": 0.25}, data, "holds another model: its beta is 0.5 where 0.25"),
-        (card, more, "is not this run's"),
-        (fewer, data, "is not this run's: it has seen 3 epochs, of 2"),
+        (card, more, "is not from this run"),
+        (fewer, data, "is not from this run: it has seen 3 of 2 epochs"),
     ):
         with pytest.raises(ValueError, match=rf"vae\.keras {told}"):
             train.train(folder, bad_card, bad_data)
@@ -428,7 +428,7 @@ def test_a_damaged_state_is_refused(whole, tmp_path):
     shutil.copytree(whole[1][-1], folder)
     content = (folder / "vae.keras").read_bytes()
     (folder / "vae.keras").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match=r"vae\.keras is no \.keras file"):
+    with pytest.raises(ValueError, match=r"vae\.keras is not a \.keras file"):
         resume(folder)
     assert json.loads((folder / "card.json").read_text())["status"] == "running"
     assert (folder / "vae.keras").stat().st_size == len(content) // 2

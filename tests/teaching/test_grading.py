@@ -36,16 +36,16 @@ CLASS = {
     ("ben", FIRST): (0, 0),  # blank
     ("ben", SECOND): (0, 0),  # wrong, and the check was changed to say otherwise
     ("cy", "final version (2)"): f"renamed? It looks like {SECOND}",
-    ("dan", FIRST): "metadata is gone",
+    ("dan", FIRST): "metadata is missing",
     ("eva", SECOND): "cell 2 (import os): its kernel ended with exit status 1",
     ("fay", FIRST): (2, 0),
     ("fay", "again"): "handed in twice",
     ("gus", "-"): "no notebook in this student's folder",
     ("hal", FIRST): "corrupt",
     ("ida", SECOND): (2, 0),  # right, but the check was deleted
-    ("jon", SECOND): "it prints or shows more than 0.1 MB",
+    ("jon", SECOND): "it printed or showed more than 0.1 MB",
     ("kim", SECOND): (0, 0),
-    ("lea", "my_notes"): f"unknown name; expected is one of {FIRST}, {SECOND}",
+    ("lea", "my_notes"): f"unknown name; expected one of {FIRST}, {SECOND}",
     ("max", SECOND): (0, 0),
     ("ned", SECOND): (2, 0),  # right, and saved by Colab
     ("oda", SECOND): (0, 0),
@@ -273,7 +273,7 @@ def test_folders_inside_each_other_are_refused(tmp_path):
     (tmp_path / "ada").mkdir()
     for out in (tmp_path, tmp_path / "out", tmp_path.parent):
         result = CliRunner().invoke(main, ["grade", str(tmp_path), "--out", str(out)])
-        assert result.exit_code == 1 and "one inside the other" in result.output.replace("\n", " ")
+        assert result.exit_code == 1 and "is inside the other" in result.output.replace("\n", " ")
     assert [p.name for p in tmp_path.iterdir()] == ["ada"]
 
 
@@ -390,7 +390,7 @@ def test_a_student_is_told_why(executed):
         "you take the mean over the latent dimensions",
         "without reparameterization",
         "it was still running after",
-        "the two distributions are exchanged",
+        "the two distributions are swapped",
         "AttributeError",
     ):
         assert words in " ".join(text.split())

@@ -188,8 +188,8 @@ def with_value(**values):
 @pytest.mark.parametrize(
     ("cell", "change", "words"),
     [
-        ("kl", without(None), "holds a solution, but its metadata does not say so"),
-        ("kl-check", without(None), "holds hidden tests, but its metadata"),
+        ("kl", without(None), "contains a solution, but its metadata does not say so"),
+        ("kl-check", without(None), "contains hidden tests, but its metadata"),
         ("kl-check", without("points"), "does not have points"),
         ("kl-check", with_value(points=0), "for no points"),
         ("kl-check", with_value(points="three"), "three"),

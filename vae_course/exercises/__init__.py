@@ -1,7 +1,7 @@
-"""Checks of the exercises: `exercises.check_...(your_answer)` tells at once what is right and what is not.
+"""Check the exercises: `exercises.check_...(your_answer)` says at once what is right and what is not.
 
-Each check prints its verdict and returns it; none of them raises, whatever it is given. Inputs are drawn
-anew each time. A verdict is true if the task is solved. The checks of exercise 3 are in `ex03.py`.
+Each check prints its verdict and returns it, and never raises an error. It draws new inputs every time.
+A verdict is true if the task is solved. The checks of exercise 3 are in `ex03.py`, and so on.
 """
 # ruff: noqa: F401  (imported for the notebooks)
 

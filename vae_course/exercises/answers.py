@@ -1,7 +1,7 @@
-"""Checks of conceptual questions: a number to work out, or one of several options.
+"""Check answers to conceptual questions: a number to work out, or one of several options.
 
-The right options are kept in `choices.json` as digests, so that reading the file does not give them away.
-`digest` makes them.
+`choices.json` stores the options as digests, made by `digest`, so that reading the file does not give the
+right ones away.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ from pathlib import Path
 from vae_course.exercises import ex01, ex02, ex03, ex04, ex05, ex06
 from vae_course.exercises.verdict import NotYet, ToDo, Verdict, announced
 
-# Question: for the digest of each option a hint, or "right".
+# For each question, the digest of each option with "right" or a hint.
 CHOICES = json.loads(Path(__file__).with_name("choices.json").read_text(encoding="utf-8"))
-# Question: the right number, how far an answer may be off, and the number that each usual mistake leads to.
+# For each question, the right number, the tolerance, and the number that each common mistake leads to.
 NUMBERS = {q: n for ex in (ex01, ex02, ex03, ex04, ex05, ex06) for q, n in ex.NUMBERS.items()}
 
 
@@ -30,9 +30,9 @@ def digest(question, option):
 
 
 def _judge(question, answer):
-    """Return "right" or a hint for one choice; raise `ToDo` where it is blank."""
+    """Return "right" or a hint for one choice; raise `ToDo` if it is blank."""
     if answer is None or answer is Ellipsis:
-        raise ToDo("Replace None by the letter of your answer, in quotes.")
+        raise ToDo("Replace None with the letter of your answer, in quotes.")
     letters = "abcdefghij"[: len(CHOICES[question])]
     letter = answer.strip().lower() if isinstance(answer, str) else ""
     if letter not in list(letters):
@@ -46,7 +46,7 @@ def check_choice(question, answer):
 
     Args:
         question: Name of the question, a key of `CHOICES`.
-        answer: The letter of an option, such as "a", or None where blank.
+        answer: The letter of an option, such as "a", or None if blank.
     """
     words = _judge(question, answer)
     if words != "right":
@@ -56,16 +56,16 @@ def check_choice(question, answer):
 
 @announced
 def check_choices(answers):
-    """Check several choices at once; each counts the same.
+    """Check several choices at once, all with the same weight.
 
     Args:
-        answers: Dictionary from names of questions to letters, or None where blank.
+        answers: Dictionary from names of questions to letters, or None if blank.
 
     Returns:
-        A `Verdict` with the share that is right.
+        A `Verdict` with the fraction that is right.
     """
     if all(answer is None or answer is Ellipsis for answer in answers.values()):
-        raise ToDo("Replace each None by the letter of your answer, in quotes.")
+        raise ToDo("Replace each None with the letter of your answer, in quotes.")
     told = {}
     for question, answer in answers.items():
         try:
@@ -82,21 +82,21 @@ def check_choices(answers):
 
 @announced
 def check_number(question, answer):
-    """Check a number that was to be worked out.
+    """Check a number that the student has worked out.
 
     Args:
         question: Name of the question, a key of `NUMBERS`.
-        answer: A number, or None where blank.
+        answer: A number, or None if blank.
     """
     if answer is None or answer is Ellipsis:
-        raise ToDo("Replace None by your number.")
+        raise ToDo("Replace None with your number.")
     if isinstance(answer, tuple) and len(answer) == 2:
         raise NotYet(
-            f"{answer} is a pair of numbers, because of the comma. Write a point before the decimals, and "
-            "nothing between thousands."
+            f"{answer} is a pair of numbers because of the comma. Use a decimal point, and no commas "
+            "between thousands."
         )
     if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
-        if getattr(answer, "shape", None) != ():  # NumPy and TensorFlow have numbers of their own
+        if getattr(answer, "shape", None) != ():  # NumPy and TensorFlow have their own numbers
             raise NotYet(f"{answer!r} is not a number. Write digits, such as 12.3, without quotes.")
     answer = float(answer)
     if not math.isfinite(answer):

@@ -1,4 +1,4 @@
-"""Call a student's function safely, compare its results with the right ones, and name the mistake."""
+"""Call a student's function safely, compare its results with the right ones, and identify the mistake."""
 
 import contextvars
 import ctypes
@@ -14,17 +14,17 @@ import numpy as np
 
 from vae_course.exercises.verdict import NotYet, ToDo, announced
 
-# Computing time is counted, not time on the clock: a busy machine must not fail an honest answer.
+# CPU time counts, not wall-clock time, because a busy machine must not fail an honest answer.
 SECONDS = 10.0
-PATIENCE = 120.0  # seconds on the clock, for a function that waits and does not compute
+PATIENCE = 120.0  # seconds of wall-clock time, for a function that waits instead of computing
 
 
 class TimeIsUp(SystemExit):
-    """Raised inside a function that does not end; a thread that ends with a SystemExit prints nothing."""
+    """Raised inside a function that does not end; a SystemExit, because that makes a thread end silently."""
 
 
 def _stop(thread):
-    """Raise `TimeIsUp` in a thread, again if it catches that; return whether it has ended."""
+    """Raise `TimeIsUp` in a thread, repeatedly if it catches it; return whether it has ended."""
     for _ in range(40):
         if not thread.is_alive():
             break
@@ -38,7 +38,7 @@ def _stop(thread):
 def call(function, name, inputs):
     """Call a student's function on copies of inputs, in a thread that is stopped if it does not end.
 
-    A signal would do the same in the main thread of Unix only.
+    A signal would do the same, but only in the main thread and on Unix.
 
     Args:
         function: The student's function.
@@ -46,7 +46,7 @@ def call(function, name, inputs):
         inputs: Dictionary from names to values, passed by position.
 
     Returns:
-        Whatever it returns.
+        What it returns.
 
     Raises:
         NotYet: If it fails or does not end, with the inputs that caused it.
@@ -57,10 +57,10 @@ def call(function, name, inputs):
     def work():
         try:
             outcome["value"] = function(*copies)
-        except BaseException as error:  # SystemExit, too: it must not end the kernel
+        except BaseException as error:  # even SystemExit, which must not end the kernel
             outcome["error"] = error
 
-    context = contextvars.copy_context()  # so that prints appear below the cell that was run
+    context = contextvars.copy_context()  # so that printed text appears below the right cell
     thread = threading.Thread(target=context.run, args=(work,), daemon=True)
     computed, started = time.process_time(), time.monotonic()
     try:
@@ -86,7 +86,7 @@ def call(function, name, inputs):
 
 
 def _describe(error, function):
-    """Describe a student's exception: its type, its text and the student's own line, without paths."""
+    """Describe a student's exception by its type, its text and the student's own line, without paths."""
     if not isinstance(error, Exception):
         return f"it tried to exit ({type(error).__name__})."
     text = f"it raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
@@ -98,7 +98,7 @@ def _describe(error, function):
 
 
 def require_own(function, name):
-    """Raise `ToDo` if a function is still blank, `NotYet` if it is none, or not the student's own."""
+    """Raise `ToDo` if a function is still blank, `NotYet` if it is not the student's own function."""
     if function is None or function is Ellipsis or _is_empty(function):
         raise ToDo(f"{name}: write it in the cell above, where it says YOUR CODE HERE.")
     if not callable(function):
@@ -111,7 +111,7 @@ def require_own(function, name):
 
 
 def _is_empty(function):
-    """Tell whether a function holds nothing but its docstring, `pass` or `...`."""
+    """Return whether a function contains nothing but its docstring, `pass` or `...`."""
     code = getattr(function, "__code__", None)
     nothing = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
     return code is not None and (
@@ -125,7 +125,7 @@ def as_array(value, what):
 
     Args:
         value: A number, a list, or an array or tensor of NumPy, Keras or TensorFlow.
-        what: How to call it in a message.
+        what: Name of the value in the message.
 
     Raises:
         NotYet: If the value is something else, or contains NaN or infinity.
@@ -159,7 +159,7 @@ def result_of(function, name, inputs):
 
 
 def shown(value):
-    """Show a value in a line or two: small ones in full, large ones by their shape."""
+    """Return a value as a line or two of text: small ones in full, large ones by their shape."""
     if isinstance(value, np.random.Generator):
         return "a NumPy generator"
     if isinstance(value, numbers.Real | str):
@@ -173,7 +173,7 @@ def shown(value):
 
 
 def inputs_shown(inputs):
-    """List inputs by name, one below the other."""
+    """List inputs by name, one per line."""
     lines = []
     for name, value in inputs.items():
         if np.ndim(value) > 2:
@@ -184,21 +184,21 @@ def inputs_shown(inputs):
 
 
 def agree(found, expected, tolerance=1e-4):
-    """Tell whether two arrays have the same shape and numbers, up to a relative tolerance."""
+    """Return whether two arrays have the same shape and numbers, up to a tolerance."""
     return np.shape(found) == np.shape(expected) and np.allclose(
         found, expected, rtol=tolerance, atol=tolerance
     )
 
 
 def combinations(*choices, most=9):
-    """Yield every way to take one entry from each dictionary, what is right first of all.
+    """Yield every way to take one entry from each dictionary, starting with the right one.
 
     Args:
-        *choices: Dictionaries from a mistake to a value; in each, "" comes first and stands for no mistake.
-        most: How many mistakes to combine at most.
+        *choices: Dictionaries from a mistake to a value; in each, "" comes first and means no mistake.
+        most: Largest number of mistakes to combine.
 
     Yields:
-        The mistakes, joined to one text, and the list of values.
+        The mistakes, joined into one text, and the list of values.
     """
     for ways in itertools.product(*(choice.items() for choice in choices)):
         texts = [text for text, _ in ways if text]
@@ -207,18 +207,18 @@ def combinations(*choices, most=9):
 
 
 def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False):
-    """Make a check of a student's function from a generator that knows the results.
+    """Turn a generator of expected results into a check of a student's function.
 
-    The generator takes the inputs and yields pairs of a text and a value: first "" and what is right,
-    then for each usual mistake its name and what it leads to.
+    The generator takes the inputs and yields pairs of a text and a value: first "" and the right result,
+    then the name and the result of each common mistake.
 
     Args:
-        name: The name of the student's function.
-        draw: Function of a random generator and the number of the trial (0 is the smallest); it returns a
+        name: Name of the student's function.
+        draw: Function of a random generator and the number of the trial (0 is the smallest), which returns a
             dictionary from names to inputs.
         tolerance: As for `agree`.
-        trials: On how many fresh inputs the function must be right.
-        afresh: Whether the function must draw anew, and give another result, at each call.
+        trials: Number of fresh inputs on which the function must be right.
+        afresh: Whether the function must make new draws, and so return another result, at each call.
 
     Returns:
         A decorator for the generator.
@@ -232,7 +232,9 @@ def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False):
                 inputs = draw(rng, trial)
                 found, (_, expected) = result_of(function, name, inputs), next(results(**inputs))
                 if afresh and np.array_equal(found, result_of(function, name, inputs)):
-                    raise NotYet(f"{name} returns exactly the same twice. Draw anew at each call.")
+                    raise NotYet(
+                        f"{name} returns exactly the same twice. Make new draws at each call."
+                    )
                 if not agree(found, expected, tolerance):
                     mistake = mistake_in(function, rng, inputs, found)
                     text = f"{name} gives a different result than expected."
@@ -247,7 +249,7 @@ def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False):
             return f"{name} agrees on {trials} fresh random inputs."
 
         def mistake_in(function, rng, inputs, found):
-            """Name the fewest mistakes that lead to what was found, on other inputs as well."""
+            """Return the fewest mistakes that explain the result, also on other inputs."""
             fits = [t for t, value in results(**inputs) if t and agree(found, value, tolerance)]
             for trial in (1, 2, 3, 4):
                 if not fits or trial > 2 and len(fits) == 1:

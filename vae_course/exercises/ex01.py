@@ -1,4 +1,4 @@
-"""Checks of exercise 1: an encoder, the reconstruction error, and the largest gap between codes."""
+"""Check exercise 1: an encoder, the reconstruction error, and the largest gap between codes."""
 
 import keras
 import numpy as np
@@ -38,13 +38,13 @@ NUMBERS = {
 
 
 def built(build, name, latent_dim, shapes):
-    """Call a student's builder; return its model.
+    """Call a student's function that builds a model, and return the model.
 
     Args:
         build: The student's function.
         name: Its name.
         latent_dim: Number of latent dimensions.
-        shapes: The shapes that the model's input and output should have, without the batch.
+        shapes: Expected shapes of the model's input and output, without the batch.
 
     Raises:
         ToDo: If the function is still blank.
@@ -57,12 +57,12 @@ def built(build, name, latent_dim, shapes):
     if not isinstance(model, keras.Model):
         raise NotYet(f"{name} returns a {type(model).__name__}, not a keras.Model.")
     if not getattr(model, "inputs", None):
-        raise NotYet(f"{name}: the model does not know its input's shape. Begin with keras.Input.")
+        raise NotYet(f"{name}: the model does not know its input's shape. Start with keras.Input.")
     found = model.input_shape, model.output_shape
     if found == (other.input_shape, other.output_shape):
         raise NotYet(
             f"{name} builds the same model from {found[0]} to {found[1]} whatever latent_dim is. "
-            "Use the argument."
+            "Use that argument."
         )
     for what, one, shape in zip(("input", "output"), found, shapes, strict=True):
         if one != (None, *shape):
@@ -74,7 +74,7 @@ def built(build, name, latent_dim, shapes):
 
 
 def outputs_of(model, name, x):
-    """Return what a student's model makes of images or vectors, as an array."""
+    """Return the outputs of a student's model for images or vectors, as an array."""
     return result_of(lambda x: model(x, training=False), name, {"x": x.astype("float32")})
 
 
@@ -87,7 +87,7 @@ def check_encoder(build):
     """
     name = "build_encoder"
     rng = np.random.default_rng()
-    # With so many dimensions, not all codes of a right encoder are positive by chance.
+    # With this many dimensions, the codes of a right encoder are never all positive by chance.
     latent_dim = int(rng.integers(24, 40))
     model = built(build, name, latent_dim, [(28, 28, 1), (latent_dim,)])
     _look_at_layers(model, name, latent_dim)
@@ -95,7 +95,7 @@ def check_encoder(build):
     codes = outputs_of(model, name, np.concatenate([x, 20 * x]))
     if codes.min() >= 0 or np.abs(codes).max() <= 1:
         raise NotYet(
-            f"{name}: the code has an activation. That would bend or fold the latent space; a code may be "
+            f"{name}: the code has an activation, which would bend or fold the latent space. A code may be "
             "any number."
         )
     return f"{name}: {model.count_params():,} parameters for latent_dim = {latent_dim}."
@@ -114,12 +114,10 @@ def _look_at_layers(model, name, latent_dim):
                 f"have {filters} of 3 x 3."
             )
         if layer.padding != "same":
-            raise NotYet(
-                f'{name}: a convolution shrinks its picture; padding="same" keeps the size.'
-            )
+            raise NotYet(f'{name}: a convolution shrinks its image; padding="same" keeps the size.')
         if layer.activation.__name__ != "relu":
             raise NotYet(
-                f"{name}: a convolution has no relu; two linear layers can do no more than one."
+                f"{name}: a convolution has no relu, but two linear layers can do no more than one."
             )
     pools = [tuple(layer.pool_size) for layer in model.layers if "Pooling" in type(layer).__name__]
     if pools != [(2, 2), (2, 2)]:
@@ -142,7 +140,7 @@ PIXELS = {
     "the reconstruction error has a factor of 1/2, which the course leaves out": lambda d: (
         0.5 * (d**2).sum(axis=(1, 2, 3))
     ),
-    "there is a root too many": lambda d: np.sqrt((d**2).sum(axis=(1, 2, 3))),
+    "there is one square root too many": lambda d: np.sqrt((d**2).sum(axis=(1, 2, 3))),
 }
 _BATCH = {
     "": np.asarray,
@@ -152,7 +150,7 @@ _BATCH = {
 
 
 def draw_images(rng, trial):
-    """Draw a small batch of images and of their reconstructions."""
+    """Draw a small batch of images and their reconstructions."""
     shape = (2, 2, 2, 2, 1) if trial == 0 else (2, 5, 7, 7, 1)
     x, x_hat = rng.uniform(0, 1, shape).round(2).astype("float32")
     return {"x": x, "x_hat": x_hat}
@@ -182,23 +180,23 @@ def check_nearest_distance(places, codes):
     yield "", d.min(axis=1)
     yield "you take the mean distance to the codes instead of the smallest", d.mean(axis=1)
     yield "you take the distance to the farthest code instead of the nearest", d.max(axis=1)
-    yield "the root is missing, so the distances are squared", d.min(axis=1) ** 2
+    yield "the square root is missing, so the distances are squared", d.min(axis=1) ** 2
     yield "you return each code's distance to its nearest place instead of the reverse", d.min(0)
     yield "you return the index of the nearest code instead of its distance", d.argmin(axis=1)
     yield "you return the smallest distance of all, but each place needs its own", d.min()
     yield "you return all distances instead of the smallest for each place", d
     along = np.abs(places[:, None] - codes[None]).sum(axis=2)
-    yield "you take the sum along the axes instead of the straight distance", along.min(axis=1)
+    yield "you take the sum along the axes instead of the straight-line distance", along.min(axis=1)
 
 
 @announced
 def check_largest_gap(centre, radius, places, codes):
-    """Check the centre and the radius of the largest empty circle among given places.
+    """Check the centre and radius of the largest empty circle among given places.
 
     Args:
         centre: The student's place, shape `(2,)`, or None.
         radius: The student's radius, or None.
-        places: All places in question, shape `(m, 2)`.
+        places: All candidate places, shape `(m, 2)`.
         codes: Shape `(n, 2)`.
     """
     if centre is None or radius is None:
@@ -219,5 +217,5 @@ def check_largest_gap(centre, radius, places, codes):
             f"The code nearest to gap_centre is {room:.4g} away, but gap_radius is {radius:.4g}."
         )
     if room < 0.999 * rooms.max():
-        raise NotYet(f"At another place there is more room than your {room:.4g}. Keep looking.")
+        raise NotYet(f"Another place has more room than your {room:.4g}. Keep looking.")
     return f"The largest gap has a radius of {room:.4g}, and there is no code inside."

@@ -1,4 +1,4 @@
-"""Checks of exercise 2: the KL divergence, by formula and by chance, and Bayes' rule in logarithms."""
+"""Check exercise 2: the KL divergence, by formula and by Monte Carlo, and Bayes' rule in logarithms."""
 
 import math
 
@@ -22,7 +22,7 @@ NUMBERS = {
     )
 }
 
-# How z_log_var may be read: what is then taken for sigma^2, and for log sigma^2.
+# Ways to read z_log_var, and what each takes for sigma^2 and for log sigma^2.
 READINGS = {
     "": lambda v: (np.exp(v), v),
     "z_log_var is treated as log sigma, but it is log sigma^2": lambda v: (np.exp(2 * v), 2 * v),
@@ -40,7 +40,7 @@ SIGNS = {
     "the sign of the 1 is wrong": (1, 1, -1, 1),
 }
 MEANS = {"": np.square, "mu is not squared": np.asarray}
-HALVES = {"": 0.5, "the factor 1/2 is missing": 1.0, "there is a factor of 1/2 too many": 0.25}
+HALVES = {"": 0.5, "the factor 1/2 is missing": 1.0, "there is one factor of 1/2 too many": 0.25}
 REDUCTIONS = {
     "": lambda a: a.sum(axis=-1),
     "you take the mean over the latent dimensions instead of the sum": lambda a: a.mean(axis=-1),
@@ -65,7 +65,7 @@ def kl_terms(z_mean, z_log_var, read, sign, square, half):
 
 
 def draw_posteriors(rng, trial):
-    """Draw means and log-variances; the first trial's are few enough to be shown."""
+    """Draw means and log-variances, few enough to be shown in the first trial."""
     shape = [(2, 3), (5, 4), (8, 6)][trial % 3]
     return {
         "z_mean": rng.uniform(-2, 2, shape).round(1).astype("float32"),
@@ -90,11 +90,11 @@ def check_log_evidence(log_likelihood, log_prior, log_posterior):
     """Check `log_evidence(log_likelihood, log_prior, log_posterior)`: Bayes' rule, solved for log p(x)."""
     a, b, c = log_likelihood, log_prior, log_posterior
     yield "", a + b - c
-    yield "the posterior stands below the fraction line, so subtract its logarithm", a + b + c
+    yield "the posterior is in the denominator, so subtract its logarithm", a + b + c
     yield "the sign is wrong: this is log 1/p(x)", c - a - b
-    yield "the logarithms of factors are added, not multiplied", a * b / c
+    yield "you multiply the logarithms, but those of factors are added", a * b / c
     yield "p(z) is missing; Bayes' rule has three factors", a - c
-    yield "p(z) stands above the fraction line, so add its logarithm", a - b - c
+    yield "p(z) is in the numerator, so add its logarithm", a - b - c
     yield "you return p(x) itself instead of its logarithm", np.exp(a + b - c)
     yield "this is log p(x, z); one factor of Bayes' rule is still missing", a + b
 
@@ -109,8 +109,8 @@ def _draw_posterior(rng, trial):
     return {"mean": mean, "sigma": sigma, "n": 200_000, "rng": rng}
 
 
-# An honest estimate scatters by a fifteenth of the tolerance at most. A number copied from another call
-# fits one input in 30, and all six once in 10^8 checks.
+# An honest estimate scatters by at most a fifteenth of the tolerance. A number copied from another call
+# passes for one input in 30, and for all six in one of 10^8 checks.
 @function_check("kl_monte_carlo", _draw_posterior, tolerance=0.015, trials=6, afresh=True)
 def check_kl_monte_carlo(mean, sigma, n, rng):
     """Check `kl_monte_carlo(mean, sigma, n, rng)`: an estimate of KL[N(mean, sigma^2) || N(0, 1)]."""
@@ -127,7 +127,7 @@ def check_kl_monte_carlo(mean, sigma, n, rng):
 
 
 def _draw_normals(rng, trial):
-    # No two numbers may be alike, nor a variance 1: there some mistakes would do no harm.
+    # No two numbers may be equal and no variance 1, because some mistakes would then do no harm.
     values = rng.uniform((-2, 0.3, 0.5, 1.2), (-0.5, 0.9, 2, 3)).round(1)
     names = ("mean", "variance", "prior_mean", "prior_variance")
     return dict(zip(names, map(float, values), strict=True))
@@ -139,7 +139,7 @@ def check_kl_normal(mean, variance, prior_mean, prior_variance):
     m, v, m0, v0 = mean, variance, prior_mean, prior_variance
     right = _normal_kl(m, v, m0, v0)
     yield "", right
-    yield "the two distributions are exchanged", _normal_kl(m0, v0, m, v)
+    yield "the two distributions are swapped", _normal_kl(m0, v0, m, v)
     yield "the arguments are variances already, but you square them", _normal_kl(m, v**2, m0, v0**2)
     yield "you use standard deviations instead of variances", _normal_kl(m, v**0.5, m0, v0**0.5)
     yield "the factor 1/2 is missing", 2 * right

@@ -1,4 +1,4 @@
-"""Checks of exercise 3: a gradient by hand, samplers that gradients pass, and the score function."""
+"""Check exercise 3: a gradient by hand, samplers that let gradients pass, and the score function."""
 
 import functools
 
@@ -36,7 +36,7 @@ NUMBERS = {
     )
 }
 
-_IMAGES = 4000  # enough for the noise's width to be known to 1 %
+_IMAGES = 4000  # enough to know the width of the noise to 1 %
 _WIDTHS = {
     "": lambda v: np.exp(v / 2),
     "you multiply by sigma^2 instead of sigma; z_log_var is log sigma^2, not log sigma": np.exp,
@@ -49,7 +49,7 @@ _WIDTHS = {
 
 
 def _with_gradients(function):
-    """Return a function that gives z and its gradients by z_mean and z_log_var, None where none passes."""
+    """Return a function that returns z and its gradients for z_mean and z_log_var, or None if none passes."""
 
     @functools.wraps(function)
     def watched(z_mean, z_log_var):
@@ -57,7 +57,7 @@ def _with_gradients(function):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             z = function(*inputs)
-            if not tf.is_tensor(z):  # NumPy's numbers have left no trace on the tape
+            if not tf.is_tensor(z):  # the tape does not record NumPy
                 return z, None, None
             total = ops.sum(ops.cast(z, "float32"))
         return z, *tape.gradient(total, inputs)
@@ -66,7 +66,7 @@ def _with_gradients(function):
 
 
 def _draws(function, name, rng, images):
-    """Call a sampler twice on the same inputs; return these, both z, and the gradients of the first."""
+    """Call a sampler twice on the same inputs; return the inputs, both z, and the first z's gradients."""
     inputs = {
         key: rng.uniform(-2, 2, (images, 3)).round(1).astype("float32")
         for key in ("z_mean", "z_log_var")
@@ -82,7 +82,7 @@ def _draws(function, name, rng, images):
 
 
 def _fault(z_mean, z_log_var, first, second, gradients):
-    """Name what is wrong with draws for many images, or return ""."""
+    """Return what is wrong with draws for many images, or ""."""
     away = first - z_mean
     if np.abs(away).max() < 1e-5:
         return "there is no noise; z equals z_mean"
@@ -99,7 +99,7 @@ def _fault(z_mean, z_log_var, first, second, gradients):
             return "the same eps is used for all latent dimensions, but each needs its own"
     if np.allclose(first, second, atol=1e-6):
         return "the noise is the same at every call; is a seed set inside?"
-    # From here on chance decides: an honest sampler fails about once in 10^10 checks.
+    # From here on, chance plays a role: an honest sampler fails about once in 10^10 checks.
     for text, width in _WIDTHS.items():
         eps = away / np.abs(width(z_log_var))
         sizes = [eps[part].std() for part in (z_log_var < -0.7, z_log_var > 0.7)]
@@ -116,7 +116,7 @@ def _fault(z_mean, z_log_var, first, second, gradients):
 
 @announced
 def check_sample(function):
-    """Check `sample(z_mean, z_log_var)`: a draw from N(z_mean, exp(z_log_var)) that gradients pass.
+    """Check `sample(z_mean, z_log_var)`: a draw from N(z_mean, exp(z_log_var)) that lets gradients pass.
 
     Args:
         function: The student's function; its arguments have shape `(batch, latent_dim)`.
@@ -124,7 +124,7 @@ def check_sample(function):
     name = "sample"
     require_own(function, name)
     rng = np.random.default_rng()
-    for images in (2, _IMAGES):  # a few first: they can be shown if something fails
+    for images in (2, _IMAGES):  # a few first, which can be shown if something fails
         drawn = _draws(function, name, rng, images)
     if fault := _fault(*drawn):
         raise NotYet(
@@ -162,12 +162,12 @@ def check_score_gradient(values, eps, sigma):
 
 @announced
 def check_sample_full(function):
-    """Check `sample_full(mean, covariance, eps)`: draws from a normal distribution of any covariance.
+    """Check `sample_full(mean, covariance, eps)`: draws from a normal distribution with any covariance.
 
-    Any L with L L^T = covariance is right; it is read off from what the function makes of unit vectors.
+    Any L with L L^T = covariance is right; L is read off from the function's results for unit vectors.
 
     Args:
-        function: The student's function; eps has shape `(n, d)`, so has its result.
+        function: The student's function; both eps and its result have shape `(n, d)`.
     """
     name = "sample_full"
     require_own(function, name)
@@ -182,21 +182,19 @@ def check_sample_full(function):
     if z.shape != eps.shape:
         raise NotYet(f"{name} returns shape {z.shape}, but it should be {eps.shape}.{where}")
     if not agree(z[0], mean):
-        raise NotYet(
-            f"{name}: where eps is 0, z should be the mean, but it is {shown(z[0])}.{where}"
-        )
+        raise NotYet(f"{name}: for eps = 0, z should be the mean, but it is {shown(z[0])}.{where}")
     L = (z[1 : d + 1] - mean).T  # column i: what the i-th unit vector became
     if not agree(z, mean + eps @ L.T):
         raise NotYet(f"{name}: z is not mean + L eps with the same L in every row.{where}")
     if agree(L @ L.T, covariance, 1e-3):
         return f"{name}: L L^T is the covariance."
     mistakes = {
-        "you use the covariance itself instead of a root of it": covariance,
-        "you take the root of each entry, but the matrix as a whole needs a root": np.sqrt(
+        "you use the covariance itself instead of a square root of it": covariance,
+        "you take the root of each entry instead of a root of the whole matrix": np.sqrt(
             np.abs(covariance)
         ),
         "only the diagonal is used": np.diag(np.sqrt(np.diag(covariance))),
-        "only the diagonal is used, and without a root": np.diag(np.diag(covariance)),
+        "only the diagonal is used, without a square root": np.diag(np.diag(covariance)),
         "the covariance is not used": np.eye(d),
     }
     for text, factor in mistakes.items():

@@ -1,4 +1,4 @@
-"""Checks of exercise 4: sizes of transposed convolutions, up-sampling, a decoder that grows by strides."""
+"""Check exercise 4: sizes of transposed convolutions, up-sampling, and a decoder that grows by strides."""
 
 import numpy as np
 from keras import layers
@@ -30,22 +30,22 @@ _LAYERS = {
 
 
 def _side(kind, side, **options):
-    """Ask Keras for the side of a layer's output."""
+    """Return the side of a layer's output, computed by Keras."""
     layer = getattr(layers, kind)(1, **options)
     return layer.compute_output_shape((1, side, side, 1))[1]
 
 
 @announced
 def check_sides(answers):
-    """Check the predicted sides of the outputs of four layers; each counts a quarter.
+    """Check the predicted sides of the outputs of four layers, each worth a quarter.
 
     Args:
-        answers: Dictionary from "a", "b", "c", "d" to whole numbers, or None where blank.
+        answers: Dictionary from "a", "b", "c", "d" to whole numbers, or None if blank.
     """
     if not isinstance(answers, dict) or set(answers) != set(_LAYERS):
         raise NotYet(f"sides should be a dictionary with the keys {', '.join(_LAYERS)}.")
     if all(value is None for value in answers.values()):
-        raise ToDo("sides: replace each None by a whole number.")
+        raise ToDo("sides: replace each None with a whole number.")
     words = {}
     for key, (kind, side, options) in _LAYERS.items():
         hints = {
@@ -66,10 +66,10 @@ def check_sides(answers):
 
 
 def _draw_size(rng, trial):
-    # A convolution of the same sizes, the usual mistake, must exist: the kernel fits into the side.
+    # The kernel fits into the side, so that the usual mistake, a convolution of the same sizes, is possible.
     side, kernel, stride = (int(rng.integers(*ends)) for ends in ((6, 13), (2, 6), (1, 5)))
     padding = ("valid", "same", "valid", str(rng.choice(["valid", "same"])))[trial % 4]
-    # Kernels larger and smaller than the stride must not be left to chance.
+    # Make sure that some kernels are larger and some smaller than the stride.
     if trial % 4 == 0:
         stride = int(rng.integers(1, kernel))
     if trial % 4 == 2:
@@ -89,10 +89,10 @@ def check_transposed_side(side, kernel, stride, padding):
     exchanged = _side("Conv2DTranspose", side, **{**options, "padding": other})
     yield f'this is the size with "{other}"', exchanged
     yield 'this is the size with "same", whatever the padding is', side * stride
-    same = padding == "same"  # there the next two are right
+    same = padding == "same"  # for "same", the next two are right
     unfilled = right if same else (side - 1) * stride + kernel
     yield (
-        "the kernel may be smaller than the stride, and then Keras fills up to the stride",
+        "a kernel may be smaller than the stride, and then Keras pads up to the stride",
         unfilled,
     )
     yield "between n stamps there are n - 1 steps", right if same else right + stride
@@ -113,13 +113,13 @@ def check_up_sample(picture):
     yield "only the rows are doubled", picture.repeat(2, axis=0)
     yield "only the columns are doubled", picture.repeat(2, axis=1)
     tiled = np.tile(picture, (2, 2))
-    yield "the picture is tiled, but each pixel should be doubled in its place", tiled
+    yield "the picture is tiled, but each pixel should be doubled in place", tiled
     yield "the result is flat, but it should be a picture twice as high and wide", picture.repeat(4)
 
 
 @announced
 def check_decoder(build):
-    """Check `build_decoder(latent_dim)`: pictures in (0, 1), grown by strides and not by up-sampling.
+    """Check `build_decoder(latent_dim)`: images in (0, 1), grown by strides and not by up-sampling.
 
     Args:
         build: The student's function, from a number of latent dimensions to a keras.Model.
@@ -139,12 +139,12 @@ def check_decoder(build):
     ]
     if len(strided) != 2:
         raise NotYet(
-            f"{name} has {len(strided)} Conv2DTranspose layers of stride 2, but it takes two from 7 to 28."
+            f"{name} has {len(strided)} Conv2DTranspose layers of stride 2, but 7 to 28 takes two."
         )
     if any(size % 2 for layer in strided for size in layer.kernel_size):
         raise NotYet(
-            f"{name}: the size of a kernel is not a multiple of the stride. It covers unevenly, which "
-            "makes checkerboards."
+            f"{name}: the size of a kernel is not a multiple of the stride. The uneven overlap makes "
+            "checkerboards."
         )
     pictures = outputs_of(model, name, 50 * rng.standard_normal((64, latent_dim)))
     if pictures.min() < 0 or pictures.max() > 1:

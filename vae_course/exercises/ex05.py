@@ -1,4 +1,4 @@
-"""Checks of exercise 5: the loss of a VAE, three trainings to diagnose, and a data set of one's own."""
+"""Check exercise 5: the loss of a VAE, three training runs to diagnose, and a data set of one's own."""
 
 import keras
 import numpy as np
@@ -45,7 +45,7 @@ _BATCH = {
 _WEIGHTS = {
     "": lambda error, kl, beta: error + beta * kl,
     "beta is not used": lambda error, kl, beta: error + kl,
-    "beta weighs the reconstruction error instead of the KL term": lambda error, kl, beta: (
+    "beta multiplies the reconstruction error instead of the KL term": lambda error, kl, beta: (
         beta * error + kl
     ),
     "the KL term is missing": lambda error, kl, beta: error,
@@ -71,13 +71,13 @@ def check_vae_loss(x, x_hat, z_mean, z_log_var, beta):
         yield text, batch(weigh(pixels(differences), kl, beta))
 
 
-# Diagnose the curves before you read on: the settings give the answers away. By letter: weight of the KL
-# term, most training images, how often each is shown in one epoch.
+# Diagnose the curves before you read on, because the settings give the answers away. For each letter: weight
+# of the KL term, maximum number of training images, repetitions of each image per epoch.
 _SETTINGS = {"A": (0.0, 2000, 1), "B": (100.0, 2000, 1), "C": (1.0, 60, 30)}
 
 
 def _small_vae(beta):
-    """Build a VAE of dense layers: it trains within seconds, and learns few images by heart."""
+    """Build a VAE of dense layers that trains within seconds and can memorize a few images."""
     image = keras.Input((28, 28, 1))
     x = layers.Dense(200, activation="relu")(layers.Flatten()(image))
     z_mean, z_log_var = layers.Dense(20)(x), layers.Dense(20)(x)
@@ -89,7 +89,7 @@ def _small_vae(beta):
 
 
 def mystery_curves(x_train, x_test, seed):
-    """Train a small VAE three times, each time with something wrong, and return only how it went.
+    """Train a small VAE three times, each time with something wrong, and return only the histories.
 
     Args:
         x_train: Training images, shape `(n, 28, 28, 1)`, a thousand or so.
@@ -97,7 +97,7 @@ def mystery_curves(x_train, x_test, seed):
         seed: Seed of weights, noise and order.
 
     Returns:
-        Dictionary from "A", "B" and "C" to a history, as `History.history` of Keras.
+        Dictionary from "A", "B" and "C" to a history, like `History.history` in Keras.
     """
     histories = {}
     for letter, (beta, most, times) in _SETTINGS.items():
@@ -116,7 +116,7 @@ def mystery_curves(x_train, x_test, seed):
 
 
 def _rows(name, value, least):
-    """Return the set of a student's images, as bytes; raise `NotYet` if something is wrong with them."""
+    """Return the set of a student's images as bytes; raise `NotYet` if something is wrong with them."""
     if not hasattr(value, "shape"):
         raise NotYet(
             f"{name} is a {type(value).__name__}, but it should be a NumPy array of images."
@@ -127,12 +127,12 @@ def _rows(name, value, least):
             "make them grey, and add the last axis with [..., None]."
         )
     if len(value) < least:
-        raise NotYet(f"{name} contains {len(value)} images, but {least} or more are needed.")
+        raise NotYet(f"{name} contains {len(value)} images, but at least {least} are needed.")
     images = as_array(value, name)
     if images.min() < 0 or images.max() > 1:
         raise NotYet(
-            f"{name} runs from {images.min():g} to {images.max():g}. Rescale it so that 0 is paper and 1 "
-            "is ink."
+            f"{name} has values from {images.min():g} to {images.max():g}. Rescale it so that 0 is paper "
+            "and 1 is ink."
         )
     if np.ptp(images, axis=0).max() < 0.1:
         raise NotYet(f"{name} contains the same picture again and again.")
@@ -145,20 +145,20 @@ def _bytes(images):
 
 @announced
 def check_own_images(my_train, my_test, course_images):
-    """Check images of a student's own: their form, and that no test image is among the training images.
+    """Check a student's own images: their format, and that no test image is among the training images.
 
     Args:
-        my_train: Images to train on, shape `(n, 28, 28, 1)`, in [0, 1], 200 or more; None where blank.
-        my_test: Images to score, as above, 50 or more; None where blank.
-        course_images: The course's own training images: they would not be the student's.
+        my_train: At least 200 images to train on, shape `(n, 28, 28, 1)`, in [0, 1]; None if blank.
+        my_test: At least 50 images to score, like `my_train`; None if blank.
+        course_images: The course's training images, which do not count as the student's own.
     """
     if my_train is None or my_test is None:
-        raise ToDo("my_train and my_test: make them in the cell above.")
+        raise ToDo("my_train and my_test: create them in the cell above.")
     train, test = _rows("my_train", my_train, 200), _rows("my_test", my_test, 50)
     if train & test:
         raise NotYet(
-            f"{len(train & test)} images of my_test are also in my_train. A score on images that were "
-            "trained on says nothing about new ones."
+            f"{len(train & test)} images of my_test are also in my_train. A score on training images "
+            "says nothing about new ones."
         )
     if len(train & _bytes(course_images)) > 0.1 * len(train):
         raise NotYet("These are the course's own digits. Find or draw something else.")
@@ -167,10 +167,10 @@ def check_own_images(my_train, my_test, course_images):
 
 @announced
 def check_own_vae(vae, my_train, my_test):
-    """Check that a VAE has learned from a student's images: it rebuilds new ones better than their mean.
+    """Check that a VAE has learned from a student's images: it must beat the mean image on new ones.
 
     Args:
-        vae: The trained VAE, or None where blank.
+        vae: The trained VAE, or None if blank.
         my_train: Images it was trained on.
         my_test: Images that it has not seen.
     """
@@ -178,7 +178,7 @@ def check_own_vae(vae, my_train, my_test):
         raise ToDo("my_vae: train it in the cell above.")
     if not isinstance(vae, VAE):
         raise NotYet(
-            f"my_vae is a {type(vae).__name__}, but it should be a VAE of `vae_course.models`."
+            f"my_vae is a {type(vae).__name__}, but it should be a VAE from `vae_course.models`."
         )
     images = np.float32(my_test)
     blind = np.sum((images - np.mean(my_train, axis=0)) ** 2) / len(images)

@@ -1,4 +1,4 @@
-"""Checks of exercise 6: paths between latent vectors, sums and differences, and a property as a vector."""
+"""Check exercise 6: paths between latent vectors, sums and differences, and a property as a vector."""
 
 import math
 
@@ -16,7 +16,7 @@ NUMBERS = {
             "this would be the length on the round path": 3.0,
             "this is the length of the sum; half of it is the mid-point": 3.0 * math.sqrt(2.0),
             "this is half a side; add the two as vectors": 1.5,
-            "the root is missing, so this is the squared length": 4.5,
+            "the square root is missing, so this is the squared length": 4.5,
         },
     )
 }
@@ -37,8 +37,8 @@ def check_interpolate(start, end, t):
     """Check `interpolate(start, end, t)`: points on the straight line, one row for each t."""
     right = lerp(start, end, t)
     yield "", right
-    yield "start and end are exchanged; at t = 0 the path is at the start", lerp(end, start, t)
-    yield "t weighs only the end, while the whole start stays", start + t[:, None] * end
+    yield "start and end are swapped; at t = 0 the path is at the start", lerp(end, start, t)
+    yield "t scales only the end, while all of the start stays", start + t[:, None] * end
     yield "you return the difference alone, without the start", right - start
     yield "each t needs one row, but yours are columns", right.T
     yield "this is the round path instead of the straight one", slerp(start, end, t)
@@ -46,21 +46,21 @@ def check_interpolate(start, end, t):
 
 @function_check("slerp", _draw_path, tolerance=1e-3)
 def check_slerp(start, end, t):
-    """Check `slerp(start, end, t)`: the direction turns evenly while the length goes evenly."""
+    """Check `slerp(start, end, t)`: direction and length change at constant rates."""
     right = slerp(start, end, t)
     yield "", right
     yield "this is the straight path instead of the round one", lerp(start, end, t)
     a, b = np.linalg.norm(start), np.linalg.norm(end)
     directions = slerp(start / a, end / b, t)
     yield (
-        "the length stays that of the start; it should go evenly to that of the end",
+        "the length stays that of the start; it should change evenly to that of the end",
         a * directions,
     )
     yield "this is only the direction; the length is missing", directions
     angle = np.arccos(start @ end / (a * b))
     full = np.sin([(1 - t) * angle, t * angle]).T / np.sin(angle) @ [start, end]
-    yield "you turn start and end in full length; turn their directions instead", full
-    yield "start and end are exchanged", slerp(end, start, t)
+    yield "you rotate the vectors at full length; rotate only their directions", full
+    yield "start and end are swapped", slerp(end, start, t)
     yield "the division by sin(theta) is missing", right * np.sin(angle)
 
 
@@ -75,7 +75,7 @@ def check_arithmetic(means, start, minus, plus):
     """Check `arithmetic(means, start, minus, plus)`: the vector of start - minus + plus."""
     a, b, c = means[start], means[minus], means[plus]
     yield "", a - b + c
-    yield "plus and minus are exchanged", a - c + b
+    yield "plus and minus are swapped", a - c + b
     yield "nothing is subtracted", a + c
     yield "nothing is added", a - b
     yield "all three are added", a + b + c
@@ -85,7 +85,7 @@ def check_arithmetic(means, start, minus, plus):
 
 @announced
 def check_prediction(prediction):
-    """Check that a prediction was made before the test: any digit will do.
+    """Check that the student made a prediction before the test; any digit will do.
 
     Args:
         prediction: What the student expects, a digit from 0 to 9, or None.
@@ -105,7 +105,7 @@ def _draw_property(rng, trial):
     return {
         "z": rng.uniform(-3, 3, (n, d)).round(1),
         "labels": labels,
-        "amount": (rng.permutation(n) + 20.0 * labels).round(1),  # classes differ in it, too
+        "amount": (rng.permutation(n) + 20.0 * labels).round(1),  # the classes differ in it, too
     }
 
 
@@ -116,7 +116,7 @@ def _split(z, amount, middle=None):
 
 @function_check("property_vector", _draw_property)
 def check_property_vector(z, labels, amount):
-    """Check `property_vector(z, labels, amount)`: much minus little, within each class, then the mean."""
+    """Check `property_vector(z, labels, amount)`: high minus low within each class, then the mean."""
     classes = [labels == label for label in np.unique(labels)]
     right = np.mean([_split(z[c], amount[c]) for c in classes], axis=0)
     yield "", right

@@ -1,4 +1,4 @@
-"""What a check answers: a verdict in friendly words, and points for the person who grades."""
+"""Report the result of a check as a friendly verdict, and as points for grading."""
 
 import contextlib
 import dataclasses
@@ -14,21 +14,21 @@ HEADS = {"right": "RIGHT", "wrong": "NOT YET", "to do": "TO DO"}
 
 
 class NotYet(Exception):
-    """Raised inside a check if the answer is wrong; its text tells the student why."""
+    """Raised inside a check if the answer is wrong; the message tells the student why."""
 
 
 class ToDo(Exception):
-    """Raised inside a check if the task is still blank; its text tells the student what to do."""
+    """Raised inside a check if the task is still blank; the message tells the student what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """The answer of a check; true if the task is solved.
+    """The result of a check; true if the task is solved.
 
     Args:
-        state: "right", "wrong", or "to do" where the task is still blank.
+        state: "right", "wrong", or "to do" if the task is still blank.
         text: What to tell the student.
-        share: Which share of the task is solved, from 0 to 1.
+        share: Fraction of the task that is solved, from 0 to 1.
     """
 
     state: str
@@ -39,17 +39,17 @@ class Verdict:
         return self.state == "right"
 
     def __str__(self):
-        """Return the verdict as it is printed: a heading, then the text, indented."""
+        """Return the verdict as printed text: a heading, then the indented text."""
         lines = []
         for paragraph in self.text.splitlines():
-            # Inputs and lists are laid out already; prose is not.
+            # Inputs and lists are already laid out; prose is not.
             kept = paragraph.startswith(" ")
             lines += [paragraph] if kept else textwrap.wrap(paragraph, 88) or [""]
         first, *rest = lines
         return "\n".join([f"{HEADS[self.state]:8} {first}"] + [" " * 9 + line for line in rest])
 
     def points(self, most):
-        """Return the points that the task has earned, as a plain float: what nbgrader reads.
+        """Return the points earned as a plain float, which nbgrader reads.
 
         Args:
             most: Points of the whole task.
@@ -57,20 +57,20 @@ class Verdict:
         return round(float(most) * float(self.share), 2)
 
     def _ipython_display_(self):
-        """Display nothing: the verdict was printed when the check was made."""
+        """Display nothing, because the check has already printed the verdict."""
 
 
 def announced(check):
-    """Let a check print its verdict and never raise: a blank or odd answer stops no notebook.
+    """Make a check print its verdict and never raise, so that no odd answer stops a notebook.
 
-    The check returns what to tell a student whose answer is right, or a whole `Verdict`; else it raises
-    `NotYet` or `ToDo`. Only nbgrader's Validate button, which looks for errors, gets an error for each
-    task that is not solved.
+    The check returns what to tell a student whose answer is right, or a complete `Verdict`; otherwise it
+    raises `NotYet` or `ToDo`. Only nbgrader's Validate button, which looks for errors, gets an error for
+    each unsolved task.
     """
 
     @functools.wraps(check)
     def announcing(*args, **kwargs):
-        # nbgrader takes warnings, and whatever is on standard error, for a failure.
+        # nbgrader treats warnings and anything on standard error as a failure.
         with warnings.catch_warnings(), contextlib.redirect_stderr(sys.stdout):
             warnings.simplefilter("ignore")
             verdict = _verdict(check, *args, **kwargs)
@@ -90,7 +90,7 @@ def _verdict(check, *args, **kwargs):
         return Verdict("wrong", str(problem))
     except ToDo as task:
         return Verdict("to do", str(task))
-    except Exception as error:  # whatever a student's answer does when it is looked at
+    except Exception as error:  # a student's answer can raise anything
         return Verdict(
             "wrong",
             f"Your answer could not be checked ({type(error).__name__}: {error}). "

@@ -1,4 +1,4 @@
-"""The explorers: pictures that answer while you drag; where there are no widgets, still figures."""
+"""The explorers: pictures that respond while you drag, or still figures if there are no widgets."""
 
 from vae_course.explorers.kl import KLExplorer
 from vae_course.explorers.latent_map import LatentMap

@@ -1,40 +1,40 @@
-"""What explorers need of codes and decoders: checked input, points to start from, quick pictures."""
+"""Check codes, choose starting points and decode quickly, for all explorers."""
 
 import numpy as np
 
 from vae_course import latent
 
-IMAGES = 2  # test images of each digit to start from
+IMAGES = 2  # starting points among the test images of each digit
 
 
 def check_codes(codes, labels, what="codes"):
-    """Refuse latent vectors that cannot be explored.
+    """Reject latent vectors that cannot be explored.
 
     Args:
-        codes: Latent vectors, shape `(n, latent_dim)`, finite, n of 1 or more.
+        codes: Latent vectors, shape `(n, latent_dim)`, finite, with n at least 1.
         labels: One digit for each, shape `(n,)`.
-        what: What the message calls the codes.
+        what: Name of the codes in the error message.
 
     Returns:
         Both as arrays.
 
     Raises:
-        ValueError: If the codes are empty, not finite or of another shape, or the labels do not match them.
+        ValueError: If the codes are empty, not finite or of the wrong shape, or the labels do not match.
     """
     codes, labels = np.asarray(codes, dtype="float32"), np.asarray(labels)
     if codes.ndim != 2 or 0 in codes.shape:
         raise ValueError(
-            f"{what} has shape {codes.shape}: give at least one latent vector, (n, latent_dim)."
+            f"{what} has shape {codes.shape}: pass at least one latent vector, (n, latent_dim)."
         )
     if not np.isfinite(codes).all():
         bad = np.flatnonzero(~np.isfinite(codes).all(axis=1))
         raise ValueError(
-            f"{what} has {len(bad)} rows that are not finite (NaN or infinite), row {bad[0]} first: "
-            "has the training diverged? Train again with a lower learning rate, or leave them out."
+            f"{what} has {len(bad)} rows that are not finite (NaN or infinite), the first is row {bad[0]}. "
+            "Did the training diverge? Train again with a lower learning rate, or leave them out."
         )
     if labels.shape != codes.shape[:1]:
         raise ValueError(
-            f"labels has shape {labels.shape}, {what} {codes.shape}: give one label for each vector."
+            f"labels has shape {labels.shape}, {what} {codes.shape}: pass one label for each vector."
         )
     return codes, labels
 
@@ -59,20 +59,20 @@ def starting_points(codes, labels):
 
 
 def quick_decoder(decoder, latent_dim):
-    """Make a decoder quick enough for dragging: it is traced once, for any number of vectors.
+    """Make a decoder fast enough for dragging by tracing it once, for any number of vectors.
 
-    The weights stay the model's own, so later training shows.
+    It shares the model's weights, so later training shows.
 
     Args:
         decoder: Keras model from latent vectors to images.
-        latent_dim: The number of latent dimensions that it must take.
+        latent_dim: Number of latent dimensions that it must accept.
 
     Returns:
-        Function from latent vectors `(n, latent_dim)` to pictures `(n, 28, 28)` in [0, 1]. It raises a
-        ValueError if a picture is not finite.
+        Function from latent vectors `(n, latent_dim)` to images `(n, 28, 28)` in [0, 1]. It raises a
+        ValueError if an image is not finite.
 
     Raises:
-        ValueError: If the decoder is no such model, takes vectors of another size, or makes other images.
+        ValueError: If the decoder is not such a model, or its input or output has the wrong shape.
     """
     import tensorflow as tf
 
@@ -80,23 +80,23 @@ def quick_decoder(decoder, latent_dim):
         taken, made = decoder.input_shape[1:], decoder.output_shape[1:]
     except AttributeError as error:
         raise ValueError(
-            f"{decoder!r} has no input and output shape: give a Keras model that is built, such as "
+            f"{decoder!r} has no input and output shape: pass a Keras model that is built, such as "
             "vae.decoder."
         ) from error
     if taken != (latent_dim,):
         raise ValueError(
             f"The decoder takes vectors of shape {taken}, but these have {latent_dim} numbers: "
-            "give the decoder that belongs to them."
+            "pass the decoder that belongs to them."
         )
     if made != (28, 28, 1):
-        raise ValueError(f"The decoder makes images of shape {made}: give (28, 28, 1).")
+        raise ValueError(f"The decoder makes images of shape {made}, but it should be (28, 28, 1).")
     signature = [tf.TensorSpec((None, latent_dim), tf.float32)]
     traced = tf.function(lambda z: decoder(z, training=False), input_signature=signature)
 
     def decode(z):
         pictures = traced(tf.constant(np.asarray(z, dtype="float32"))).numpy()[..., 0]
         if not np.isfinite(pictures).all():
-            raise ValueError("The decoder answers with NaN: train it again with a lower rate.")
+            raise ValueError("The decoder outputs NaN: train it again with a lower learning rate.")
         return pictures
 
     decode(np.zeros((1, latent_dim)))  # trace now, not at the first drag

@@ -1,4 +1,4 @@
-"""What all explorers share: the picture, its controls, and where they are live or a still figure."""
+"""Build explorers from a picture and its controls, live in JupyterLab and a still figure elsewhere."""
 
 import html
 import io
@@ -20,23 +20,23 @@ from vae_course import plotting
 
 DPI = 80
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-_shown = {}  # cell -> (the run of it, the explorers which that run has shown)
+_shown = {}  # cell -> (its latest run, the explorers that this run has shown)
 
 
 class Picture(anywidget.AnyWidget):
-    """A picture in the browser, with a text for those who cannot see it; a point in it can be chosen."""
+    """A picture in the browser with alternative text, in which a point can be chosen."""
 
     _esm = Path(__file__).with_name("picture.js")
     _css = Path(__file__).with_name("picture.css")
     png = traitlets.Bytes().tag(sync=True)
     alt = traitlets.Unicode().tag(sync=True)
     area = traitlets.List().tag(sync=True)  # where a point can be chosen: left, top, right, bottom
-    place = traitlets.List([0.5, 0.5]).tag(sync=True)  # the point, shares from the top left
+    place = traitlets.List([0.5, 0.5]).tag(sync=True)  # the point, as fractions from the top left
     hint = traitlets.Unicode().tag(sync=True)
 
 
 def slider(name, low, high, value, step=0.01):
-    """Return a slider for a real number, shown with two digits."""
+    """Return a slider for a real number, shown with two decimals."""
     return ipywidgets.FloatSlider(
         value, min=low, max=high, step=step, readout_format=".2f", **_named(name, "340px")
     )
@@ -48,7 +48,7 @@ def whole_slider(name, low, high, value):
 
 
 def choice(name, options, value, width="270px"):
-    """Return a drop-down list of values, one of them chosen."""
+    """Return a drop-down list of values, one of them selected."""
     return ipywidgets.Dropdown(options=options, value=value, **_named(name, width))
 
 
@@ -64,16 +64,15 @@ def _named(name, width, **style):
 
 
 class Board:
-    """A figure in which some artists move: everything else is drawn once and kept as pixels.
+    """A figure in which some artists move, while everything else is drawn once and kept as pixels.
 
-    The figure is not one of pyplot's, so nothing is left behind when the board is let go.
+    The figure is not managed by pyplot, so it disappears along with the board.
 
     Args:
-        width: In inches, of 80 pixels each.
+        width: In inches, 80 pixels each.
         height: In inches.
-        engine: Who lays the axes out: "constrained", or "none" where `gridspec_kw` says where they are. The
-            latter is quicker because nothing has to be measured.
-        **layout: Passed to `Figure.subplots`, `width_ratios` for example.
+        engine: Layout engine: "constrained", or "none" if `gridspec_kw` places the axes, which is faster.
+        **layout: Passed to `Figure.subplots`, for example `width_ratios`.
     """
 
     def __init__(self, width, height, engine="constrained", **layout):
@@ -84,24 +83,24 @@ class Board:
         self._still = None
 
     def move(self, *artists):
-        """Draw these artists anew in each picture, in this order, above everything that stands still."""
+        """Redraw these artists in each picture, in this order, above everything that does not move."""
         for artist in artists:
             artist.set_animated(True)
         self.moving += artists
 
     def settle(self):
-        """Lay the figure out and keep what stands still; later pictures only add what moves."""
+        """Lay out the figure and keep what does not move; later pictures only add what moves."""
         if self._still is None:
             self.canvas.draw()
             self.fig.set_layout_engine("none")
             self._still = self.canvas.copy_from_bbox(self.fig.bbox)
 
     def unsettle(self):
-        """Let the next picture draw everything anew, because limits of axes have changed for example."""
+        """Make the next picture redraw everything, for example because axis limits have changed."""
         self._still = None
 
     def png(self):
-        """Return the picture of this moment as a PNG, quickly packed rather than small."""
+        """Return the current picture as a PNG, with fast rather than strong compression."""
         self.settle()
         self.canvas.restore_region(self._still)
         for artist in self.moving:
@@ -112,35 +111,35 @@ class Board:
         return packed.getvalue()
 
     def area(self, ax):
-        """Return the left, top, right and bottom of axes as shares of the picture, from the top left."""
+        """Return the left, top, right and bottom of axes as fractions of the picture, from the top left."""
         self.settle()
         box = ax.get_position()
         return [box.x0, 1 - box.y1, box.x1, 1 - box.y0]
 
     def to_data(self, ax, place):
-        """Turn a place in the picture, shares from the top left, into data coordinates of axes."""
+        """Turn a place in the picture, as fractions from the top left, into data coordinates of axes."""
         self.settle()
         x, y = place
         return (self.fig.transFigure - ax.transData).transform((x, 1 - y))
 
     def to_place(self, ax, point):
-        """Turn data coordinates of axes into a place in the picture, shares from the top left."""
+        """Turn data coordinates of axes into a place in the picture, as fractions from the top left."""
         self.settle()
         x, y = (ax.transData - self.fig.transFigure).transform(point)
         return x, 1 - y
 
 
 def digit_on(ax, title=""):
-    """Let axes show one digit, ink black; return the image, whose `set_data` takes `(28, 28)`."""
+    """Show one digit in axes, with black ink; return the image, whose `set_data` takes `(28, 28)`."""
     ax.set(xticks=[], yticks=[], title=title)
     ax.spines[:].set_visible(False)
     return ax.imshow(np.zeros((28, 28)), cmap="gray_r", vmin=0, vmax=1)
 
 
 class Explorer:
-    """A picture with controls. It is live when JupyterLab displays it, and a still figure elsewhere.
+    """A picture with controls, live in JupyterLab and a still figure elsewhere.
 
-    A subclass makes its controls in `_controls`, draws in `_draw`, and has a `_figure` for places without
+    A subclass creates its controls in `_controls`, draws in `_draw`, and has a `_figure` for places without
     widgets. All of its state is in its controls.
     """
 
@@ -148,9 +147,9 @@ class Explorer:
 
     def __init__(self):
         self._widget = None
-        self._parts = []  # widgets to be closed, whether the explorer shows them or not
+        self._parts = []  # widgets to close, whether the explorer shows them or not
         self._busy = False
-        # JupyterLab may answer a drag in one thread while another runs a cell.
+        # One thread may respond to a drag while another runs a cell.
         self._lock = threading.RLock()
 
     def _controls(self):
@@ -158,20 +157,20 @@ class Explorer:
         raise NotImplementedError
 
     def _draw(self):
-        """Return the picture for the controls' values: PNG as bytes, and what there is to see, in words."""
+        """Return the picture for the controls' values as PNG bytes, and a description of it."""
         raise NotImplementedError
 
     def _figure(self):
-        """Return a pyplot figure that makes the explorer's point without controls, and its text."""
+        """Return a pyplot figure that makes the explorer's point without controls, and its description."""
         raise NotImplementedError
 
     def widget(self):
         """Return the live explorer as one ipywidgets widget; always the same one."""
         if self._widget is None:
-            self._lasting = {*vars(self), "_lasting"}  # what is here when there is no widget
+            self._lasting = {*vars(self), "_lasting"}  # what exists without a widget
             self._picture = Picture(hint=self.hint)
             self._error = ipywidgets.HTML(layout={"display": "none"})
-            self._busy = True  # what is set while it is being made asks for no picture
+            self._busy = True  # draw nothing while the controls are created
             wrapped = {"layout": {"flex_flow": "row wrap"}}
             rows = [ipywidgets.HBox(row, **wrapped) for row in self._controls()]
             self._widget = ipywidgets.VBox([*rows, self._picture, self._error])
@@ -181,7 +180,7 @@ class Explorer:
         return self._widget
 
     def close(self):
-        """Take the explorer from the page, and let go of its widgets and their observers."""
+        """Remove the explorer from the page, and release its widgets and their observers."""
         with self._lock:
             if self._widget is None:
                 return
@@ -195,15 +194,15 @@ class Explorer:
                 delattr(self, name)  # the notebook may keep the explorer itself in `Out`
 
     def _watch(self, control, prepare=None, name="value"):
-        """Answer whenever a control changes, after `prepare()` if there is one; return the control."""
+        """Redraw whenever a control changes, after `prepare()` if there is one; return the control."""
         control.observe(lambda change: self._answer(prepare), name)
         self._parts.append(control)
         return control
 
     def _answer(self, prepare=None):
-        """Show the picture for the controls' values; an exception is shown instead, until it works again.
+        """Show the picture for the controls' values, or the exception if drawing fails.
 
-        A control that changes because of this answer asks for no picture of its own.
+        A control that changes because of this does not trigger another picture.
         """
         with self._lock:
             if self._busy:
@@ -235,7 +234,7 @@ class Explorer:
         display(data, raw=True, metadata=metadata)
 
     def _live_in(self, cell, run):
-        """Return the widget for a cell, and close what earlier runs of the same cell have shown."""
+        """Return the widget for a cell, and close the explorers of earlier runs of the same cell."""
         last_run, explorers = _shown.get(cell, (run, []))
         if last_run != run:
             for explorer in explorers:
@@ -247,12 +246,12 @@ class Explorer:
 
 
 def running_cell():
-    """Tell which cell of a notebook in a browser is running.
+    """Return which cell of a notebook in a browser is running.
 
     JupyterLab sends the cell's id with its code; papermill, nbval and nbconvert do not.
 
     Returns:
-        Its id and the number of this run of it, or None where nobody could move a slider.
+        Its id and the id of this run, or None if nobody could move a slider.
     """
     kernel = getattr(get_ipython(), "kernel", None)
     request = kernel and kernel.get_parent("shell") or {}

@@ -1,4 +1,4 @@
-"""KLExplorer: two sliders, two densities, and the divergence between them."""
+"""Explore the KL divergence between two normal densities with two sliders."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,21 +6,21 @@ import numpy as np
 from vae_course import latent
 from vae_course.explorers.explorer import Board, Explorer, slider
 
-POINTS = np.linspace(-10, 10, 1001)  # nearly all of q, whatever the sliders say
+POINTS = np.linspace(-10, 10, 1001)  # covers nearly all of q for all slider values
 LOG_P = -0.5 * (np.log(2 * np.pi) + POINTS**2)
-TOPS = (1, 2, 4, 8, 20)  # of the axes: the curves of all slider values fit below one of them
+TOPS = (1, 2, 4, 8, 20)  # upper axis limits; one of them fits for all slider values
 STILL = ((0.0, 0.0), (1.0, -1.4), (0.0, 1.2))  # mu and log sigma^2 in the figure without sliders
 
 
 def divergence(mu, log_var):
-    """Return KL[N(mu, sigma^2) || N(0, 1)] in nats, and the curve q log(q / p) whose area it is.
+    """Return KL[N(mu, sigma^2) || N(0, 1)] in nats, and the curve q log(q / p), whose area is the KL.
 
     Args:
         mu: Mean of q.
         log_var: log(sigma^2) of q.
 
     Returns:
-        The divergence by its closed form; q and the integrand at `POINTS`.
+        The divergence in closed form, and q and the integrand at `POINTS`.
 
     Source: lecture, slide on the KL divergence of normal distributions.
     """
@@ -30,7 +30,7 @@ def divergence(mu, log_var):
 
 
 class _Panels:
-    """Both densities above the integrand, on a pair of axes."""
+    """Both densities and the integrand, on a pair of axes."""
 
     def __init__(self, densities, integrand):
         densities.plot(POINTS, np.exp(LOG_P), "--", color="0.4", label="p = N(0, 1)")
@@ -52,7 +52,7 @@ class _Panels:
         self.artists = [self.q, self.gain, self.loss, *self.heads]
 
     def put(self, mu, log_var):
-        """Draw q and the integrand; return their KL in nats, and whether the axes had to change."""
+        """Draw q and the integrand; return the KL in nats, and whether the axes had to change."""
         kl, q, integrand = divergence(mu, log_var)
         self.q.set_data(POINTS, q)
         self.gain.set_data(POINTS, 0, np.maximum(integrand, 0))
@@ -67,7 +67,7 @@ class _Panels:
 
 
 class KLExplorer(Explorer):
-    """Move q away from the prior: see both densities, the integrand's area, and the closed form's numbers.
+    """Move q away from the prior, and see both densities, the area of the integrand, and the closed form.
 
     Source: lecture, slide on the KL divergence of normal distributions.
     """
@@ -98,7 +98,7 @@ class KLExplorer(Explorer):
         fig, axes = plt.subplots(2, len(STILL), figsize=(10, 5.6), sharey="row")
         for column, (mu, log_var) in zip(axes.T, STILL, strict=True):
             _Panels(*column).put(mu, log_var)
-        axes[0, 0].set_ylim(0, 1)  # the same for all of a row
+        axes[0, 0].set_ylim(0, 1)  # shared by the whole row
         axes[1, 0].set_ylim(-0.3, 2)
         for ax in axes[:, 1:].ravel():
             ax.get_legend().remove()

@@ -1,4 +1,4 @@
-"""LatentMap: walk through a plane of codes and see what the decoder makes of every place."""
+"""Walk through a plane of codes, and see what the decoder makes of every place."""
 
 from types import SimpleNamespace
 
@@ -14,14 +14,14 @@ GAPS = 6
 
 
 class _Map:
-    """One model's codes with their tree of neighbours, their gaps, and the decoder."""
+    """One model's codes with their k-d tree, their gaps, and the decoder."""
 
     def __init__(self, name, decoder, codes, labels, title):
         self.codes, self.labels = check_codes(codes, labels, f"codes of {name}")
         if self.codes.shape[1] != 2:
             raise ValueError(
                 f"The codes of {name} have {self.codes.shape[1]} numbers, but a map needs 2 for each "
-                "image: take a model with latent_dim 2."
+                "image: use a model with latent_dim 2."
             )
         self.name, self.title = name, title
         self.decode = quick_decoder(decoder, 2)
@@ -30,7 +30,7 @@ class _Map:
         self.start = self.centres[0] if len(self.centres) else self.codes[0]
 
     def clusters(self):
-        """Return, for three digits, the code with the most of its own kind around it."""
+        """Return, for three digits, the code with the most neighbours of the same digit."""
         near = self.labels[self.tree.query(self.codes, k=min(11, len(self.codes)))[1]]
         own = (near == self.labels[:, None]).mean(axis=1)
         digits = np.unique(self.labels)
@@ -46,7 +46,7 @@ class _Map:
         ax.set(xlim=(left, right), ylim=(bottom, top), title=f"{self.name}: {self.title}")
 
     def scene(self):
-        """Draw the map on a board, and return that with the artists that follow the chosen place."""
+        """Draw the map on a board, and return it with the artists that follow the chosen place."""
         board = Board(8.6, 4.9, ncols=2, width_ratios=(5, 3))
         ax, picture = board.axes
         self.draw_on(ax)
@@ -61,7 +61,7 @@ class _Map:
 
 
 class LatentMap(Explorer):
-    """A map of codes in the plane: click, drag or step to a place, and see it decoded.
+    """A map of two-dimensional codes: click, drag or step to a place, and see it decoded.
 
     Red circles are the largest gaps. A line leads from the chosen place to the nearest code.
 
@@ -72,8 +72,8 @@ class LatentMap(Explorer):
         title: What the codes are, such as "codes of the test images, MNIST".
 
     Raises:
-        ValueError: If there is no model, or one has codes that are not `(n, 2)`, finite and with labels,
-            or a decoder of another size.
+        ValueError: If there is no model, or one has codes that are not `(n, 2)`, finite and labelled, or
+            a decoder of another size.
 
     Source: lecture, slide "Problems with standard autoencoders".
     """
@@ -83,7 +83,7 @@ class LatentMap(Explorer):
     def __init__(self, models, labels, title):
         super().__init__()
         if not models:
-            raise ValueError("models is empty: give at least one, {name: (decoder, codes)}.")
+            raise ValueError("models is empty: pass at least one, {name: (decoder, codes)}.")
         self._maps = {name: _Map(name, *model, labels, title) for name, model in models.items()}
 
     def _controls(self):
@@ -94,14 +94,14 @@ class LatentMap(Explorer):
         return [[self._model]] if len(self._maps) > 1 else []
 
     def _go_to_start(self):
-        """Stand in the middle of the largest gap of the chosen map."""
+        """Move to the middle of the largest gap of the chosen map."""
         chosen, scene = self._chosen()
         with self._picture.hold_trait_notifications():
             self._picture.area = scene.board.area(scene.ax)
             self._picture.place = list(scene.board.to_place(scene.ax, chosen.start))
 
     def _chosen(self):
-        """Return the chosen map, and its scene, drawn when it is first needed."""
+        """Return the chosen map and its scene, which is drawn when it is first needed."""
         name = self._model.value
         if name not in self._scenes:
             self._scenes[name] = self._maps[name].scene()
@@ -122,7 +122,7 @@ class LatentMap(Explorer):
         return scene.board.png(), f"{chosen.name}: {where}; {near}. Its decoded picture."
 
     def _figure(self):
-        """Draw all maps side by side, and below each what its gaps and its clusters decode to."""
+        """Draw all maps side by side, and below each the decoded gaps and clusters."""
         maps = list(self._maps.values())
         fig = plt.figure(figsize=(4.7 * len(maps), 5.8))
         axes = fig.subplots(2, len(maps), height_ratios=(5, 1), squeeze=False)

@@ -1,4 +1,4 @@
-"""DigitMorph: drag along a path between two digits, and mix in a third."""
+"""Drag along a path between two digits, and mix in a third."""
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -13,9 +13,9 @@ WALKS = {"lerp": latent.lerp, "slerp": latent.slerp}
 
 
 class DigitMorph(Explorer):
-    """Turn one digit into another: drag t or press play, along the straight or the round path.
+    """Turn one digit into another along the straight or the round path: drag t or press play.
 
-    A third digit can be mixed in. Below the large picture are nine frames of the whole path.
+    A third digit can be mixed in. Nine frames of the whole path are shown below the large picture.
 
     Args:
         decoder: Keras model from latent vectors to images.
@@ -36,7 +36,7 @@ class DigitMorph(Explorer):
         self._decode = quick_decoder(decoder, codes.shape[1])
 
     def _names(self):
-        """Return all names, and those at both ends and of the third at first: 3, 7 and 0 if all are there."""
+        """Return all names, and the initial start, end and third: 3, 7 and 0 if all digits are there."""
         names = list(self._points)
         return names, names[min(3, len(names) - 1)], names[min(7, len(names) - 1)], names[0]
 
@@ -50,7 +50,7 @@ class DigitMorph(Explorer):
         self._t = self._watch(whole_slider("t, in %", 0, 100, 50))
         self._weight = self._watch(whole_slider("third, in %", 0, 100, 0))
         play = ipywidgets.Play(50, min=0, max=100, step=4, interval=120, repeat=True)
-        # They are linked in the browser, so that playing takes no detour through the kernel.
+        # Linked in the browser, so that playing takes no detour through the kernel.
         self._parts.append(ipywidgets.jslink((play, "value"), (self._t, "value")))
         self._path = None
         self._make_board()

@@ -1,7 +1,7 @@
-// A picture that the kernel draws; where `area` is not empty, a point can be dragged or stepped in it.
+// A picture drawn by the kernel; if `area` is not empty, a point in it can be dragged or moved by keys.
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-// Sliders of ipywidgets show their names, but do not tell them to screen readers; buttons of Play have none.
+// Sliders of ipywidgets show their names but hide them from screen readers; the buttons of Play have none.
 function nameControls(explorer) {
   for (const slider of explorer.querySelectorAll(".widget-slider")) {
     const handle = slider.querySelector(".noUi-handle");
@@ -37,7 +37,7 @@ function render({ model, el }) {
   model.on("change:png", show);
   model.on("change:alt", tell);
 
-  // The model sends a change only when the kernel has answered the one before, and then the newest.
+  // The model waits for the kernel's answer to the last change, and then sends only the newest one.
   function choose(x, y) {
     const [left, top, right, bottom] = model.get("area");
     const inside = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -65,7 +65,7 @@ function render({ model, el }) {
     const direction = STEPS[event.key];
     if (!direction) return;
     event.preventDefault();
-    event.stopPropagation(); // else JupyterLab would go to another cell
+    event.stopPropagation(); // otherwise JupyterLab would go to another cell
     const [left, top, right, bottom] = model.get("area");
     const [x, y] = model.get("place");
     const share = event.shiftKey ? 0.1 : 0.02;
@@ -82,7 +82,7 @@ function render({ model, el }) {
     image.addEventListener("pointercancel", release);
     image.addEventListener("keydown", step);
   }
-  // The picture may be in the page before some of the controls, and is not yet while this runs.
+  // The picture is not in the page yet, and some of the controls may follow even later.
   let frame, names;
   function keepNames() {
     const explorer = el.closest(".vae-course-explorer");

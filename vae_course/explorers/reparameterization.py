@@ -1,4 +1,4 @@
-"""ReparameterizationExplorer: the same draws for every mu and sigma, and what that does for the gradient."""
+"""Keep the same draws for every mu and sigma, and see what that does for the gradient."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,10 +17,10 @@ def estimates(eps, mu, sigma):
     Args:
         eps: Draws from N(0, 1), shape `(n,)`.
         mu: Mean.
-        sigma: Deviation, above 0.
+        sigma: Standard deviation, above 0.
 
     Returns:
-        Mean of f, and its derivatives for mu and for sigma: each a mean over the draws.
+        Mean of f and its derivatives with respect to mu and sigma, each a mean over the draws.
 
     Source: Kingma and Welling (2014), section 2.4.
     """
@@ -29,7 +29,7 @@ def estimates(eps, mu, sigma):
 
 
 class _Panels:
-    """On the left, how draws become samples; on the right, mu and sigma and the way downhill."""
+    """How draws become samples, on the left, and mu and sigma with the way downhill, on the right."""
 
     def __init__(self, left, right):
         left.set(xlim=(-5, 8), ylim=(-0.35, 1.35), xlabel="z")
@@ -75,7 +75,7 @@ class _Panels:
 class ReparameterizationExplorer(Explorer):
     """Move mu and sigma: the same eps move the samples along, and the gradient points downhill.
 
-    With plain sampling there are fresh draws at every step: nothing links them to mu and sigma.
+    Plain sampling takes fresh draws at every step, so nothing links them to mu and sigma.
 
     Args:
         seed: Seed of the draws.

@@ -1,4 +1,4 @@
-"""TransposedConvolutionExplorer: step through the input, and watch each value stamp the kernel."""
+"""Step through the input of a transposed convolution, and watch each value stamp the kernel."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,13 +7,13 @@ from vae_course.explorers.explorer import Board, Explorer, choice, switch, whole
 
 
 def stamps(values, kernel, stride, padding):
-    """Build a transposed convolution up, stamp by stamp.
+    """Build up a transposed convolution, stamp by stamp.
 
     Args:
         values: Input, shape `(i, i)`.
         kernel: Shape `(k, k)`.
         stride: Pixels between neighbouring stamps, 1 or more.
-        padding: "valid", or "same": the output's border is cut to `i * stride`.
+        padding: "valid", or "same", which crops the output to side `i * stride`.
 
     Returns:
         The output after 0, 1, ... stamps, shape `(i * i + 1, o, o)`, and the corner of each stamp in it,
@@ -32,7 +32,7 @@ def stamps(values, kernel, stride, padding):
 
 
 def size_in_words(i, k, stride, padding):
-    """Return the formula of the output's side, with its numbers."""
+    """Return the formula for the output's side, with numbers."""
     if padding == "same":
         return f"o = i s = {i}·{stride} = {i * stride}"
     o = (i - 1) * stride + max(k, stride)
@@ -40,10 +40,10 @@ def size_in_words(i, k, stride, padding):
 
 
 class _Grid:
-    """A square of numbers on axes: blue by value, zeros blank, and one frame that can be moved."""
+    """A square of numbers on axes, coloured by value with zeros blank, and a movable frame."""
 
     def __init__(self, ax, side, largest, title=""):
-        top = 1.8 * largest  # light enough for the numbers to be read
+        top = 1.8 * largest  # light enough to read the numbers
         zeros = np.zeros((side, side))
         self.squares = ax.pcolormesh(
             zeros, cmap="Blues", vmin=0, vmax=top, edgecolors="0.6", linewidth=0.5
@@ -67,10 +67,10 @@ class _Grid:
 
 
 class TransposedConvolutionExplorer(Explorer):
-    """Step through the input: each value stamps its scaled kernel into the output; sizes to choose.
+    """Step through an input of any size, and watch each value stamp its scaled kernel into the output.
 
-    The input holds 1, 2, 3, ... and the kernel likewise, as in lesson 4. The orange frames mark the value
-    whose turn it is, and its stamp in the output.
+    Input and kernel both hold 1, 2, 3, ..., as in lesson 4. The orange frames mark the current value and its
+    stamp in the output.
 
     Source: lecture, slides on deconvolution.
     """
@@ -90,7 +90,7 @@ class TransposedConvolutionExplorer(Explorer):
         return [[self._step, self._padding], sizes]
 
     def _resize(self):
-        """Draw a new board: another size or stride has other squares."""
+        """Draw a new board, because another size or stride has other squares."""
         i, k, stride = self._side.value, self._kernel.value, self._stride.value
         self._values, self._weights = _counted(i), _counted(k)
         self._states, self._corners = stamps(

@@ -1,4 +1,4 @@
-"""LatentTraversal: pick one dimension of a code, drag it, and see what it does."""
+"""Pick one dimension of a code, drag it, and see what it does."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,13 +13,13 @@ LESS_AND_MORE = LinearSegmentedColormap.from_list("ink", ["#0072B2", "white", "#
 
 
 class LatentTraversal(Explorer):
-    """Drive one latent dimension from -3 to 3, the dimensions sorted by their KL.
+    """Move one latent dimension from -3 to 3, with the dimensions sorted by their KL.
 
     Args:
         decoder: Keras model from latent vectors to images.
         codes: `z_mean` of test images, shape `(n, latent_dim)`.
         labels: Their digits, shape `(n,)`.
-        kl: KL divergence of each dimension, nats, shape `(latent_dim,)`: `latent.kl_per_dimension`.
+        kl: KL divergence of each dimension in nats, shape `(latent_dim,)`, from `latent.kl_per_dimension`.
 
     Raises:
         ValueError: If codes, labels or kl are empty, not finite or do not match, or the decoder takes
@@ -34,8 +34,8 @@ class LatentTraversal(Explorer):
         self._kl = np.asarray(kl, dtype=float)
         if self._kl.shape != codes.shape[1:] or not np.isfinite(self._kl).all():
             raise ValueError(
-                f"kl has shape {self._kl.shape}, codes {codes.shape}: give one finite number for each "
-                "latent dimension, as latent.kl_per_dimension does."
+                f"kl has shape {self._kl.shape}, codes {codes.shape}: pass one finite number for each "
+                "latent dimension, as from latent.kl_per_dimension."
             )
         self._points = starting_points(codes, labels)
         self._decode = quick_decoder(decoder, codes.shape[1])

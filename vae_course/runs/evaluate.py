@@ -1,4 +1,4 @@
-"""How good is a trained model? Its scores, how much they scatter, and what to expect of them."""
+"""Evaluate a trained model: its scores, how much they vary, and what to expect of them."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ from vae_course.runs.files import PASSES, rounded
 
 BATCH_SIZE = 500
 METRICS = ("loss", "reconstruction", "kl", "mse")
-# What a well-trained model scores on test images, for a beta of 1; data set, kind, latent dimensions: lowest
-# and highest loss, reconstruction, KL, active units. Each range holds the score of the shipped model
-# (vae_course/trained/*.json) and what other seeds and a longer training reach.
+# Test scores of well-trained models with a beta of 1, by data set, kind and latent dimensions: lowest and
+# highest loss, reconstruction, KL, active units. Each range includes the score of the shipped model
+# (vae_course/trained/*.json) and those of other seeds and longer training.
 EXPECTED = {
     ("MNIST", "vae", 100): ((26.9, 28.6), (14.5, 17.5), (10.5, 13.0), (10, 25)),
     ("MNIST", "vae", 2): ((36.5, 39.5), (31.5, 35.5), (4.0, 5.2), (2, 2)),
@@ -22,12 +22,12 @@ EXPECTED = {
 
 
 def evaluate(model, x, passes=PASSES, callbacks=()):
-    """Score a model several times, each time with other noise, the same noise at every call.
+    """Score a model several times with different noise, which is the same in every call.
 
     Args:
-        model: `VAE` or `Autoencoder`. Its own stream of noise is left where it was.
+        model: `VAE` or `Autoencoder`. The state of its own noise generator does not change.
         x: Images, shape `(n, 28, 28, 1)`, values in [0, 1].
-        passes: How many times, at least 2; an `Autoencoder` draws no noise, and is scored once.
+        passes: How many times, at least 2; an `Autoencoder` draws no noise and is scored once.
         callbacks: Keras callbacks for each pass.
 
     Returns:
@@ -40,7 +40,7 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
             model is not finite.
     """
     if passes < 2:
-        raise ValueError(f"passes={passes} have no spread: give 2 or more, such as 10.")
+        raise ValueError(f"passes={passes} has no spread: use 2 or more, such as 10.")
     _check_finite("weights", model.get_weights())
     is_vae = isinstance(model, VAE)
     if not model.compiled:
@@ -64,7 +64,7 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
 
 
 def active_units(model, x, least=0.01):
-    """Count the latent dimensions that tell images apart: those whose mean varies over the data.
+    """Count the active latent dimensions, those whose mean varies over the data.
 
     Args:
         model: `VAE`.
@@ -85,7 +85,7 @@ def active_units(model, x, least=0.01):
 
 
 def report(model, card, data, passes=PASSES):
-    """Score a model, and say what to expect of it.
+    """Score a model and compare it with what is expected.
 
     Args:
         model: `VAE` or `Autoencoder`.
@@ -94,8 +94,8 @@ def report(model, card, data, passes=PASSES):
         passes: As in `evaluate`.
 
     Returns:
-        Dictionary that JSON can hold: what was scored on what, for each metric mean, spread, expected range
-        and verdict, and yardsticks.
+        JSON-serializable dictionary: what was scored on what; for each metric its mean, spread, expected
+        range and verdict; and yardsticks.
 
     Raises:
         ValueError: As in `evaluate`.
@@ -124,13 +124,13 @@ def report(model, card, data, passes=PASSES):
 
 
 def _mean_image_cost(data):
-    """Return the loss of a model that always answers with the mean training image, and whose KL is 0."""
+    """Return the loss of a model that always outputs the mean training image, with a KL of 0."""
     mean = data.x_train.mean(axis=0, dtype="float64").astype("float32")
     return float(np.square(data.x_test - mean).sum(axis=(1, 2, 3)).mean(dtype="float64"))
 
 
 def _expected_ranges(kind, latent_dim, beta, dataset, trained_on):
-    """Return the lowest and highest value to expect of each metric or, of none, the reason why."""
+    """Return the lowest and highest expected value of each metric, or none and the reason why."""
     if trained_on not in (None, dataset):
         return {}, f"no range measured for a model trained on {trained_on}"
     if beta not in (None, 1):
@@ -155,6 +155,6 @@ def _judge(metric, value, expected):
 def _check_finite(what, arrays):
     if not all(np.isfinite(array).all() for array in arrays):
         raise ValueError(
-            f"The model's {what} are not all finite: its training has diverged. Train it anew with a smaller "
+            f"The model's {what} are not all finite: its training diverged. Train it again with a smaller "
             "beta or learning rate."
         )

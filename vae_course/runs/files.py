@@ -1,7 +1,7 @@
-"""A training run's folder: a card that says what it is, its history, and models that are never half-written.
+"""Read and write a training run's folder: a card, a history, and models that are never half-written.
 
-`card.json` holds the settings and, in the end, the scores; `history.csv` has one row for each epoch;
-`vae.keras` is the state, replaced at the end of each epoch. Nothing here needs TensorFlow.
+`card.json` holds the settings and, at the end, the scores; `history.csv` has one row for each epoch;
+`vae.keras` is the checkpoint, replaced at the end of each epoch. Nothing here needs TensorFlow.
 """
 
 import contextlib
@@ -23,19 +23,19 @@ else:
 MODELS = ("vae.keras", "encoder.keras", "decoder.keras")
 PASSES = 10  # over the test set, for the mean and the spread of a score
 STATUSES = ("running", "interrupted", "diverged", "complete")
-DATASETS = {"MNIST": "mnist", "embedded digits": "digits"}  # name, and what --dataset calls it
-CURE = "Start anew in another folder: leave out --resume, and name the folder with --out."
+DATASETS = {"MNIST": "mnist", "embedded digits": "digits"}  # name: value of --dataset
+CURE = "Start again in another folder: leave out --resume, and choose the folder with --out."
 
 
 @contextlib.contextmanager
 def lock(folder):
-    """Keep a run's folder for this process alone; the system opens the lock when the process ends.
+    """Lock a run's folder for this process; the system releases the lock when the process ends.
 
     Args:
-        folder: Path of the folder, which exists.
+        folder: Path of the folder, which must exist.
 
     Raises:
-        BlockingIOError: If another process trains in the folder.
+        BlockingIOError: If another process is training in the folder.
     """
     with open(folder / ".lock", "ab") as file:
         try:
@@ -45,10 +45,10 @@ def lock(folder):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
             raise BlockingIOError(
-                f"Another process is training in {folder}: wait until it ends, or name another folder "
+                f"Another process is training in {folder}: wait until it ends, or choose another folder "
                 "with --out."
             ) from error
-        for left in folder.glob("*.unfinished.*"):  # by a process that was killed
+        for left in folder.glob("*.unfinished.*"):  # left by a killed process
             left.unlink()
         yield
 
@@ -60,14 +60,14 @@ def sha256(path):
 
 
 def describe(model, scores):
-    """Return what a card says of any trained model, so that a reader can judge it and make it anew.
+    """Return what a card says about any trained model, so that a reader can judge and reproduce it.
 
     Args:
         model: `VAE` or `Autoencoder`.
-        scores: What `runs.evaluate.evaluate` returned; empty if it was not evaluated.
+        scores: What `runs.evaluate.evaluate` returned; empty if the model was not evaluated.
 
     Returns:
-        Dictionary that JSON can hold.
+        JSON-serializable dictionary.
     """
     beta = getattr(model, "beta", None)
     return {
@@ -88,7 +88,7 @@ def rounded(value):
 
 
 def write_json(path, content):
-    """Write a dictionary that JSON can hold, whole or not at all."""
+    """Write a dictionary as JSON, completely or not at all."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     with write_atomically(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
@@ -111,7 +111,7 @@ def read_card(folder):
     if not path.is_file():
         raise FileNotFoundError(
             f"{folder} holds no run of `vae-course train`: {path.name} is missing. "
-            "Name another folder, or train: leave out --resume."
+            "Choose another folder, or leave out --resume to start a run."
         )
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
@@ -130,7 +130,7 @@ def read_card(folder):
 
 
 def check_files(folder, card):
-    """Refuse a run whose models are missing or, by its card, not the ones it left.
+    """Raise an error if a run's models are missing or differ from its card.
 
     Args:
         folder: Path of the run's folder.
@@ -138,9 +138,9 @@ def check_files(folder, card):
 
     Raises:
         FileNotFoundError: If a model is missing.
-        ValueError: If a model's digest is not the card's.
+        ValueError: If a model's digest is not the one on the card.
     """
-    if card["status"] == "running":  # killed: the state is newer than the card
+    if card["status"] == "running":  # killed, so the checkpoint is newer than the card
         if (Path(folder) / "history.csv").exists() and not (Path(folder) / "vae.keras").exists():
             raise FileNotFoundError(f"{Path(folder) / 'vae.keras'} is missing. {CURE}")
         return
@@ -149,11 +149,11 @@ def check_files(folder, card):
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing. {CURE}")
         if sha256(path) != card["sha256"][name]:
-            raise ValueError(f"{path} is damaged: its digest is not its card's. {CURE}")
+            raise ValueError(f"{path} is damaged: its digest is not the one on its card. {CURE}")
 
 
 def write_history(folder, rows):
-    """Write a history, a list with one dictionary for each epoch, whole or not at all."""
+    """Write a history, a list with one dictionary for each epoch, completely or not at all."""
     with (
         write_atomically(Path(folder) / "history.csv") as unfinished,
         open(unfinished, "w", newline="", encoding="utf-8") as file,
@@ -164,11 +164,11 @@ def write_history(folder, rows):
 
 
 def read_history(folder, epochs):
-    """Read the history of a run's first epochs; a row too many is of an epoch that was not finished.
+    """Read the history of a run's first epochs; an extra row belongs to an unfinished epoch.
 
     Args:
         folder: Path of the run's folder.
-        epochs: How many epochs its model has seen.
+        epochs: Number of epochs that its model has seen.
 
     Returns:
         List of dictionaries from "epoch", "seconds" and metrics to numbers.

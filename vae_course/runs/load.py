@@ -1,4 +1,4 @@
-"""Load what `vae-course evaluate` is given: a file, a run's folder, or a shipped model's name."""
+"""Load a model for `vae-course evaluate` from a file, a run's folder, or a shipped model's name."""
 
 import json
 import warnings
@@ -12,14 +12,14 @@ from vae_course import pretrained
 from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
 from vae_course.runs import files
 
-# What a model's file holds, and the most bytes of it: 4,096 latent dimensions and the state of Adam.
+# Members of a model's file and their largest sizes in bytes, for 4,096 latent dimensions with Adam's state.
 MOST_BYTES = {"metadata.json": 10_000, "config.json": 1_000_000, "model.weights.h5": 300_000_000}
-# What makes a layer the one it is, apart from its weights.
+# What defines a layer, apart from its weights.
 LAYER_SETTINGS = (
     "activation batch_shape filters interpolation kernel_size padding pool_size size strides target_shape "
     "units use_bias"
 ).split()
-CURE = "Give the vae.keras of a folder that `vae-course train` wrote, or train a model anew."
+CURE = "Use the vae.keras of a folder that `vae-course train` wrote, or train a new model."
 
 
 def open_model(name):
@@ -33,8 +33,8 @@ def open_model(name):
         `VAE` or `Autoencoder`, and a card or None.
 
     Raises:
-        FileNotFoundError: If there is no such thing, or a file of it is missing.
-        ValueError: If it is no model of the course, or a file is damaged.
+        FileNotFoundError: If there is no such model, or one of its files is missing.
+        ValueError: If it is not a model of the course, or a file is damaged.
     """
     path = Path(name)
     if str(name) and path.is_dir():
@@ -46,7 +46,7 @@ def open_model(name):
     if str(name) in pretrained.NAMES:
         return pretrained.load(str(name))
     raise FileNotFoundError(
-        f"There is no file or folder {str(name)!r}, nor a shipped model of that name: give a .keras file, a "
+        f"There is no file or folder {str(name)!r}, nor a shipped model of that name: use a .keras file, a "
         f"folder that `vae-course train` wrote, or one of {', '.join(pretrained.NAMES)}."
     )
 
@@ -54,7 +54,7 @@ def open_model(name):
 def load_model(path):
     """Load a `VAE` or an `Autoencoder` with the course's networks.
 
-    Nothing that is in the file is built or run: its weights are read into a new model of ours.
+    Nothing in the file is built or run; only its weights are read, into a new model.
 
     Args:
         path: Path of a `.keras` file.
@@ -69,7 +69,7 @@ def load_model(path):
     found = _read_description(path)
     kind, beta = found["class"], found["beta"]
     if kind not in ("vae_course>VAE", "vae_course>Autoencoder"):
-        raise _refused(path, f"holds a {kind}, but no VAE or Autoencoder of the course")
+        raise _refused(path, f"holds a {kind}, not a VAE or Autoencoder of the course")
     try:
         latent_dim = found["layer 0 of the decoder"]["batch_shape"][-1]
         networks = build_encoder(latent_dim), build_decoder(latent_dim)
@@ -81,7 +81,7 @@ def load_model(path):
 
 
 def load_weights(model, path):
-    """Read a model's weights and, if it is compiled, its optimizer's state from a file of an equal model.
+    """Load a model's weights and, if it is compiled, its optimizer's state from a file of the same model.
 
     Args:
         model: `VAE` or `Autoencoder`; it is changed in place.
@@ -99,9 +99,9 @@ def load_weights(model, path):
             raise _refused(path, f"holds another model: {difference}")
     try:
         _check_arrays(path)
-        with warnings.catch_warnings(action="error"):  # as of an optimizer's state that is missing
+        with warnings.catch_warnings(action="error"):  # such as a missing optimizer state
             model.load_weights(path)
-    except Exception as error:  # whatever a damaged file makes of HDF5 and Keras
+    except Exception as error:  # HDF5 and Keras raise many kinds for a damaged file
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise _refused(path, f"cannot be loaded ({reason})") from error
 
@@ -111,11 +111,11 @@ def _refused(path, reason):
 
 
 def _read_description(path):
-    """Describe the model in a file, once the sizes of its members are seen to be those of a model."""
+    """Describe the model in a file, after checking that the sizes of its members are plausible."""
     if not Path(path).exists():
         raise FileNotFoundError(f"{path} is missing. {CURE}")
     if not _has_small_directory(path):
-        raise _refused(path, "is no .keras file, or a damaged one")
+        raise _refused(path, "is not a .keras file, or it is damaged")
     try:
         with zipfile.ZipFile(path) as archive:
             members = {member.filename: member for member in archive.infolist()}
@@ -123,7 +123,7 @@ def _read_description(path):
                 size, is_stored = members[name].file_size, members[name].compress_type == 0
                 if size > most or not is_stored:
                     raise ValueError(
-                        f"{size:,} bytes of {name}, not {most:,} at most, uncompressed"
+                        f"{name} has {size:,} bytes, but needs to be uncompressed with at most {most:,}"
                     )
             return _describe(json.loads(archive.read("config.json")))
     except (
@@ -134,11 +134,11 @@ def _read_description(path):
         AttributeError,
         RecursionError,
     ) as error:
-        raise _refused(path, f"is no model of the course, or a damaged one ({error})") from error
+        raise _refused(path, f"is not a model of the course, or it is damaged ({error})") from error
 
 
 def _has_small_directory(path):
-    """Look at the last 22 bytes of a zip without a comment: zipfile reads the whole directory into memory."""
+    """Check a zip's last 22 bytes (no comment), because zipfile reads the whole directory into memory."""
     with open(path, "rb") as file:
         file.seek(max(0, file.seek(0, 2) - 42))
         tail = file.read()
@@ -147,7 +147,7 @@ def _has_small_directory(path):
 
 
 def _describe(config):
-    """List what two models have to share, so that the weights of one fit the other."""
+    """List what two models must have in common so that the weights of one fit the other."""
     found = {"class": config["registered_name"], "beta": config["config"].get("beta")}
     for network in ("encoder", "decoder"):
         layers = config["config"].get(network, {}).get("config", {}).get("layers", [])
@@ -158,10 +158,10 @@ def _describe(config):
 
 
 def _check_arrays(path):
-    """Refuse arrays that say to be larger than what is stored of them."""
+    """Raise an error if arrays claim to be larger than the stored file."""
     with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as stored:
         declared = []
         with h5py.File(stored, "r") as weights:
             weights.visititems(lambda _, item: declared.append(getattr(item, "nbytes", 0)))
         if sum(declared) > archive.getinfo("model.weights.h5").file_size:
-            raise ValueError(f"its arrays declare {sum(declared):,} bytes, more than it has")
+            raise ValueError(f"its arrays declare {sum(declared):,} bytes, more than the file has")

@@ -1,4 +1,4 @@
-"""What `vae-course train` and `vae-course evaluate` print: text made of a card or of scores."""
+"""Turn a card or scores into the text that `vae-course train` and `vae-course evaluate` print."""
 
 LECTURE = {
     "dataset": "MNIST",
@@ -14,14 +14,14 @@ LABELS = {
     "mse": "MSE",
     "active_units": "active units",
 }
-DECIMALS = {"mse": 5, "active_units": 0}  # as the lecture prints them; else 3
+DECIMALS = {"mse": 5, "active_units": 0}  # as in the lecture; otherwise 3
 
 
 def of_training(card, folder):
-    """Say what became of a training.
+    """Summarize a training run.
 
     Args:
-        card: The card that it left.
+        card: The card of the run.
         folder: Path of its folder.
 
     Returns:
@@ -38,11 +38,11 @@ def of_training(card, folder):
         return (
             f"Stopped in epoch {done + 1} of {planned}: the loss is no longer a finite number, because beta="
             f"{card['beta']:g} or the learning rate, {rate:g}, is too large.\n"
-            f"{folder / 'vae.keras'} is {state}. Start anew in another folder with a smaller --beta."
+            f"{folder / 'vae.keras'} is {state}. Start again in another folder with a smaller --beta."
         )
     return (
         f"Interrupted after {done} of {planned} epochs: {folder / 'vae.keras'} is {state}.\n"
-        f'Go on: vae-course train --resume --out "{folder}"'
+        f'To resume: vae-course train --resume --out "{folder}"'
     )
 
 
@@ -67,7 +67,7 @@ def _terms(card):
 
 
 def of_scores(report):
-    """Set scores, their spread and what to expect of them in a table.
+    """Lay out scores, their spread and their expected ranges as a table.
 
     Args:
         report: What `evaluate.report` returned.
@@ -109,7 +109,7 @@ def _yardstick(report):
     cost, loss = report["yardsticks"]["mean_image"], report["scores"]["loss"]["mean"]
     word = "better" if loss < cost else "NOT better"
     number = _number("loss", cost)
-    return f"yardstick: always answering with the mean training image costs {number} (KL 0): this is {word}"
+    return f"yardstick: always predicting the mean training image costs {number} (KL 0): this is {word}"
 
 
 def _number(name, value):

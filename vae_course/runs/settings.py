@@ -1,4 +1,4 @@
-"""Settle and check what a training shall do, before TensorFlow takes its seconds to load."""
+"""Choose and check the settings of a training run, before TensorFlow takes seconds to load."""
 
 import tempfile
 from pathlib import Path
@@ -18,18 +18,18 @@ DEFAULTS = {
 
 
 def new_run(out, wanted):
-    """Settle a new run.
+    """Choose the settings of a new run.
 
     Args:
         out: Path of its folder; None for `build/train/<recipe>-<latent_dim>-<data set>`.
-        wanted: Dictionary with the keys of `DEFAULTS`; None stands for the default.
+        wanted: Dictionary with the keys of `DEFAULTS`; None means the default.
 
     Returns:
         Path of the folder, the settings, and the data.
 
     Raises:
-        ValueError: If a setting is out of its range, or `load_digits` refuses.
-        OSError: If the folder is not empty or cannot be written, or the data are missing.
+        ValueError: If a setting is out of range, or `load_digits` raises it.
+        OSError: If the folder is not empty or cannot be written to, or the data are missing.
     """
     settings = _with_defaults(wanted)
     _check_numbers(settings)
@@ -43,18 +43,18 @@ def new_run(out, wanted):
 
 
 def old_run(out, wanted):
-    """Settle how to go on with a run.
+    """Choose how to resume a run.
 
     Args:
         out: As in `new_run`.
-        wanted: As in `new_run`; what is not None has to agree with the run's card.
+        wanted: As in `new_run`; values other than None must agree with the run's card.
 
     Returns:
-        Path of the folder, the card, and the data: None if the run is complete.
+        Path of the folder, the card, and the data, which is None if the run is complete.
 
     Raises:
         ValueError: If a setting contradicts the card, a file of the run is damaged, or the run diverged.
-        OSError: If a file of the run, or the data, is missing, or the folder cannot be written.
+        OSError: If a file of the run or the data is missing, or the folder cannot be written to.
     """
     if out is None:
         settings = _with_defaults(wanted)
@@ -68,7 +68,7 @@ def old_run(out, wanted):
     if card["status"] == "diverged":
         raise ValueError(
             f"The run in {out} diverged in epoch {card['epochs_done'] + 1}, and would do so again. "
-            "Start another one: without --resume, with a smaller --beta and in another --out."
+            "Start a new one without --resume, with a smaller --beta and another --out."
         )
     if card["status"] == "complete":
         return out, card, None
@@ -108,34 +108,34 @@ def _check_agreement(path, card, wanted):
             option = "--" + name.replace("_", "-")
             raise ValueError(
                 f"{option} {value} contradicts {path}, which says {settings[name]}: leave {option} out to "
-                "go on with that run, or start another one: without --resume, in another --out."
+                "resume that run, or start a new one without --resume and with another --out."
             )
 
 
 def _check_name(folder):
     if not str(folder):  # Path would take it for the current folder
-        raise ValueError('--out "" names no folder: give one, such as --out build/train/mine.')
+        raise ValueError('--out "" is not a folder: use one such as --out build/train/mine.')
 
 
 def _check_free(folder):
-    """Refuse a folder that holds something, or that cannot be written, and leave nothing behind."""
+    """Raise an error if a folder is not empty or cannot be written to, and leave nothing behind."""
     _check_name(folder)
     folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()):
-        go_on = ", or go on with the run in it: --resume" * (folder / "card.json").exists()
+        go_on = ", or resume the run in it with --resume" * (folder / "card.json").exists()
         raise FileExistsError(
-            f"{folder} is not empty, and nothing in it is overwritten: name another with --out{go_on}."
+            f"{folder} is not empty, and nothing is overwritten: choose another with --out{go_on}."
         )
     _check_writable(folder)
 
 
 def _check_writable(folder):
-    """Refuse a folder in which no file can be made, or that cannot be made itself."""
+    """Raise an error if a folder cannot be created, or no file can be created in it."""
     existing = (place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
         with tempfile.TemporaryFile(dir=next(existing, folder)):
             pass
     except OSError as error:
         raise OSError(
-            f"Nothing can be written to {folder} ({error.strerror}): name another folder with --out."
+            f"Nothing can be written to {folder} ({error.strerror}): choose another folder with --out."
         ) from error

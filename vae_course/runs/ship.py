@@ -1,4 +1,4 @@
-"""Train the models that ship with the course: `python -m vae_course.runs.ship [NAMES]`, or all of them."""
+"""Train the models that ship with the course, all or some: `python -m vae_course.runs.ship [NAMES]`."""
 
 import dataclasses
 import sys
@@ -15,18 +15,18 @@ SEED = 1
 
 
 def ship(name, data, epochs=None):
-    """Train a model, and write it and its card into the package.
+    """Train a model and write it and its card into the package.
 
     Args:
         name: One of `pretrained.NAMES`.
         data: What `load_digits` returns. Test images are only scored, never trained on.
-        epochs: How often every training image is seen; None for the recipe's number.
+        epochs: Number of epochs; None for the recipe's number.
 
     Returns:
         The card, a dictionary.
 
     Raises:
-        ValueError: If there is no checkpoint of that name, or `epochs` is out of its range.
+        ValueError: If there is no checkpoint of that name, or `epochs` is out of range.
     """
     pretrained.check_name(name)
     kind, latent_dim, _ = name.split("-")

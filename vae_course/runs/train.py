@@ -1,4 +1,4 @@
-"""Train a model in a folder: one bar, a state saved at each epoch's end, Ctrl-C at any time."""
+"""Train a model in a folder, with a progress bar, a checkpoint after each epoch, and Ctrl-C at any time."""
 
 import contextlib
 import dataclasses
@@ -18,29 +18,31 @@ from vae_course.runs.load import load_weights
 
 
 def train(folder, card, data):
-    """Train the model that a card describes, or go on with it, and leave a folder with all about it.
+    """Train the model that a card describes, or resume its training, and write the results into a folder.
 
-    Ctrl-C stops it after the batch at hand, and a loss that is not finite at once; the model is then the one
-    after the last whole epoch.
+    Ctrl-C stops the training after the current batch, and a loss that is not finite stops it at once; the
+    model is then the one after the last complete epoch.
 
     Args:
-        folder: Path of the run's folder; it is made if it does not exist.
-        card: Settings with the keys of `settings.DEFAULTS` or, to go on, what `files.read_card` returned.
+        folder: Path of the run's folder, which is created if it does not exist.
+        card: Settings with the keys of `settings.DEFAULTS` or, to resume, what `files.read_card` returned.
         data: What `load_digits` returns.
 
     Returns:
         The new card; its "status" is "complete", "interrupted" or "diverged".
 
     Raises:
-        ValueError: If the folder's model is not the one of the card, or a file is damaged.
-        OSError: If a file cannot be written, or another process trains in the folder.
+        ValueError: If the folder's model does not match the card, or a file is damaged.
+        OSError: If a file cannot be written, or another process is training in the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with files.lock(folder), _noted_interrupts() as pressed:
         if "status" in card:
             card = card | {"resumed": card["resumed"] + 1}
         elif (folder / "card.json").exists():
-            raise FileExistsError(f"{folder} holds a run by now: name another folder with --out.")
+            raise FileExistsError(
+                f"{folder} now holds another run: choose another folder with --out."
+            )
         else:
             card = _first_card(card, data)
         recipe = _recipe(folder, card)
@@ -57,7 +59,7 @@ def train(folder, card, data):
             scores = evaluate(model, data.x_test, files.PASSES, callbacks[1:])
         except (KeyboardInterrupt, FloatingPointError) as error:
             status = "diverged" if isinstance(error, FloatingPointError) else "interrupted"
-            load_weights(model, folder / "vae.keras")  # it has seen a part of the next epoch
+            load_weights(model, folder / "vae.keras")  # undo the unfinished epoch
         for name in ("encoder", "decoder"):
             _save(getattr(model, name), folder / f"{name}.keras")
         if pressed and status == "complete":
@@ -85,13 +87,13 @@ def _save(model, path):
 
 @contextlib.contextmanager
 def _noted_interrupts():
-    """Let Ctrl-C be noted, not raised: it might hit TensorFlow or a file in the middle of something."""
+    """Note Ctrl-C instead of raising it, because it might interrupt TensorFlow or the writing of a file."""
     pressed = []
 
     def note(number, frame):
         pressed.append(number)
         with contextlib.suppress(OSError):
-            os.write(2, b"\nStopping ...\n")  # print may not be called by what interrupts a print
+            os.write(2, b"\nStopping ...\n")  # a signal handler must not call print
 
     before = signal.signal(signal.SIGINT, note)
     try:
@@ -108,7 +110,7 @@ def _recipe(folder, card):
 
 
 def _open(folder, card, recipe, data):
-    """Return the model in its last state, or a new one, and the rows of its history."""
+    """Return the model of the last checkpoint, or a new one, and the rows of its history."""
     path = folder / "vae.keras"
     settings = {key: card[key] for key in ("latent_dim", "beta", "seed")}
     model = training.build(recipe, data, epochs=recipe.epochs, **settings)
@@ -118,7 +120,7 @@ def _open(folder, card, recipe, data):
     epochs = int(model.optimizer.iterations) / training.steps_per_epoch(recipe, data)
     if epochs % 1 or epochs > recipe.epochs:
         raise ValueError(
-            f"{path} is not this run's: it has seen {epochs:g} epochs, of {recipe.epochs}. {files.CURE}"
+            f"{path} is not from this run: it has seen {epochs:g} of {recipe.epochs} epochs. {files.CURE}"
         )
     return model, files.read_history(folder, int(epochs))
 
@@ -150,7 +152,7 @@ def _new_card(card, model, rows, scores, status):
 
 
 class Keep(keras.callbacks.Callback):
-    """At the end of each epoch, write the history, then the model: its last row may be one too many."""
+    """Write the history and then the model after each epoch; the history may have one row too many."""
 
     def __init__(self, folder, trained, rows):
         super().__init__()
@@ -161,7 +163,7 @@ class Keep(keras.callbacks.Callback):
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write both files, each whole or not at all."""
+        """Write both files, each completely or not at all."""
         seconds = round(time.perf_counter() - self.start, 2)
         names = [prefix + name for prefix in ("", "val_") for name in METRICS if name in logs]
         row = {"epoch": epoch + 1, "seconds": seconds} | {name: logs[name] for name in names}
@@ -178,7 +180,7 @@ class Stop(keras.callbacks.Callback):
         self.pressed = pressed
 
     def on_train_batch_end(self, *_, **__):
-        """Stop a training."""
+        """Stop the training."""
         if self.pressed:
             raise KeyboardInterrupt
 
@@ -186,19 +188,19 @@ class Stop(keras.callbacks.Callback):
 
 
 class Show(keras.callbacks.Callback):
-    """Move a bar with each batch or, where there is no terminal, print a line for each epoch."""
+    """Advance a progress bar with each batch or, without a terminal, print a line for each epoch."""
 
     def __init__(self, bar, epochs):
         super().__init__()
         self.bar, self.epochs, self.held_out = bar, epochs, {}
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Say which epoch it is."""
+        """Show which epoch it is."""
         self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
         self.before = epoch * self.params["steps"]
 
     def on_train_batch_end(self, batch, logs=None):
-        """Move on to a batch: Keras may have taken several steps since the last one."""
+        """Advance to a batch; Keras may have taken several steps since the last one."""
         self.bar.set_postfix({"loss": logs["loss"], **self.held_out}, refresh=False)
         self.bar.update(self.before + batch + 1 - self.bar.n)
 

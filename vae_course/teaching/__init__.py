@@ -1,1 +1,1 @@
-"""For instructors: execute lessons, make pages and slides, release and grade exercises."""
+"""Tools for instructors: execute lessons, make pages and slides, release and grade exercises."""

@@ -1,11 +1,11 @@
-"""Numbers that texts cite, tied to what the lessons recorded.
+"""Tie the numbers that texts cite to what the lessons recorded.
 
-A text marks a number that a lesson has measured with a comment that nobody sees: `0.75<!--gap_confidence-->`.
-The name is one that the lesson gave to `record`; `<!--05.loss-->` is lesson 5's, and `<!--loss@digits-->` was
-measured on the embedded digits, whatever the lesson runs on. A number before a percent sign is in hundredths.
+A text marks a number measured by a lesson with an invisible comment: `0.75<!--gap_confidence-->`. The name is
+one that the lesson passed to `record`; `<!--05.loss-->` refers to lesson 5, and `<!--loss@digits-->` to the
+embedded digits, whatever data set the lesson runs on. A number before a percent sign is in hundredths.
 
-`numbers.json`, beside the lessons, keeps what they recorded on both data sets. `vae-course refresh` writes it
-and corrects every marked number by it; `vae-course run` says what differs from it.
+`numbers.json`, next to the lessons, holds what they recorded on both data sets. `vae-course refresh` writes
+it and updates every marked number from it; `vae-course run` reports differences from it.
 """
 
 import json
@@ -21,19 +21,19 @@ MARK = re.compile(
     r"<!--(?:(?P<lesson>\d\d)\.)?(?P<name>\w+)(?:@(?P<dataset>\w+))?-->"
 )
 TABLE = re.compile(r"(?<=<!--numbers-->\n).*?(?=<!--/numbers-->)", re.DOTALL)
-# What another machine may change: this many times the scatter, and this share of a number.
+# Allowed difference on another machine: this many times the scatter, plus this fraction of the number.
 DEVIATIONS, SHARE = 4, 0.05
 
 
 def recorded(notebook):
-    """Return what `record` kept in an executed notebook.
+    """Return what `record` stored in an executed notebook.
 
     Args:
         notebook: A notebook as `nbformat.read` returns it.
 
     Returns:
-        Dictionary with the keys `dataset` and `numbers`, which maps names to `(value, scatter)`. The value of
-        a claim is True or False; a number without scatter has None. None if nothing was recorded.
+        Dictionary with the keys `dataset` and `numbers`, which maps names to `(value, scatter)`, or None if
+        nothing was recorded. The value of a claim is True or False; the scatter is None if there is none.
     """
     found = [
         output["data"][MIME_TYPE]
@@ -77,7 +77,7 @@ def read(folder):
 
 
 def keep(folder, lesson, found):
-    """Store what a lesson recorded on a data set, in place of what it recorded there before.
+    """Store what a lesson recorded on a data set, replacing what it recorded there before.
 
     Args:
         folder: Path of the folder of lessons.
@@ -94,16 +94,16 @@ def keep(folder, lesson, found):
 
 
 def cite(text, numbers, lesson="", dataset="MNIST"):
-    """Correct the marked numbers of a text, each to as many places as it has, and its table of numbers.
+    """Update the marked numbers of a text, each with as many decimals as it has, and its table of numbers.
 
     Args:
         text: Markdown.
-        numbers: As `read` returns them.
-        lesson: Name of the lesson that the text is of, for marks without the number of one.
-        dataset: Name of the data set, for marks without one.
+        numbers: As returned by `read`.
+        lesson: Name of the text's lesson, for marks that name no lesson.
+        dataset: Name of the data set, for marks that name none.
 
     Returns:
-        The text. What cites a number that is not there stays as it is.
+        The text. A citation of an unknown number does not change.
     """
 
     def corrected(mark):
@@ -114,7 +114,7 @@ def cite(text, numbers, lesson="", dataset="MNIST"):
 
 
 def look_up(mark, numbers, lesson="", dataset="MNIST"):
-    """Return the value and the scatter that a mark, a match of `MARK`, refers to; None if there is none."""
+    """Return the value and scatter that a mark, a match of `MARK`, refers to, or None if unknown."""
     if mark["lesson"]:
         lesson = next((name for name in numbers if name.startswith(mark["lesson"])), "")
     dataset = DATASETS.get(mark["dataset"], dataset)
@@ -149,7 +149,7 @@ def _table(datasets):
 
 
 def cite_notebook(notebook, numbers, lesson, dataset):
-    """Correct the marked numbers in the texts and the slides of a notebook, in place, as `cite` does."""
+    """Update the marked numbers in a notebook's texts and slides in place, as `cite` does."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = cite(cell.source, numbers, lesson, dataset)
@@ -159,11 +159,11 @@ def cite_notebook(notebook, numbers, lesson, dataset):
 
 
 def differences(expected, found):
-    """Name what differs from what is expected by more than machines and chance make of it.
+    """List the numbers that differ from their expected values by more than machines and chance explain.
 
     Args:
         expected: Dictionary from name to `(value, scatter)`.
-        found: The same, as it was measured.
+        found: The same, as measured.
 
     Returns:
         List of names that are in both and differ.

@@ -1,12 +1,12 @@
-"""Which parts of a lesson's cells go on which slide, as the cells' metadata say.
+"""Sort the parts of a lesson's cells into slides, following the cells' metadata.
 
 A cell's `slideshow.slide_type` says where it goes, as everywhere in Jupyter. Its metadata may hold `slide`,
-lines of Markdown that the room reads: in place of a text, which then goes into the speaker's notes, or ahead
-of what code shows. A line `. . .` among them waits for a key.
+lines of Markdown for the audience. They replace a text cell, which then goes into the speaker notes, or come
+before the output of a code cell. A line `. . .` among them waits for a key.
 
-Of code the room sees what it drew, or else printed. A cell tagged `show-code` shows itself, too, or its lines
-from first to last that `slide_lines` names. What a cell printed goes into the notes if it has a figure, or is
-tagged `hide-output`.
+A code cell shows its figure or, if there is none, what it printed. A cell tagged `show-code` also shows its
+code, or only the lines from first to last given in `slide_lines`. Printed output goes into the notes if the
+cell has a figure or is tagged `hide-output`.
 """
 
 import copy
@@ -20,12 +20,12 @@ STEP = ". . ."  # as in Pandoc's slides
 
 
 class DeckError(ValueError):
-    """A lesson that no deck can be made of; the message names the cell and the cure."""
+    """A lesson cannot be made into a deck; the message names the cell and the cure."""
 
 
 @dataclasses.dataclass
 class Slide:
-    """One slide: parts as cells of their own, each with its kind and step, and the speaker's notes."""
+    """One slide: its parts as separate cells, each with a kind and a step, and the speaker notes."""
 
     id: str
     title: str
@@ -34,7 +34,7 @@ class Slide:
     steps: int = 0
 
     def add(self, kind, cell, step):
-        """Add a part, which appears with that step; 0 is there from the start."""
+        """Add a part that appears at a step; 0 is from the start."""
         part = copy.deepcopy(cell)
         part.id = f"part-{len(self.parts)}-{cell.id}"[:64]
         part.metadata = {"deck": {"kind": kind, "step": step}}
@@ -56,11 +56,11 @@ def slides_of(notebook):
         List of `Slide`.
 
     Raises:
-        DeckError: If slide metadata are missing or wrong, a cell was not executed or failed, a slide has no
-            title, or shows too much code.
+        DeckError: If slide metadata are missing or wrong, a cell was not executed or failed, or a slide has
+            no title or too much code.
     """
     slides = []
-    # The cell that papermill puts in is no part of the lesson, and does not count.
+    # The cell that papermill inserts is not part of the lesson and does not count.
     cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     for number, cell in enumerate(cells, start=1):
         where = f"cell {number} ({cell.get('id', 'without id')})"
@@ -101,7 +101,7 @@ def _type_of(cell, where):
         for output in cell.outputs:
             if output.output_type == "error":
                 raise DeckError(
-                    f"{where} ended in {output.ename}: mend it, and run the lesson again."
+                    f"{where} ended in {output.ename}: fix it, and run the lesson again."
                 )
     return kind
 
@@ -131,7 +131,7 @@ def _add_code(slide, cell, kind, where):
     tags = cell.metadata.get("tags", [])
     if "slide" in cell.metadata:
         _add_pieces(slide, cell, kind, "\n".join(cell.metadata.slide))
-        kind = "-"  # what it shows comes with its text
+        kind = "-"  # its output appears with its text
     figures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
     prints = [o for o in cell.outputs if o.output_type == "stream" and o.text.strip()]
     shown = [("code", [])] if "show-code" in tags else []
@@ -156,12 +156,14 @@ def _lines_shown(cell, where):
     first, last = cell.metadata.get("slide_lines", (1, len(lines)))
     if not 1 <= first <= last <= len(lines):
         raise DeckError(
-            f"{where} has {len(lines)} lines, but slide_lines says {first} to {last}: count them again."
+            f"{where} has {len(lines)} lines, but slide_lines says {first} to {last}: correct slide_lines."
         )
     lines = lines[first - 1 : last]
     if len(lines) > MOST_CODE_LINES:
         raise DeckError(
-            f"{where} shows {len(lines)} lines of code, at most {MOST_CODE_LINES} can be read: "
-            'name the ones that matter in its metadata, such as "slide_lines": [3, 12].'
+            f"{where} shows {len(lines)} lines of code, but at most {MOST_CODE_LINES} are readable: "
+            'choose the ones that matter in its metadata, such as "slide_lines": [3, 12].'
         )
-    return textwrap.dedent("\n".join(lines)).replace("\n\n\n", "\n\n")  # each line counts in a room
+    return textwrap.dedent("\n".join(lines)).replace(
+        "\n\n\n", "\n\n"
+    )  # slides have no room for blank lines

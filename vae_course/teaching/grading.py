@@ -1,4 +1,4 @@
-"""Grade what students handed in, with nbgrader; one broken submission does not stop the others."""
+"""Grade students' submissions with nbgrader; one broken submission does not stop the others."""
 
 import csv
 import dataclasses
@@ -21,12 +21,12 @@ from vae_course.teaching.release import (
     prepare,
 )
 
-INTERRUPTED = "interrupted: call the same command again, and it goes on from here"
+INTERRUPTED = "interrupted: run the same command again to continue from here"
 
 
 @dataclasses.dataclass
 class Grade:
-    """What became of one notebook of one student."""
+    """The grade of one notebook of one student, or the problem with it."""
 
     student: str
     exercise: str
@@ -38,31 +38,31 @@ class Grade:
 
 
 def grade(submissions, course, exercises=EXERCISES):
-    """Grade those submissions of a folder that are new or have changed, and list the grades of all.
+    """Grade the submissions that are new or have changed, and list the grades of all.
 
     Args:
-        submissions: Path of a folder with one folder for each student, named as the student. Notebooks may
-            lie at any depth in it; files beside a notebook are there when it is run.
-        course: Path of a folder for nbgrader's gradebook and results, which is made if it is missing.
+        submissions: Path of a folder with one folder for each student, named after the student. Notebooks may
+            be at any depth in it; files next to a notebook are available when it runs.
+        course: Path of a folder for nbgrader's gradebook and results, which is created if it is missing.
         exercises: Path of the folder of exercises, with solutions.
 
     Returns:
-        List of `Grade`, by student and exercise. After Ctrl-C, the last one is that of the notebook that
-        was interrupted.
+        List of `Grade`, sorted by student and exercise. After Ctrl-C, the last one is for the interrupted
+        notebook.
 
     Raises:
         FileNotFoundError: If there are no submissions.
-        ValueError: If one of the two folders lies inside the other, or an exercise itself is broken.
+        ValueError: If one of the two folders is inside the other, or an exercise itself is broken.
     """
     submissions, course = Path(submissions).resolve(), Path(course).resolve()
     if course.is_relative_to(submissions) or submissions.is_relative_to(course):
         raise ValueError(
-            f"{course} and {submissions} lie one inside the other: name another folder with --out."
+            f"One of {course} and {submissions} is inside the other: choose another folder with --out."
         )
     students = sorted(p for p in submissions.iterdir() if p.is_dir() and p.name[0] not in "._")
     if not students:
         raise FileNotFoundError(
-            f"{submissions} holds no folder: make one for each student, with the notebooks in it."
+            f"{submissions} contains no folders: make one for each student, with the notebooks in it."
         )
     released = {path.stem: path for path in prepare(course, exercises)}
     tasks = [task for student in students for task in _handed_in(student, released)]
@@ -75,7 +75,7 @@ def grade(submissions, course, exercises=EXERCISES):
         except KeyboardInterrupt:
             row.problem = INTERRUPTED
             break
-        except Exception as error:  # whatever it is, the others are graded
+        except Exception as error:  # of any kind, so that the others are still graded
             row.problem = f"{type(error).__name__}: {error}"
     return rows
 
@@ -109,10 +109,10 @@ def _problem(path, released):
         shared = {name: len(mine & _grade_ids(other)) for name, other in released.items()}
         best = max(shared, key=shared.get)
         if shared[best] > len(mine) / 2:
-            return f"renamed? It looks like {best}: give it that name, and grade again"
-        return f"unknown name; expected is one of {', '.join(released)}"
+            return f"renamed? It looks like {best}: rename it to that, and grade again"
+        return f"unknown name; expected one of {', '.join(released)}"
     if not mine:
-        return "its nbgrader metadata is gone: the answers must be copied into a fresh release"
+        return "its nbgrader metadata is missing: copy the answers into a fresh release"
     return ""
 
 
@@ -122,7 +122,7 @@ def _grade_ids(path):
 
 
 def _grade_one(row, path, course):
-    """Grade one notebook, unless that was done before, and fill in its row."""
+    """Grade one notebook, unless it is already graded, and fill in its row."""
     folder = course / "submitted" / row.student / row.exercise
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -141,19 +141,19 @@ def _grade_one(row, path, course):
     if known_digests(course).get(name) != digest:
         keep_digest(course, name, "")
         if reason := _autograde(row, course):
-            row.problem = f"nbgrader gave up: {reason}"
+            row.problem = f"nbgrader failed: {reason}"
             return
         keep_digest(course, name, digest)
     _read_points(row, course)
 
 
 def _autograde(row, course):
-    """Let nbgrader grade one notebook of one student; return what went wrong, or ""."""
+    """Grade one notebook of one student with nbgrader; return what went wrong, or ""."""
     from nbgrader import preprocessors
     from nbgrader.converters import Autograde
 
     class Execute(BoundedClient, preprocessors.Execute):
-        """What nbgrader executes with, within bounds."""
+        """nbgrader's way to execute notebooks, within bounds."""
 
     steps = Autograde.autograde_preprocessors.default()
     steps = [Execute if step is preprocessors.Execute else step for step in steps]
@@ -173,7 +173,7 @@ def _read_points(row, course):
 
 
 def table(rows):
-    """Lay grades out as text: one line for each notebook, then what could not be graded.
+    """Lay out grades as text: one line for each notebook, then what could not be graded.
 
     Args:
         rows: List of `Grade`.

@@ -1,4 +1,4 @@
-"""Run the cells of notebooks in a kernel of this very Python, within bounds."""
+"""Run the cells of notebooks in a kernel of the same Python, with limits on time and output."""
 
 import asyncio
 import contextlib
@@ -19,31 +19,31 @@ from vae_course.self_check import free_memory
 
 MOST_OUTPUT = 20_000_000  # characters that one cell may print or show
 CELL_SECONDS = 7200  # that one cell may take; training with --profile full takes up to 40 minutes
-# How kernels are started and stopped, for lessons and for grading; a busy machine gets time.
+# How kernels are started and stopped, for lessons and for grading; a busy machine needs long timeouts.
 KERNEL_OPTIONS = {
     # The kernel does not watch file descriptors 1 and 2, because the thread that does so may print a
-    # traceback when it ends (ipython/ipykernel issue 1155). What C++ libraries write goes to the terminal.
+    # traceback when it ends (ipython/ipykernel issue 1155). Output of C++ libraries goes to the terminal.
     "extra_arguments": [
         "--HistoryManager.hist_file=:memory:",
         "--IPKernelApp.capture_fd_output=False",
     ],
     "startup_timeout": 300,
-    "iopub_timeout": 60,  # for outputs that are still on their way when a cell has ended
+    "iopub_timeout": 60,  # for outputs that arrive after their cell has ended
     "raise_on_iopub_timeout": True,
     "shutdown_kernel": "immediate",
 }
 
 
 class CellError(RuntimeError):
-    """A cell that failed, or whose kernel did; the message names the cell and the reason."""
+    """A cell or its kernel failed; the message names the cell and the reason."""
 
 
 @contextlib.contextmanager
 def own_jupyter():
-    """Let kernels start with this very Python, whatever the user's settings of Jupyter and IPython say.
+    """Start kernels with the same Python, whatever the user's settings for Jupyter and IPython are.
 
-    Kernel specs, configuration and startup files in the user's folders may be broken, or made for another
-    Python; so a temporary folder stands in for all of them.
+    Kernel specs, configuration and startup files in the user's folders may be broken or made for another
+    Python, so a temporary folder replaces all of them.
     """
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="vae-course-", ignore_cleanup_errors=True) as folder:
@@ -53,7 +53,7 @@ def own_jupyter():
         for kind in ("PATH", "DATA_DIR", "CONFIG_DIR", "RUNTIME_DIR"):
             os.environ[f"JUPYTER_{kind}"] = folder
         os.environ["IPYTHONDIR"] = folder
-        # After pip install --user, the user's own packages are those of the course.
+        # After pip install --user, the course's packages are the user's own.
         if Path(sysconfig.get_path("purelib"), "ipykernel").is_dir():
             os.environ["PYTHONNOUSERSITE"] = "1"
         try:
@@ -64,7 +64,7 @@ def own_jupyter():
 
 
 class BoundedClient(NotebookClient):
-    """A client that bounds what a cell prints, leaves no kernel behind, and says why a cell failed."""
+    """A client that limits what a cell prints, leaves no kernel behind, and says why a cell failed."""
 
     def reset_execution_trackers(self):
         """Forget what earlier cells printed."""
@@ -72,7 +72,7 @@ class BoundedClient(NotebookClient):
         self.printed = {}
 
     def output(self, outs, msg, display_id, cell_index):
-        """Keep an output, unless its cell floods the notebook: then wait for that cell no longer."""
+        """Keep an output, or stop waiting for a cell that floods the notebook."""
         self.printed[cell_index] = self.printed.get(cell_index, 0) + len(str(msg["content"]))
         if self.printed[cell_index] > MOST_OUTPUT:
             self.task_poll_for_reply.cancel()
@@ -88,13 +88,13 @@ class BoundedClient(NotebookClient):
             if "Memory" in error.ename or error.ename == "ResourceExhaustedError":
                 reason = f"{textwrap.shorten(reason, 200)} {_memory_advice()}"
         except CellTimeoutError:
-            reason = f"it had not ended after {self.timeout} seconds, and was stopped"
+            reason = f"it was stopped because it had not finished after {self.timeout} seconds"
         except DeadKernelError:
             if self.printed.get(cell_index, 0) > MOST_OUTPUT:
-                reason = f"it prints or shows more than {MOST_OUTPUT / 1e6:g} MB, and was stopped"
+                reason = f"it was stopped because it printed or showed more than {MOST_OUTPUT / 1e6:g} MB"
             else:
                 reason = _cause_of_death(run_sync(self.km.provisioner.poll)())
-        cells = self.nb.cells[: cell_index + 1]  # readers do not count the one that papermill adds
+        cells = self.nb.cells[: cell_index + 1]  # not counting the one that papermill adds
         number = sum("injected-parameters" not in c.metadata.get("tags", []) for c in cells)
         code = cell.source.strip().splitlines()[0]
         raise CellError(f"cell {number} ({code}): {textwrap.shorten(reason, 400)}")
@@ -114,7 +114,7 @@ class BoundedClient(NotebookClient):
 
 
 def _stop_waiting():
-    """Cancel what still waits for answers of a kernel: after a failure or Ctrl-C nobody needs them."""
+    """Cancel tasks that wait for a kernel's answers, which nobody needs after a failure or Ctrl-C."""
     loop = ensure_event_loop()
     waiting = asyncio.all_tasks(loop)
     for task in waiting:
@@ -123,9 +123,9 @@ def _stop_waiting():
 
 
 def _cause_of_death(status):
-    """Say why a kernel ended with an exit status; a negative one is that of a signal."""
+    """Explain a kernel's exit status; a negative one stands for a signal."""
     if status == -9:
-        return f"its kernel was killed, probably because memory ran out. {_memory_advice()}"
+        return f"its kernel was killed, probably because it ran out of memory. {_memory_advice()}"
     how = f"signal {-status}" if status and status < 0 else f"exit status {status}"
     return f"its kernel ended with {how}: the code of this cell, or a library, stopped Python"
 
@@ -135,12 +135,12 @@ def _memory_advice():
 
 
 def run_cells(notebook, folder, name):
-    """Execute the cells of a notebook, in place, with a progress bar.
+    """Execute the cells of a notebook in place, with a progress bar.
 
     Args:
-        notebook: The notebook. If a cell fails, its outputs and those of the cells before it are there.
-        folder: Path of the folder in which the kernel works.
-        name: What the progress bar calls the notebook.
+        notebook: The notebook. If a cell fails, its outputs and those of the cells before it are kept.
+        folder: Path of the kernel's working directory.
+        name: Name of the notebook in the progress bar.
 
     Raises:
         CellError: If a cell fails.

@@ -19,7 +19,7 @@ from vae_course.teaching.pages import write_page
 ROOT = Path(__file__).resolve().parents[2]
 README_PICTURE = ROOT / ".github" / "latent_maps.png"
 MOST_FILE_BYTES = 100_000_000  # of a notebook; the largest lesson has 0.5 MB
-# What programs note about an execution, and what Colab adds: none of it teaches anything.
+# Metadata about the execution, and what Colab adds; none of it teaches anything.
 NOISE = (
     "accelerator colab collapsed execution ExecuteTime executionInfo gpuType id outputId papermill "
     "scrolled signature widgets"
@@ -28,10 +28,10 @@ NOISE = (
 
 @dataclasses.dataclass
 class Result:
-    """What became of one lesson: its status, its seconds, its error or what it measured.
+    """The result of running one lesson: its status, its seconds, and its error or what it measured.
 
-    `numbers` has a value and a scatter by name, `expected` what they were when the lesson was written, and
-    `differing` the names of those that are not the same within their scatter.
+    `numbers` maps names to a value and a scatter, `expected` holds their values when the lesson was written,
+    and `differing` lists the names that do not agree within their scatter.
     """
 
     name: str
@@ -46,12 +46,12 @@ class Result:
 
 
 def find_lessons(folder, names=(), exercises=False):
-    """List the notebooks of a folder, in the order of the course.
+    """List the notebooks of a folder in the order of the course.
 
     Args:
         folder: Path of the folder.
-        names: Names of lessons or their beginnings, such as "01", to choose some; none for all.
-        exercises: Whether to add the notebooks of its folder `exercises`, "ex01" and so on.
+        names: Names of lessons or their beginnings, such as "01"; empty for all.
+        exercises: Whether to add the notebooks in its subfolder `exercises`, "ex01" and so on.
 
     Returns:
         List of paths.
@@ -63,7 +63,7 @@ def find_lessons(folder, names=(), exercises=False):
     paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not paths:
         raise FileNotFoundError(
-            f"There is no lesson (NN_name.ipynb) in {folder}: name its folder with --notebooks."
+            f"There is no lesson (NN_name.ipynb) in {folder}: choose the folder with --notebooks."
         )
     if exercises:
         paths += sorted(folder.glob("exercises/ex[0-9][0-9]_*.ipynb"))
@@ -76,10 +76,10 @@ def find_lessons(folder, names=(), exercises=False):
 
 
 def read_notebook(path):
-    """Read a notebook, whichever program has saved it, as one of format 4.5.
+    """Read a notebook saved by any program, and convert it to format 4.5.
 
-    Cells without a valid id get one, and the saved state of widgets is left out: outside the program that
-    saved it, it cannot be shown.
+    Cells without a valid id get one, and the saved state of widgets is dropped because only the program that
+    saved it can show it.
 
     Args:
         path: Path of the file.
@@ -100,7 +100,7 @@ def read_notebook(path):
             raise ValueError("it is empty")
         raw = json.loads(text)
         if not isinstance(raw, dict) or "nbformat" not in raw:
-            raise ValueError("it is JSON, but not that of a notebook")
+            raise ValueError("it is JSON, but not a notebook")
         if raw["nbformat"] != 4:
             raise ValueError(f"it has format {raw['nbformat']} instead of 4; save it in JupyterLab")
         _upgrade(raw)
@@ -147,8 +147,8 @@ def title_of(notebook):
 
 
 def _with_parameters(notebook, wanted):
-    """Let papermill add a cell with those wanted values that the notebook has a parameter for."""
-    notebook.metadata.setdefault("language_info", {"name": "python"})  # papermill asks for it
+    """Let papermill add a cell with the wanted values, as far as the notebook has parameters for them."""
+    notebook.metadata.setdefault("language_info", {"name": "python"})  # papermill requires it
     known = papermill.inspect_notebook(notebook)
     values = {name: value for name, value in wanted.items() if name in known}
     options = {"prepare_only": True, "kernel_name": "python3", "language": "python"}
@@ -156,22 +156,24 @@ def _with_parameters(notebook, wanted):
 
 
 def execute(path, folder, wanted):
-    """Execute one lesson and write it, executed, with a page of it.
+    """Execute one lesson, and write the executed notebook and a page.
 
     Args:
         path: Path of the notebook.
         folder: Where the executed notebook and the page go.
-        wanted: Values of parameters; those that the lesson does not have are left out.
+        wanted: Values of parameters; those that the lesson does not have are ignored.
 
     Returns:
-        A `Result`. A lesson that fails or is interrupted is written as far as it came, and its error is in
-        the result.
+        A `Result`. A lesson that fails or is interrupted is written as far as it got, with its error in the
+        result.
     """
     target, page = Path(folder, path.name), Path(folder, f"{path.stem}.html")
     result, start = Result(path.stem, path.stem), time.perf_counter()
     try:
         for old in (target, page):
-            old.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
+            old.unlink(
+                missing_ok=True
+            )  # so that nobody takes an earlier run's files for this one's
         notebook = read_notebook(path)
         result.title = title_of(notebook)
         notebook = _with_parameters(notebook, wanted)
@@ -183,8 +185,8 @@ def execute(path, folder, wanted):
             with write_atomically(page) as unfinished:
                 write_page(notebook, unfinished, result.title)
     except KeyboardInterrupt:
-        result.status, result.error = "interrupted", "stopped before its end; run it again"
-    except Exception as error:  # whatever it is, the other lessons are executed
+        result.status, result.error = "interrupted", "stopped before the end; run it again"
+    except Exception as error:  # of any kind, so that the other lessons still run
         known = isinstance(error, (CellError, OSError, ValueError))
         result.error = str(error) if known else f"{type(error).__name__}: {error}"
         result.status = "FAILED"
@@ -193,7 +195,7 @@ def execute(path, folder, wanted):
 
 
 def _compare(notebook, path, result):
-    """Hold what a lesson recorded against what is expected, and let its texts cite it."""
+    """Compare what a lesson recorded with what is expected, and update the numbers in its texts."""
     numbers = cited_numbers.read(path.parent)
     found = cited_numbers.recorded(notebook)
     if found:
@@ -206,7 +208,7 @@ def _compare(notebook, path, result):
 
 
 def write_notebook(notebook, path):
-    """Write a notebook to a path, whole or not at all."""
+    """Write a notebook to a path, completely or not at all."""
     with write_atomically(path) as unfinished:
         unfinished.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
 
@@ -215,7 +217,7 @@ def tidy(path):
     """Remove the execution noise from a notebook, and keep its outputs.
 
     Args:
-        path: Path of the notebook. It is replaced at once, or left as it was.
+        path: Path of the notebook, which is replaced atomically or not changed at all.
 
     Returns:
         True if there was something to remove.
@@ -232,19 +234,19 @@ def _tidied(notebook):
         for name in NOISE:
             metadata.pop(name, None)
     notebook.metadata.get("language_info", {}).pop("version", None)
-    # What was printed in two pieces is one output.
+    # Text printed in two pieces becomes one output.
     return CoalesceStreamsPreprocessor().preprocess(notebook, {})[0]
 
 
 def refresh(path):
     """Execute a lesson with its default parameters, and store its clean outputs and what it records.
 
-    The notebook gets the outputs on MNIST. A lesson, not an exercise, is then executed on the embedded digits
-    as well, for its numbers alone.
+    The notebook gets the outputs on MNIST. A lesson, but not an exercise, is then executed on the embedded
+    digits as well, only for its numbers.
 
     Args:
-        path: Path of the notebook. If a cell fails, the notebook is left as it was. The figure of a cell
-            tagged `readme-picture` becomes the README's picture, too.
+        path: Path of the notebook, which does not change if a cell fails. The figure of a cell tagged
+            `readme-picture` also becomes the README's picture.
 
     Raises:
         CellError: If a cell fails.
@@ -268,7 +270,7 @@ def refresh(path):
 
 
 def cite(folder, guides):
-    """Correct the numbers that lessons and guides cite by what the lessons recorded.
+    """Update the numbers cited in lessons and guides from what the lessons recorded.
 
     Args:
         folder: Path of the folder of lessons.

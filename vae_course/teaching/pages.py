@@ -1,4 +1,4 @@
-"""What readers see of executed lessons: pages that carry all they need, an index of them, and a table."""
+"""Turn executed lessons into self-contained pages, an index of them, and a table."""
 
 import base64
 import copy
@@ -17,10 +17,10 @@ from vae_course.atomic import write_atomically
 from vae_course.lesson import told
 
 TEMPLATES = Path(__file__).with_name("templates")
-SECOND_READING = "second-reading"  # tag of cells that a first reader may leave out
+SECOND_READING = "second-reading"  # tag of cells that may be skipped on a first reading
 REVEAL = "_static/revealjs"
-# Fonts by the names in style sheets: the package that carries each, and its files in the order of FACES.
-# The sans serif falls back on the other font, which has Greek, arrows, signs and boxes.
+# Fonts by their names in style sheets: the package that contains each, and its files in the order of FACES.
+# The sans serif falls back on the other font, which has Greek letters, arrows, symbols and boxes.
 FONTS = {
     "Course Sans": (
         "sphinx_revealjs",
@@ -39,12 +39,12 @@ CHARACTERS = subset.parse_unicodes("20-17F,370-3FF,2010-209C,20AC,2190-22FF,2500
 
 
 def write_page(notebook, path, title):
-    """Write an executed notebook as one HTML page that needs no network; links to lessons lead to pages.
+    """Write an executed notebook as one HTML page that needs no network, with links to the other pages.
 
     Args:
         notebook: The executed notebook.
         path: Path of the page.
-        title: What the browser's tab shows.
+        title: Title of the browser tab.
     """
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
@@ -55,7 +55,7 @@ def write_page(notebook, path, title):
 
 
 def _fold(cells):
-    """Let the page fold each run of cells tagged `second-reading`, from one heading to the next."""
+    """Mark each run of cells tagged `second-reading`, up to the next heading, to be folded on the page."""
     last = None
     for cell in cells:
         if SECOND_READING not in cell.metadata.get("tags", []):
@@ -71,9 +71,9 @@ def _fold(cells):
 
 
 def render(template, notebook, title):
-    """Return a notebook as HTML, made with one of the templates: "page" or "deck".
+    """Return a notebook as HTML, made with the template "page" or "deck".
 
-    Everything that the HTML needs is in it: nothing is fetched or taken from the machine that shows it.
+    The HTML contains everything it needs: nothing is fetched or taken from the machine that shows it.
     """
     exporter = HTMLExporter(
         template_name=template,
@@ -86,7 +86,7 @@ def render(template, notebook, title):
 
 
 def to_pages(text):
-    """Turn the links to lessons in a text into links to the pages, or decks, made of them."""
+    """Turn links to lessons in a text into links to their pages or decks."""
     return re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", text)
 
 
@@ -131,22 +131,24 @@ def _carried():
 
 
 def _path(package, path):
-    """Find a file that an installed package carries, without importing the package."""
+    """Find a file inside an installed package, without importing the package."""
     found = importlib.util.find_spec(package)
     file = Path(found.submodule_search_locations[0], path) if found else Path(package, path)
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing: install the course again, as its README says.")
+        raise FileNotFoundError(
+            f"{file} is missing: install the course again as described in its README."
+        )
     return file
 
 
 def _inside_html(script):
-    # An HTML parser would take these for the end of the script, or for a script inside it. As part of a
-    # JavaScript string, the escaped characters mean the same.
+    # An HTML parser would take these for the end of the script or for a nested script. Inside a JavaScript
+    # string, the escaped characters mean the same.
     return re.sub(r"<(?=!--|/?script)", r"\\x3C", script, flags=re.IGNORECASE)
 
 
 def write_index(results, folder):
-    """Write `index.html`: every lesson with its page, its seconds, its status and its numbers.
+    """Write `index.html`, which lists every lesson with its page, its seconds, its status and its numbers.
 
     Args:
         results: List of `Result`.
@@ -164,7 +166,7 @@ def write_index(results, folder):
 
 
 def write_table(folder, title, rows, foot=""):
-    """Write `index.html` with a title, rows of a table as HTML and a foot, and return its path."""
+    """Write `index.html` with a title, table rows as HTML and a footer, and return its path."""
     page = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="only light">
 <title>{title}</title>
@@ -184,11 +186,11 @@ kbd{{border:1px solid #c5d2dc;border-radius:4px;padding:0 .4em}}</style></head>
 
 
 def table(results):
-    """Return the results as a table of text, each number with the expected one in brackets."""
+    """Return the results as a text table, each number with the expected one in brackets."""
     width = max(len(r.name) for r in results)
     lines = [f"{'lesson':{width}}  {'data set':15}  seconds  status  measured (expected)"]
     for r in results:
-        # No line ends between a name and its number.
+        # Lines do not break between a name and its number.
         numbers = ", ".join(number.replace(" ", "\u00a0") for number in _numbers(r))
         first, *rest = textwrap.wrap(numbers, 60) or ["-"]
         lines.append(f"{r.name:{width}}  {r.dataset:15}  {r.seconds:7.1f}  {r.status:6}  {first}")
@@ -197,7 +199,7 @@ def table(results):
 
 
 def differing(results):
-    """List in one line each what lessons measured that is not as expected."""
+    """List the measured numbers that are not as expected, each in one line."""
     return [
         f"DIFFERS {r.name}, {r.dataset}: {name} {told(*r.numbers[name])}, expected {told(*r.expected[name])}"
         for r in results
@@ -206,7 +208,7 @@ def differing(results):
 
 
 def _numbers(result):
-    """List what a lesson measured, each with its name and what was expected."""
+    """List what a lesson measured, each number with its name and expected value."""
     expected = {name: f" ({told(*pair)})" for name, pair in result.expected.items()}
     return [
         f"{name} {told(*pair)}{expected.get(name, '')}" for name, pair in result.numbers.items()

@@ -1,4 +1,4 @@
-"""Make what students get of the exercises, with nbgrader: no solutions, tests hidden, one zip."""
+"""Release the exercises to students with nbgrader: one zip without solutions or hidden tests."""
 
 import hashlib
 import importlib.metadata
@@ -21,17 +21,17 @@ ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = ROOT / "notebooks" / "exercises"
 FOLDER = "vae-course-exercises"  # of the zip
 
-# Used here, and written as nbgrader_config.py for those who call nbgrader by hand.
+# Used here, and written to nbgrader_config.py for those who call nbgrader by hand.
 CONFIG = {
-    # Blank cells stay valid Python that raises nothing: "Run All" reaches the end of the notebook.
+    # Blank cells are valid Python that raises no error, so "Run All" reaches the end of the notebook.
     "ClearSolutions": {
         "code_stub": {"python": "# YOUR CODE HERE"},
         "text_stub": "*Double-click here, and write your answer in place of this line.*",
     },
-    # A deleted check counts as failed; otherwise it would not count at all.
+    # Without this, a deleted check would not count at all instead of counting as failed.
     "OverwriteCells": {"add_missing_cells": True},
     "KernelManager": {"transport_encryption": "auto"},
-    # nbgrader takes what is on standard error for a failure, so a cell must not show that of C++ libraries.
+    # nbgrader treats standard error as a failure, so a cell must not show that of C++ libraries.
     "Execute": {"timeout": 180, **KERNEL_OPTIONS},  # seconds for one cell
 }
 MARKS = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
@@ -43,11 +43,11 @@ notebooks/rise.css
 
 
 class ReleaseError(ValueError):
-    """An exercise that cannot be released, with its notebook and cell."""
+    """An exercise cannot be released; the message names the notebook and the cell."""
 
 
 def check_source(path):
-    """Check that a release gives no solution of an exercise away and leaves no task ungraded.
+    """Check that a release will not give away a solution or leave a task ungraded.
 
     Args:
         path: Path of the notebook, with solutions.
@@ -56,7 +56,7 @@ def check_source(path):
         The notebook.
 
     Raises:
-        ReleaseError: If metadata is missing or broken, or marks do not match; it names notebook and cell.
+        ReleaseError: If metadata is missing or broken, or marks do not match.
         ValueError: If it is not a notebook.
     """
     from nbgrader.nbgraderformat import MetadataValidator
@@ -66,12 +66,12 @@ def check_source(path):
         try:
             validator.validate_cell(cell)
             problem = _problem(cell, seen)
-        except Exception as error:  # nbgrader's schema and its own rules raise errors of many kinds
+        except Exception as error:  # nbgrader's schema and rules raise many kinds of errors
             problem = str(error).splitlines()[0]
         if problem:
             raise ReleaseError(f"{path.name}, cell {cell.id!r}: {problem}")
     if not any(cell.metadata.get("nbgrader", {}).get("grade") for cell in notebook.cells):
-        raise ReleaseError(f"{path.name} has no graded cell: is its nbgrader metadata gone?")
+        raise ReleaseError(f"{path.name} has no graded cell: is its nbgrader metadata missing?")
     return notebook
 
 
@@ -86,13 +86,13 @@ def _problem(cell, seen):
     seen.add(mine.get("grade_id"))
     rules = {
         f"its marks do not match: {marks}": marks not in ("", solved, tested),
-        "it holds a solution, but its metadata does not say so: it would be handed out": (
+        "it contains a solution, but its metadata does not say so: it would be handed out": (
             marks == solved and not solution
         ),
-        "it holds hidden tests, but its metadata does not say that it is graded": (
+        "it contains hidden tests, but its metadata does not say that it is graded": (
             marks == tested and not (grade and not solution)
         ),
-        "it is a solution without BEGIN SOLUTION and END SOLUTION: nothing of it would be left": (
+        "it is a solution without BEGIN SOLUTION and END SOLUTION: nothing would be left of it": (
             code and solution and not marks
         ),
         "it is graded, but without BEGIN HIDDEN TESTS: a blank task would get full points": (
@@ -105,10 +105,10 @@ def _problem(cell, seen):
 
 
 def prepare(course, exercises=EXERCISES):
-    """Make a folder for nbgrader, and release into it what is new since the last time.
+    """Create a folder for nbgrader, and release into it the exercises that have changed.
 
     Args:
-        course: Path of the folder; what it holds of submissions and grades is kept.
+        course: Path of the folder; existing submissions and grades in it are kept.
         exercises: Path of the folder of exercises, with solutions.
 
     Returns:
@@ -138,7 +138,7 @@ def prepare(course, exercises=EXERCISES):
             source.parent.mkdir(parents=True, exist_ok=True)
             write_notebook(notebook, source)
             if reason := convert(GenerateAssignment, course, name):
-                raise ReleaseError(f"{name}.ipynb: nbgrader gave up: {reason}")
+                raise ReleaseError(f"{name}.ipynb: nbgrader failed: {reason}")
             keep_digest(course, name, digest)
     return released
 
@@ -150,33 +150,33 @@ def _package():
 
 
 def _version():
-    """Return the digest of all that releases and grades depend on, apart from notebooks and data."""
+    """Return a digest of everything that releases and grades depend on, apart from notebooks and data."""
     version = importlib.metadata.version("nbgrader").encode()
     return digest_of(version, *(path.read_bytes() for path in _package())).encode()
 
 
 def digest_of(*parts):
-    """Return a digest of bytes, as text."""
+    """Return a digest of some bytes as text."""
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
 def known_digests(course):
-    """Read what was released from which source, and graded from which files: from name to digest."""
+    """Read from which sources and files things were released and graded, as digests by name."""
     try:
         kept = json.loads((course / "digests.json").read_text(encoding="utf-8"))
         return kept if (course / "gradebook.db").exists() else {}
-    except (OSError, ValueError):  # nothing yet, or nothing of use: all is made anew
+    except (OSError, ValueError):  # missing or damaged, so everything is released and graded again
         return {}
 
 
 def keep_digest(course, name, digest):
-    """Note that something was released or graded, and from what."""
+    """Store from what something was released or graded."""
     with write_atomically(course / "digests.json") as unfinished:
         unfinished.write_text(json.dumps(known_digests(course) | {name: digest}, indent=1))
 
 
 def convert(kind, course, assignment, student="*", **traits):
-    """Let a converter of nbgrader do its work, in silence and untouched by the user's own settings.
+    """Run a converter of nbgrader silently, independent of the user's own settings.
 
     Args:
         kind: `GenerateAssignment` or `Autograde`.
@@ -200,8 +200,8 @@ def convert(kind, course, assignment, student="*", **traits):
     log.setLevel(logging.ERROR)
     try:
         with own_jupyter(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of nbgrader's own ways with its database
-            # For a new gradebook nbgrader calls alembic as a program: it lies beside this Python.
+            warnings.simplefilter("ignore")  # about how nbgrader uses its database
+            # For a new gradebook, nbgrader calls the program alembic, which is next to this Python.
             os.environ["PATH"] = os.pathsep.join(
                 [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
             )
@@ -218,13 +218,13 @@ def convert(kind, course, assignment, student="*", **traits):
 
 
 def solutions(path):
-    """List the lines of solutions and hidden tests in an exercise: none of them may be handed out.
+    """List the lines of solutions and hidden tests in an exercise, none of which may be handed out.
 
     Args:
         path: Path of the notebook, with solutions.
 
     Returns:
-        List of lines, stripped, without those that stand outside a solution as well.
+        List of lines, stripped, without those that also occur outside solutions.
     """
     secret, public = [], set()
     for cell in read_notebook(path).cells:
@@ -250,7 +250,7 @@ def make_zip(out, exercises=EXERCISES):
         Path of the zip.
 
     Raises:
-        ReleaseError: If an exercise cannot be released, or a line of a solution is still in one.
+        ReleaseError: If an exercise cannot be released, or still contains a line of a solution.
         ValueError: If it is not a notebook.
     """
     out, exercises = Path(out), Path(exercises)
@@ -274,7 +274,7 @@ def make_zip(out, exercises=EXERCISES):
 
 
 def refuse_solutions(source, released):
-    """Raise a `ReleaseError` if a released notebook holds a line of a solution of its source."""
+    """Raise a `ReleaseError` if a released notebook contains a line of its source's solutions."""
     cells = read_notebook(released).cells
     lines = {line.strip() for cell in cells for line in cell.source.splitlines()}
     if left := [line for line in solutions(source) if line in lines]:

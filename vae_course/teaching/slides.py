@@ -1,4 +1,4 @@
-"""Decks for the classroom: one HTML file for each lesson that needs no network, PDFs, and an index."""
+"""Make slides for the classroom: for each lesson an HTML deck that needs no network, PDFs, and an index."""
 
 import dataclasses
 import html
@@ -16,14 +16,14 @@ from vae_course.teaching.pages import render, to_pages, write_table
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking".split()
-KEYS = """<p>Keys: <kbd>&rarr;</kbd> or <kbd>Space</kbd> next, <kbd>&larr;</kbd> back, <kbd>S</kbd> speaker's
-notes in a window of their own, <kbd>F</kbd> full screen, <kbd>O</kbd> all slides, <kbd>B</kbd> black,
+KEYS = """<p>Keys: <kbd>&rarr;</kbd> or <kbd>Space</kbd> next, <kbd>&larr;</kbd> back, <kbd>S</kbd> speaker
+notes in their own window, <kbd>F</kbd> full screen, <kbd>O</kbd> all slides, <kbd>B</kbd> black,
 <kbd>G</kbd> go to a slide. None of it needs a network.</p>"""
 
 
 @dataclasses.dataclass
 class Deck:
-    """What became of one lesson: its deck's file and the titles of its slides, or the error."""
+    """The deck of one lesson with the titles of its slides, or the error."""
 
     name: str
     title: str
@@ -33,7 +33,7 @@ class Deck:
 
 
 class NoBrowser(Exception):
-    """There is nothing to print with; the message says what is missing, and the cure."""
+    """No browser can print the decks; the message says what is missing, and the cure."""
 
     def __init__(self, what, cure):
         super().__init__(
@@ -43,7 +43,7 @@ class NoBrowser(Exception):
 
 
 def build(paths, folder):
-    """Write a deck for each lesson; one that makes none stops no other.
+    """Write a deck for each lesson; a lesson that fails does not stop the others.
 
     Args:
         paths: Paths of executed notebooks.
@@ -60,13 +60,12 @@ def build(paths, folder):
 def _build_one(path, folder):
     target = folder / f"{path.stem}.html"
     for old in target, target.with_suffix(".pdf"):
-        old.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
+        old.unlink(missing_ok=True)  # so that nobody takes an earlier run's files for this one's
     deck = Deck(path.stem, path.stem)
     try:
         notebook = read_notebook(path)
-        if found := cited_numbers.recorded(
-            notebook
-        ):  # a deck cites what its own figures were made of
+        # A deck cites the numbers of the same run as its figures.
+        if found := cited_numbers.recorded(notebook):
             numbers = cited_numbers.read(path.parent)
             numbers.setdefault(path.stem, {})[found["dataset"]] = found["numbers"]
             cited_numbers.cite_notebook(notebook, numbers, path.stem, found["dataset"])
@@ -74,7 +73,7 @@ def _build_one(path, folder):
         found = re.search(r"\*\*Time:\*\* (\d+ minutes)", notebook.cells[0].source)
         deck.minutes = found.group(1) if found else ""
         page, deck.titles = html_of(notebook, f"{int(path.stem[:2])} {deck.title}")
-    except Exception as error:  # no notebook, no slide metadata, not executed
+    except Exception as error:  # not a notebook, no slide metadata, or not executed
         known = isinstance(error, (OSError, ValueError))
         deck.error = str(error) if known else f"{type(error).__name__}: {error}"
     else:
@@ -87,13 +86,13 @@ def html_of(notebook, title):
 
     Args:
         notebook: The notebook.
-        title: What the foot of each slide and the browser's tab show.
+        title: Title in the footer of each slide and on the browser tab.
 
     Returns:
-        The deck as HTML in which everything is inside, and the titles of its slides.
+        The deck as self-contained HTML, and the titles of its slides.
 
     Raises:
-        DeckError: If the lesson makes no deck; see `slides_of`.
+        DeckError: As in `slides_of`.
     """
     slides = slides_of(notebook)
     parts = []
@@ -110,7 +109,7 @@ def html_of(notebook, title):
 
 
 def write_pdfs(decks):
-    """Print decks with a browser that is already there, each to a file of the same name that ends with .pdf.
+    """Print decks with an installed browser, each to a .pdf file of the same name.
 
     Args:
         decks: Paths of HTML decks.
@@ -138,7 +137,7 @@ def write_pdfs(decks):
 def _launch(chromium, Error):
     named = os.environ.get("VAE_COURSE_CHROMIUM")
     paths = [named] if named else filter(None, map(shutil.which, BROWSERS))
-    # What Playwright finds by itself: browsers in their usual places on Windows and macOS, then its own.
+    # Then what Playwright finds: browsers in their usual places on Windows and macOS, then its own.
     ways = [{"executable_path": path} for path in paths]
     ways += [] if named else [{"channel": "chrome"}, {"channel": "msedge"}, {}]
     for way in ways:
@@ -146,7 +145,7 @@ def _launch(chromium, Error):
             return chromium.launch(args=FLAGS, **way)
         except Error:
             continue
-    cure = "install one, or name it in VAE_COURSE_CHROMIUM"
+    cure = "install one, or set VAE_COURSE_CHROMIUM to its path"
     raise NoBrowser("no Chromium, Chrome or Edge was found", cure)
 
 
@@ -159,7 +158,7 @@ def _print(page, deck):
 
 
 def write_index(decks, folder):
-    """Write `index.html`: every deck with its PDF, its number of slides, and the keys to know.
+    """Write `index.html`, which lists every deck with its PDF and number of slides, and the keys to use.
 
     Args:
         decks: List of `Deck`.
@@ -181,7 +180,7 @@ def write_index(decks, folder):
 
 
 def table(decks):
-    """Return the decks as a table of text."""
+    """Return the decks as a text table."""
     width = max(len(deck.name) for deck in decks)
     return "\n".join(
         f"{deck.name:{width}}  " + ("FAILED" if deck.error else f"{len(deck.titles)} slides")

@@ -1,10 +1,10 @@
-// Whoever waits for the deck looks at data-ready of the page, and at data-printed if it is for paper.
-const FULL = 0.9; // of a slide's height that its content may take; reading needs some air
+// A script that waits for the deck checks the page's data-ready and, for printing, data-printed.
+const FULL = 0.9; // of a slide's height that its content may fill, so that there is some white space
 const LEAST_FIGURE = 240; // pixels of height, as in the style sheet
-const TEXT = [34, 30, 27, 25]; // pixels, to be read from the last row
+const TEXT = [34, 30, 27, 25]; // pixels, readable from the last row
 const CODE = [26, 24, 22, 20, 18];
 
-// The ways to lay a slide out: sizes of text and of code, and the figure below or beside the text.
+// List the possible layouts of a slide: sizes of text and code, with the figure below or beside the text.
 function layouts(slide) {
   const count = (parts) => slide.querySelectorAll(`.part${parts}`).length;
   const codes = count(" pre") ? CODE : CODE.slice(-1);
@@ -19,7 +19,7 @@ function lay(slide, { text, code, place }) {
   slide.classList.toggle("beside", place === "beside");
 }
 
-// How full a slide is, more than 1 if something sticks out of its place, and how wide its figure is shown.
+// Measure how full a slide is, more than 1 if something overflows, and how wide its figure is.
 function measure(slide) {
   const frame = slide.getBoundingClientRect();
   const foot = slide.querySelector(".lesson").getBoundingClientRect();
@@ -33,21 +33,21 @@ function measure(slide) {
     const box = figure.getBoundingClientRect();
     const image = figure.querySelector("img");
     width = Math.min(box.width, (box.height * image.naturalWidth) / image.naturalHeight);
-    if (!beside) used -= box.height - LEAST_FIGURE; // it fills what the others leave
-    else if (boxes[0].bottom > box.top) used = Infinity; // the title reaches into it
+    if (!beside) used -= box.height - LEAST_FIGURE; // a figure fills the remaining space
+    else if (boxes[0].bottom > box.top) used = Infinity; // the title overlaps it
   }
   const wide = ({ scrollWidth, clientWidth }) => scrollWidth > clientWidth;
   if (parts.some((part) => wide(part) || [...part.querySelectorAll("pre")].some(wide))) used = Infinity;
   return { full: used / ((foot.height ? foot.top : frame.bottom) - frame.top), width };
 }
 
-// Of the layouts that fit, choose the one that shows text, code and figure largest together.
+// Of the layouts that fit, choose the one with the largest product of text, code and figure sizes.
 function layOut(slides) {
   const ways = slides.map(layouts);
   const best = ways.map((list) => ({ ...list.at(-1), size: 0, full: Infinity }));
   for (let i = 0; i < Math.max(...ways.map((list) => list.length)); i++) {
     const tried = slides.map((slide, s) => [slide, ways[s][i], s]).filter(([, way]) => way);
-    tried.forEach(([slide, way]) => lay(slide, way)); // all of them before the browser has to measure
+    tried.forEach(([slide, way]) => lay(slide, way)); // all of them first, so that the browser measures once
     for (const [slide, way, s] of tried) {
       const { full, width } = measure(slide);
       const size = full <= FULL ? way.text * way.code * width : 0;
@@ -65,7 +65,7 @@ Promise.allSettled([
   ...[...document.fonts].map((font) => font.load()),
 ])
   .then(() => {
-    // The speaker's window has no styles of MathJax: there, these would show every formula twice.
+    // The speaker window lacks MathJax's styles, so these would show every formula twice there.
     document.querySelectorAll("aside.notes mjx-assistive-mml").forEach((twin) => twin.remove());
     document.documentElement.classList.add("measuring");
     layOut([...document.querySelectorAll(".slides section")]);
