@@ -24,6 +24,7 @@ from vae_course.explorers import DigitMorph
 
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 EXPLORERS = {
+    "00_start_here": ["drag"],
     "01_autoencoder_latent_gaps": ["explore"],
     "02_kl_divergence": ["explore"],
     "03_reparameterization": ["explore"],

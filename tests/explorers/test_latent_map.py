@@ -94,3 +94,14 @@ def test_clusters_of_the_still_figure_are_places_among_one_kind():
     (one,) = LatentMap({"heaps": (PLAIN, codes)}, labels, "toy")._maps.values()
     nearest = np.linalg.norm(one.clusters()[:, None] - centres, axis=2)
     assert sorted(nearest.argmin(axis=1)) == [0, 1, 2] and nearest.min(axis=1).max() < 1.5
+
+
+def test_a_map_can_do_without_gaps():
+    """No circles, no word about them, and six places inside clusters in the still figure."""
+    explorer = LatentMap({"VAE": (VARIATIONAL, CLOUD)}, LABELS, "toy", gaps=0)
+    explorer.widget()
+    assert "nearest code" in explorer._picture.alt and "gap" not in explorer._picture.alt
+    fig, alt = explorer._figure()
+    assert "gap" not in alt and [len(ax.collections) for ax in fig.axes][1] == 0
+    assert [t.get_text() for t in fig.axes[1].get_xticklabels()] == ["cluster"] * 6
+    explorer.close()

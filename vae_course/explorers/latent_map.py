@@ -16,7 +16,7 @@ GAPS = 6
 class _Map:
     """One model's codes with their k-d tree, their gaps, and the decoder."""
 
-    def __init__(self, name, decoder, codes, labels, title):
+    def __init__(self, name, decoder, codes, labels, title, gaps):
         self.codes, self.labels = check_codes(codes, labels, f"codes of {name}")
         if self.codes.shape[1] != 2:
             raise ValueError(
@@ -26,16 +26,18 @@ class _Map:
         self.name, self.title = name, title
         self.decode = quick_decoder(decoder, 2)
         self.tree = cKDTree(self.codes)
-        self.centres, self.radii = latent.largest_gaps(self.codes, count=GAPS)
+        self.centres, self.radii = np.empty((0, 2)), np.empty(0)
+        if gaps:
+            self.centres, self.radii = latent.largest_gaps(self.codes, count=gaps)
         self.start = self.centres[0] if len(self.centres) else self.codes[0]
 
-    def clusters(self):
-        """Return, for three digits, the code with the most neighbours of the same digit."""
+    def clusters(self, count=3):
+        """Return, for some digits, the code with the most neighbours of the same digit."""
         near = self.labels[self.tree.query(self.codes, k=min(11, len(self.codes)))[1]]
         own = (near == self.labels[:, None]).mean(axis=1)
         digits = np.unique(self.labels)
         best = np.array([np.where(self.labels == digit, own, -1).argmax() for digit in digits])
-        return self.codes[best[np.argsort(-own[best], kind="stable")][:3]]
+        return self.codes[best[np.argsort(-own[best], kind="stable")][:count]]
 
     def draw_on(self, ax):
         plotting.circles(self.centres, self.radii, plotting.latent_map(self.codes, self.labels, ax))
@@ -63,13 +65,15 @@ class _Map:
 class LatentMap(Explorer):
     """A map of two-dimensional codes: click, drag or step to a place, and see it decoded.
 
-    Red circles are the largest gaps. A line leads from the chosen place to the nearest code.
+    Red circles are the largest gaps, where these are asked for. A line leads from the chosen place to the
+    nearest code.
 
     Args:
         models: Dictionary from name to `(decoder, codes)`; codes have shape `(n, 2)`. With several models,
             buttons switch between their maps.
         labels: Digit of each code, shape `(n,)`.
         title: What the codes are, such as "codes of the test images, MNIST".
+        gaps: How many of the largest gaps to mark, 0 for none.
 
     Raises:
         ValueError: If there is no model, or one has codes that are not `(n, 2)`, finite and labelled, or
@@ -80,11 +84,13 @@ class LatentMap(Explorer):
 
     hint = "map of codes: click, drag, or use the arrow keys (with Shift: larger steps)"
 
-    def __init__(self, models, labels, title):
+    def __init__(self, models, labels, title, gaps=GAPS):
         super().__init__()
         if not models:
-            raise ValueError("models is empty: pass at least one, {name: (decoder, codes)}.")
-        self._maps = {name: _Map(name, *model, labels, title) for name, model in models.items()}
+            raise ValueError("models is empty: give at least one, {name: (decoder, codes)}.")
+        self._maps = {
+            name: _Map(name, *model, labels, title, gaps) for name, model in models.items()
+        }
 
     def _controls(self):
         self._model = self._watch(switch("model", list(self._maps)), self._go_to_start)
@@ -115,8 +121,8 @@ class LatentMap(Explorer):
         scene.link.set_data(*zip(z, chosen.codes[nearest], strict=True))
         scene.cross.set_data(*z[:, None])
         inside = np.flatnonzero(np.linalg.norm(chosen.centres - z, axis=1) < chosen.radii)
-        place = f"in gap {inside[0] + 1}" if len(inside) else "in none of the marked gaps"
-        where = f"z = ({z[0]:.2f}, {z[1]:.2f}), {place}"
+        place = f", in gap {inside[0] + 1}" if len(inside) else ", in none of the marked gaps"
+        where = f"z = ({z[0]:.2f}, {z[1]:.2f})" + (place if len(chosen.centres) else "")
         near = f"nearest code: a {chosen.labels[nearest]}, {distance:.2f} away"
         scene.words.set_text(f"{where}\n{near}")
         return scene.board.png(), f"{chosen.name}: {where}; {near}. Its decoded picture."
@@ -128,12 +134,16 @@ class LatentMap(Explorer):
         axes = fig.subplots(2, len(maps), height_ratios=(5, 1), squeeze=False)
         for (above, below), one in zip(axes.T, maps, strict=True):
             one.draw_on(above)
-            gaps, clusters = one.centres[:3], one.clusters()
+            gaps = one.centres[:3]
+            clusters = one.clusters(6 - len(gaps))
             names = [f"gap {i + 1}" for i in range(len(gaps))] + ["cluster"] * len(clusters)
             pictures = one.decode(np.concatenate([gaps, clusters]))
             plotting.image_grid(pictures, len(names), below, column_labels=names)
             below.tick_params(labelsize=9)
+        text = f"Map of the codes of {' and '.join(self._maps)}, digits"
+        if not any(len(one.centres) for one in maps):
+            return fig, f"{text}; below, decoded: places inside clusters."
         return fig, (
-            f"Map of the codes of {' and '.join(self._maps)}, digits with red circles where no code lies; "
+            f"{text} with red circles where no code lies; "
             "below, decoded: three gaps, less clear, and three places inside clusters."
         )
