@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from vae_course import lesson
-from vae_course.teaching import cited_numbers
+from vae_course.teaching import cited_numbers, slides
 
 NUMBERS = {
     "01_first": {
@@ -142,3 +142,29 @@ def test_what_differs_by_more_than_machines_and_chance_is_named(expected, found,
         {"a": expected, "gone": (1, None)}, {"a": found, "new": (1, 1)}
     )
     assert names == ["a"] * differs
+
+
+def test_a_deck_cites_what_its_own_notebook_recorded(tmp_path):
+    """A lesson that was run on the embedded digits shows their numbers, on slides and in the notes."""
+    kinds = [{"slideshow": {"slide_type": kind}} for kind in ("slide", "-")]
+    data = {
+        lesson.MIME_TYPE: {"dataset": "embedded digits", "numbers": [["gap", 0.9049, 0.03]]},
+        "text/plain": "gap",
+    }
+    text = "## A gap\n\nIt is 0.75<!--gap-->."
+    cells = [
+        nbformat.v4.new_markdown_cell(
+            text, metadata=kinds[0] | {"slide": ["## A gap", "1 %<!--gap-->"]}
+        ),
+        nbformat.v4.new_code_cell(
+            "record()",
+            execution_count=1,
+            metadata=kinds[1],
+            outputs=[nbformat.v4.new_output("display_data", data=data)],
+        ),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_first.ipynb")
+    (deck,) = slides.build([tmp_path / "01_first.ipynb"], tmp_path / "decks")
+    assert not deck.error
+    html = (tmp_path / "decks" / "01_first.html").read_text(encoding="utf-8")
+    assert "90 %<!--gap-->" in html and "0.90<!--gap-->" in html and "0.75" not in html
