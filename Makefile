@@ -16,9 +16,10 @@ else
 endif
 BIN   = $(VENV)/$(SCRIPTS)
 BENCH = .venv-bench/$(SCRIPTS)
-# On two cores, the tests of one file (or the cells of one notebook) in one process, in their order.
+# On two cores, the tests of one file (or the cells of one notebook) in one process, in their order. Files with
+# few long tests, those of the browser, come first as they are collected, and not last.
 # One thread in each: threads of two processes that wait for each other take many times as long.
-PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 ifeq ($(wildcard make_venv.py),)
   $(error Run make in the course's folder, or name it: make -C FOLDER ...)
