@@ -192,7 +192,7 @@ def table(results):
     for r in results:
         # Lines do not break between a name and its number.
         numbers = ", ".join(number.replace(" ", "\u00a0") for number in _numbers(r))
-        first, *rest = textwrap.wrap(numbers, 60) or ["-"]
+        first, *rest = textwrap.wrap(numbers, 60, break_on_hyphens=False) or ["-"]
         lines.append(f"{r.name:{width}}  {r.dataset:15}  {r.seconds:7.1f}  {r.status:6}  {first}")
         lines += [" " * (width + 36) + line for line in rest]
     return "\n".join(lines).replace("\u00a0", " ")
