@@ -9,6 +9,8 @@ import numpy as np
 MAX_LATENT_DIM = 4096
 MAX_EPOCHS = 10_000
 MAX_BETA = float(np.finfo("float32").max)  # the loss is computed in float32
+MAX_DRAWS = 1000
+LIKELIHOODS = ("gaussian", "learned-gaussian", "bernoulli", "continuous-bernoulli")
 
 
 def check_latent_dim(latent_dim):
@@ -49,6 +51,29 @@ def check_beta(beta):
         raise ValueError(
             f"beta={beta!r} is not a valid weight for the KL term: use a number from 0 to {MAX_BETA:.1e}, "
             "such as 1, the lecture's value."
+        )
+
+
+def check_likelihood(likelihood, draws=1, beta=1.0):
+    """Reject a likelihood that the course does not have, and numbers of draws that do not fit it.
+
+    Args:
+        likelihood: Name of the likelihood.
+        draws: Number of draws of z for each image.
+        beta: Weight of the KL term.
+
+    Raises:
+        ValueError: If the likelihood is not in `LIKELIHOODS`, `draws` is not a whole number from 1 to
+            `MAX_DRAWS`, or several draws are asked for with a `beta` other than 1.
+    """
+    if likelihood not in LIKELIHOODS:
+        raise ValueError(
+            f"likelihood={likelihood!r} is unknown: choose one of {', '.join(LIKELIHOODS)}."
+        )
+    _check_whole_number("draws", draws, 1, MAX_DRAWS, ", such as 1 for the ELBO")
+    if draws > 1 and beta != 1:
+        raise ValueError(
+            f"draws={draws} needs beta=1, not {beta:g}: the importance-weighted bound has no KL to weigh."
         )
 
 

@@ -68,6 +68,24 @@ def load_digits(dataset="auto"):
         return _embedded_digits()
 
 
+def binarize(images, seed=0):
+    """Draw black-and-white images: each pixel is 1 with a probability that is its grey value.
+
+    This is the stochastic binarization under which log-likelihoods on MNIST are usually reported.
+
+    Args:
+        images: Values in [0, 1], any shape.
+        seed: Seed of the draw.
+
+    Returns:
+        float32 array of zeros and ones, same shape.
+
+    Source: Salakhutdinov and Murray (2008), section 5; Burda, Grosse and Salakhutdinov (2016), section 5.
+    """
+    draw = np.random.default_rng(seed).random(images.shape, dtype="float32")
+    return (draw < images).astype("float32")
+
+
 def choose(dataset):
     """Return the data set to use, given that VAE_COURSE_DATASET may change what "auto" means.
 
