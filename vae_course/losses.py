@@ -54,6 +54,7 @@ def gaussian_nll(x, x_hat, log_s2):
     Returns:
         Tensor of shape `(batch,)`: nats, summed over pixels; a density, so it may be negative.
     """
+    log_s2 = ops.cast(log_s2, x_hat.dtype)
     pixels = math.prod(x_hat.shape[1:])
     constant = 0.5 * pixels * (math.log(2 * math.pi) + log_s2)
     return constant + 0.5 * ops.exp(-log_s2) * squared_error(x, x_hat)
@@ -126,4 +127,4 @@ def log_mean_exp(log_weights):
 
     Source: Burda, Grosse and Salakhutdinov (2016), equation 8.
     """
-    return ops.logsumexp(log_weights, axis=0) - ops.log(float(log_weights.shape[0]))
+    return ops.logsumexp(log_weights, axis=0) - math.log(log_weights.shape[0])

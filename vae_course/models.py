@@ -309,7 +309,7 @@ class VAE(ImageModel):
         nll = bernoulli_nll if self.likelihood == "bernoulli" else continuous_bernoulli_nll
         return nll(x, to_logits(x_hat))
 
-    def log_weights(self, x, draws):
+    def weighted_draws(self, x, draws):
         """Draw z from the encoder and compute log p(x, z) - log q(z given x), the log importance weights.
 
         Args:
@@ -317,8 +317,9 @@ class VAE(ImageModel):
             draws: Number of draws for each image.
 
         Returns:
-            Tensor of shape `(draws, batch)`: nats. Its mean over draws estimates the ELBO,
-            `losses.log_mean_exp` of it the importance-weighted bound.
+            Tensors: z, shape `(draws, batch, latent_dim)`, and the log weights in nats, `(draws, batch)`.
+            Their mean over draws estimates the ELBO, their `losses.log_mean_exp` the importance-weighted
+            bound.
         """
         z_mean, z_log_var, _ = self.encoder(x)
         shape = (draws, *ops.shape(z_mean))
@@ -331,7 +332,11 @@ class VAE(ImageModel):
                 math.pi
             )  # the constant of 784 normal pixels with a variance of 1/2
         log_p_over_q = 0.5 * ops.sum(ops.square(eps) - ops.square(z) + z_log_var, axis=-1)
-        return log_p_over_q - ops.reshape(nll, shape[:2])
+        return z, log_p_over_q - ops.reshape(nll, shape[:2])
+
+    def log_weights(self, x, draws):
+        """Return the log importance weights of `weighted_draws`, shape `(draws, batch)`."""
+        return self.weighted_draws(x, draws)[1]
 
     def get_config(self):
         """Return what `keras.models.load_model` needs to build the model again."""

@@ -11,14 +11,16 @@ from pathlib import Path
 from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
 
 FOLDER = Path(__file__).with_name("trained")
-# Kind of model, latent dimensions, data set.
+# Kind of model, latent dimensions, data set and, if it is not the lecture's, the likelihood.
 NAMES = (
     "ae-2-mnist",
     "vae-2-mnist",
     "vae-100-mnist",
+    "vae-50-mnist-bernoulli",
     "ae-2-digits",
     "vae-2-digits",
     "vae-100-digits",
+    "vae-50-digits-bernoulli",
 )
 
 
@@ -58,9 +60,9 @@ def load(name):
         raise ValueError(
             f"The checkpoint file {path} is damaged: its digest is not the one on its card. {cure}"
         )
-    kind, latent_dim, _ = name.split("-")
+    kind, latent_dim, _, *likelihood = name.split("-")
     networks = build_encoder(int(latent_dim)), build_decoder(int(latent_dim))
-    model = VAE(*networks) if kind == "vae" else Autoencoder(*networks)
+    model = VAE(*networks, 1.0, *likelihood) if kind == "vae" else Autoencoder(*networks)
     # Only the weights: a Keras older than the one that saved them could not read the layers' initializers.
     model.load_weights(path)
     model.compile(optimizer=optimizer)

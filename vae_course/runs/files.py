@@ -74,6 +74,7 @@ def describe(model, scores):
         "kind": "ae" if beta is None else "vae",
         "latent_dim": model.decoder.input_shape[-1],
         "beta": beta,
+        "likelihood": getattr(model, "likelihood", None),
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("keras", "tensorflow", "numpy")},
         "parameters": model.count_params(),

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from vae_course.checks import check_images
+from vae_course.runs.files import rounded
 
 MAX_DRAWS = 1_000_000
 AT_ONCE = 10_000  # draws that are decoded together: about 1 GB in the course's largest layers
@@ -52,3 +53,26 @@ def log_likelihood(model, x, draws=5000, seed=0, show=False):
                 bar.update(log_w.shape.num_elements())
     noise.assign(kept)
     return log_sums[0] - np.log(draws), np.exp(2 * log_sums[0] - log_sums[1])
+
+
+def summary(model, x, draws, show=False):
+    """Summarize `log_likelihood` for a card or a report.
+
+    Args:
+        model: As in `log_likelihood`.
+        x: As in `log_likelihood`.
+        draws: As in `log_likelihood`.
+        show: As in `log_likelihood`.
+
+    Returns:
+        JSON-serializable dictionary: number of draws and of images, mean of the bounds in nats, its standard
+        error over the images, and the median effective sample size.
+    """
+    bounds, sizes = log_likelihood(model, x, draws, show=show)
+    return {
+        "draws": draws,
+        "images": len(x),
+        "mean": rounded(bounds.mean()),
+        "standard_error": rounded(bounds.std(ddof=1) / len(x) ** 0.5),
+        "median_effective_sample_size": rounded(np.median(sizes)),
+    }
