@@ -180,7 +180,7 @@ def slides(lessons, out, notebooks):
 @click.option("--seed", type=int, help="Seed for weights, noise and image order; 1 by default.")
 @click.option(
     "--out",
-    type=click.Path(),
+    type=click.Path(path_type=Path),
     help="Folder for the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run in that folder with its own settings.")

@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-from vae_course.checks import check_beta, check_epochs, check_latent_dim, check_seed
 from vae_course.data import load_digits
 from vae_course.runs import files
 
@@ -32,13 +31,14 @@ def new_run(out, wanted):
         OSError: If the folder is not empty or cannot be written to, or the data are missing.
     """
     settings = _with_defaults(wanted)
-    _check_numbers(settings)
+    files.check_settings(settings)
     if out is not None:
         _check_free(out)
     data = load_digits(settings["dataset"])
     settings["dataset"] = files.DATASETS[data.name]
-    out = Path(_default_folder(settings) if out is None else out)
-    _check_free(out)
+    if out is None:
+        out = _default_folder(settings)
+        _check_free(out)
     return out, settings, data
 
 
@@ -60,11 +60,8 @@ def old_run(out, wanted):
         settings = _with_defaults(wanted)
         dataset = files.DATASETS[load_digits(settings["dataset"]).name]
         out = _default_folder(settings | {"dataset": dataset})
-    _check_name(out)
-    out = Path(out)
     card = files.read_card(out)
     _check_agreement(out / "card.json", card, wanted)
-    files.check_files(out, card)
     if card["status"] == "diverged":
         raise ValueError(
             f"The run in {out} diverged in epoch {card['epochs_done'] + 1}, and would do so again. "
@@ -85,24 +82,12 @@ def _default_folder(settings):
     return Path("build", "train", name)
 
 
-def _check_numbers(settings):
-    if settings["epochs"] is not None:
-        check_epochs(settings["epochs"])
-    check_latent_dim(settings["latent_dim"])
-    check_beta(settings["beta"])
-    check_seed(settings["seed"])
-
-
 def _check_agreement(path, card, wanted):
     settings = {key: card[key] for key in ("latent_dim", "beta", "seed")} | {
         "recipe": card["recipe"]["name"],
         "epochs": card["recipe"]["epochs"],
         "dataset": files.DATASETS[card["dataset"]],
     }
-    try:
-        _check_numbers(settings)
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}). {files.CURE}") from error
     for name, value in wanted.items():
         if value not in (None, "auto", settings[name]):
             option = "--" + name.replace("_", "-")
@@ -112,15 +97,8 @@ def _check_agreement(path, card, wanted):
             )
 
 
-def _check_name(folder):
-    if not str(folder):  # Path would take it for the current folder
-        raise ValueError('--out "" is not a folder: use one such as --out build/train/mine.')
-
-
 def _check_free(folder):
     """Raise an error if a folder is not empty or cannot be written to, and leave nothing behind."""
-    _check_name(folder)
-    folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()):
         go_on = ", or resume the run in it with --resume" * (folder / "card.json").exists()
         raise FileExistsError(
