@@ -13,7 +13,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_atomically, write_text
 from vae_course.checks import check_beta, check_epochs, check_latent_dim, check_seed
 
 if os.name == "nt":
@@ -90,9 +90,7 @@ def rounded(value):
 
 def write_json(path, content):
     """Write a dictionary as JSON, completely or not at all."""
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    with write_atomically(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def check_settings(settings):
@@ -127,8 +125,10 @@ def read_card(folder):
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         check_settings(card | {"epochs": card["recipe"]["epochs"]})
-        if card["status"] not in STATUSES or card["dataset"] not in DATASETS:
-            raise ValueError("its status or data set is unknown")
+        others = [card[key] for key in ("epochs_done", "resumed", "passes")]
+        known = card["status"] in STATUSES and card["dataset"] in DATASETS
+        if not known or None in [*others, card["recipe"]["name"]]:
+            raise ValueError("its status, data set or a setting is unknown")
         if card["status"] == "running":  # killed, so the checkpoint is newer than the card
             digests = {"vae.keras": None} if history.exists() else {}
         else:

@@ -1,8 +1,8 @@
 """Choose and check the settings of a training run, before TensorFlow takes seconds to load."""
 
-import tempfile
 from pathlib import Path
 
+from vae_course.atomic import check_writable
 from vae_course.data import load_digits
 from vae_course.runs import files
 
@@ -32,14 +32,12 @@ def new_run(out, wanted):
     """
     settings = _with_defaults(wanted)
     files.check_settings(settings)
-    if out is not None:
+    if out is not None:  # before a download
         _check_free(out)
     data = load_digits(settings["dataset"])
-    settings["dataset"] = files.DATASETS[data.name]
-    if out is None:
-        out = _default_folder(settings)
-        _check_free(out)
-    return out, settings, data
+    out = out or _default_folder(settings, data)
+    _check_free(out)
+    return out, settings | {"dataset": files.DATASETS[data.name]}, data
 
 
 def old_run(out, wanted):
@@ -58,8 +56,7 @@ def old_run(out, wanted):
     """
     if out is None:
         settings = _with_defaults(wanted)
-        dataset = files.DATASETS[load_digits(settings["dataset"]).name]
-        out = _default_folder(settings | {"dataset": dataset})
+        out = _default_folder(settings, load_digits(settings["dataset"]))
     card = files.read_card(out)
     _check_agreement(out / "card.json", card, wanted)
     if card["status"] == "diverged":
@@ -69,7 +66,7 @@ def old_run(out, wanted):
         )
     if card["status"] == "complete":
         return out, card, None
-    _check_writable(out)
+    check_writable(out)
     return out, card, load_digits(files.DATASETS[card["dataset"]])
 
 
@@ -77,8 +74,8 @@ def _with_defaults(wanted):
     return DEFAULTS | {key: value for key, value in wanted.items() if value is not None}
 
 
-def _default_folder(settings):
-    name = f"{settings['recipe']}-{settings['latent_dim']}-{settings['dataset']}"
+def _default_folder(settings, data):
+    name = f"{settings['recipe']}-{settings['latent_dim']}-{files.DATASETS[data.name]}"
     return Path("build", "train", name)
 
 
@@ -104,16 +101,4 @@ def _check_free(folder):
         raise FileExistsError(
             f"{folder} is not empty, and nothing is overwritten: choose another with --out{go_on}."
         )
-    _check_writable(folder)
-
-
-def _check_writable(folder):
-    """Raise an error if a folder cannot be created, or no file can be created in it."""
-    existing = (place for place in (folder, *folder.absolute().parents) if place.exists())
-    try:
-        with tempfile.TemporaryFile(dir=next(existing, folder)):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"Nothing can be written to {folder} ({error.strerror}): choose another folder with --out."
-        ) from error
+    check_writable(folder)
