@@ -1,9 +1,8 @@
 """Choose and check the settings of a training run, before TensorFlow takes seconds to load."""
 
-import tempfile
 from pathlib import Path
 
-from vae_course.checks import check_beta, check_epochs, check_latent_dim, check_seed
+from vae_course.atomic import check_writable
 from vae_course.data import load_digits
 from vae_course.runs import files
 
@@ -32,14 +31,13 @@ def new_run(out, wanted):
         OSError: If the folder is not empty or cannot be written to, or the data are missing.
     """
     settings = _with_defaults(wanted)
-    _check_numbers(settings)
-    if out is not None:
+    files.check_settings(settings)
+    if out is not None:  # before a download
         _check_free(out)
     data = load_digits(settings["dataset"])
-    settings["dataset"] = files.DATASETS[data.name]
-    out = Path(_default_folder(settings) if out is None else out)
+    out = out or _default_folder(settings, data)
     _check_free(out)
-    return out, settings, data
+    return out, settings | {"dataset": files.DATASETS[data.name]}, data
 
 
 def old_run(out, wanted):
@@ -58,13 +56,9 @@ def old_run(out, wanted):
     """
     if out is None:
         settings = _with_defaults(wanted)
-        dataset = files.DATASETS[load_digits(settings["dataset"]).name]
-        out = _default_folder(settings | {"dataset": dataset})
-    _check_name(out)
-    out = Path(out)
+        out = _default_folder(settings, load_digits(settings["dataset"]))
     card = files.read_card(out)
     _check_agreement(out / "card.json", card, wanted)
-    files.check_files(out, card)
     if card["status"] == "diverged":
         raise ValueError(
             f"The run in {out} diverged in epoch {card['epochs_done'] + 1}, and would do so again. "
@@ -72,7 +66,7 @@ def old_run(out, wanted):
         )
     if card["status"] == "complete":
         return out, card, None
-    _check_writable(out)
+    check_writable(out)
     return out, card, load_digits(files.DATASETS[card["dataset"]])
 
 
@@ -80,17 +74,9 @@ def _with_defaults(wanted):
     return DEFAULTS | {key: value for key, value in wanted.items() if value is not None}
 
 
-def _default_folder(settings):
-    name = f"{settings['recipe']}-{settings['latent_dim']}-{settings['dataset']}"
+def _default_folder(settings, data):
+    name = f"{settings['recipe']}-{settings['latent_dim']}-{files.DATASETS[data.name]}"
     return Path("build", "train", name)
-
-
-def _check_numbers(settings):
-    if settings["epochs"] is not None:
-        check_epochs(settings["epochs"])
-    check_latent_dim(settings["latent_dim"])
-    check_beta(settings["beta"])
-    check_seed(settings["seed"])
 
 
 def _check_agreement(path, card, wanted):
@@ -99,10 +85,6 @@ def _check_agreement(path, card, wanted):
         "epochs": card["recipe"]["epochs"],
         "dataset": files.DATASETS[card["dataset"]],
     }
-    try:
-        _check_numbers(settings)
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}). {files.CURE}") from error
     for name, value in wanted.items():
         if value not in (None, "auto", settings[name]):
             option = "--" + name.replace("_", "-")
@@ -112,30 +94,11 @@ def _check_agreement(path, card, wanted):
             )
 
 
-def _check_name(folder):
-    if not str(folder):  # Path would take it for the current folder
-        raise ValueError('--out "" is not a folder: use one such as --out build/train/mine.')
-
-
 def _check_free(folder):
     """Raise an error if a folder is not empty or cannot be written to, and leave nothing behind."""
-    _check_name(folder)
-    folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()):
         go_on = ", or resume the run in it with --resume" * (folder / "card.json").exists()
         raise FileExistsError(
             f"{folder} is not empty, and nothing is overwritten: choose another with --out{go_on}."
         )
-    _check_writable(folder)
-
-
-def _check_writable(folder):
-    """Raise an error if a folder cannot be created, or no file can be created in it."""
-    existing = (place for place in (folder, *folder.absolute().parents) if place.exists())
-    try:
-        with tempfile.TemporaryFile(dir=next(existing, folder)):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"Nothing can be written to {folder} ({error.strerror}): choose another folder with --out."
-        ) from error
+    check_writable(folder)

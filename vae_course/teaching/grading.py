@@ -33,7 +33,6 @@ class Grade:
     points: float = 0.0
     most: float = 0.0
     to_read: float = 0.0
-    cells: dict = dataclasses.field(default_factory=dict)
     problem: str = ""
 
 
@@ -83,20 +82,16 @@ def grade(submissions, course, exercises=EXERCISES):
 def _handed_in(student, released):
     """List the notebooks in a student's folder: a `Grade` for each, and its path."""
     tasks, found = [], {}
-    for path in sorted(student.rglob("*.ipynb")):
+    for path in sorted(student.rglob("*.ipynb"), key=lambda path: (path.stem, path)):
         hidden = any(part.startswith(".") for part in path.relative_to(student).parts)
         if hidden or re.match(r"\d\d_", path.name):  # checkpoints, and the lessons
             continue
-        first = found.setdefault(path.stem, path)
-        problem = _problem(path, released)
+        first, problem = found.setdefault(path.stem, path), _problem(path, released)
         if first != path:
             problem = f"handed in twice: {first} was graded, and {path} was not"
         tasks.append((Grade(student.name, path.stem, problem=problem), path))
-    if not tasks:
-        tasks.append(
-            (Grade(student.name, "-", problem="no notebook in this student's folder"), None)
-        )
-    return sorted(tasks, key=lambda task: task[0].exercise)
+    nothing = Grade(student.name, "-", problem="no notebook in this student's folder")
+    return tasks or [(nothing, None)]
 
 
 def _problem(path, released):
@@ -126,19 +121,14 @@ def _grade_one(row, path, course):
     folder = course / "submitted" / row.student / row.exercise
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for file in path.parent.iterdir():
-        if file.is_file() and file.suffix != ".ipynb":
-            shutil.copyfile(file, folder / file.name)
     write_notebook(read_notebook(path), folder / path.name)
-    parts = [
-        file
-        for place in sorted(folder.iterdir())
-        for file in (place.name.encode(), place.read_bytes())
-    ]
-    data = os.environ.get("VAE_COURSE_DATASET", "").encode()
-    name = f"{row.student}/{row.exercise}"
-    digest = digest_of(known_digests(course)[row.exercise].encode(), data, *parts)
-    if known_digests(course).get(name) != digest:
+    beside = [p for p in sorted(path.parent.iterdir()) if p.is_file() and p.suffix != ".ipynb"]
+    for file in beside:
+        shutil.copyfile(file, folder / file.name)
+    name, known = f"{row.student}/{row.exercise}", known_digests(course)
+    parts = [os.environ.get("VAE_COURSE_DATASET", "").encode(), known[row.exercise].encode()]
+    parts += [part for p in (path, *beside) for part in (p.name.encode(), p.read_bytes())]
+    if known.get(name) != (digest := digest_of(*parts)):
         keep_digest(course, name, "")
         if reason := _autograde(row, course):
             row.problem = f"nbgrader failed: {reason}"
@@ -169,7 +159,6 @@ def _read_points(row, course):
             if cell.needs_manual_grade and cell.manual_score is None:
                 row.to_read += cell.max_score
             row.points += cell.score or 0.0
-            row.cells[cell.name] = cell.score or 0.0
 
 
 def table(rows):
