@@ -12,15 +12,19 @@ DEFAULTS = {
     "epochs": None,
     "latent_dim": 100,
     "beta": 1.0,
+    "likelihood": "gaussian",
+    "draws": 1,
     "seed": 1,
 }
+OF_MODEL = ("latent_dim", "beta", "likelihood", "draws", "seed")
 
 
 def new_run(out, wanted):
     """Choose the settings of a new run.
 
     Args:
-        out: Path of its folder; None for `build/train/<recipe>-<latent_dim>-<data set>`.
+        out: Path of its folder; None for `build/train/<recipe>-<latent_dim>-<data set>`, and
+            the likelihood if it is not the lecture's.
         wanted: Dictionary with the keys of `DEFAULTS`; None means the default.
 
     Returns:
@@ -76,11 +80,13 @@ def _with_defaults(wanted):
 
 def _default_folder(settings, data):
     name = f"{settings['recipe']}-{settings['latent_dim']}-{files.DATASETS[data.name]}"
+    if settings["likelihood"] != "gaussian":
+        name += f"-{settings['likelihood']}"
     return Path("build", "train", name)
 
 
 def _check_agreement(path, card, wanted):
-    settings = {key: card[key] for key in ("latent_dim", "beta", "seed")} | {
+    settings = {key: card[key] for key in OF_MODEL} | {
         "recipe": card["recipe"]["name"],
         "epochs": card["recipe"]["epochs"],
         "dataset": files.DATASETS[card["dataset"]],

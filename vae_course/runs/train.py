@@ -15,6 +15,7 @@ from vae_course.atomic import write_atomically
 from vae_course.runs import files
 from vae_course.runs.evaluate import METRICS, evaluate
 from vae_course.runs.load import load_weights
+from vae_course.runs.settings import OF_MODEL
 
 
 def train(folder, card, data):
@@ -66,7 +67,9 @@ def train(folder, card, data):
                 if len(rows) < recipe.epochs:
                     training.fit(model, recipe, data, recipe.epochs, card["seed"], [follow])
                 bar.write(f"scoring: {files.PASSES} passes over the test images", sys.stderr)
-                scores = evaluate(model, data.x_test, files.PASSES, [follow])
+                scores = evaluate(
+                    model, training.binarized(model, data.x_test), files.PASSES, [follow]
+                )
             except (KeyboardInterrupt, FloatingPointError) as error:
                 status = "diverged" if isinstance(error, FloatingPointError) else "interrupted"
                 load_weights(model, folder / "vae.keras")  # undo the unfinished epoch
@@ -83,7 +86,7 @@ def train(folder, card, data):
 def _first_card(settings, data):
     recipe = dataclasses.asdict(training.find(settings["recipe"], data.name))
     epochs = settings["epochs"] or recipe["epochs"]
-    return {key: settings[key] for key in ("latent_dim", "beta", "seed")} | {
+    return {key: settings[key] for key in OF_MODEL} | {
         "dataset": data.name,
         "recipe": {"name": settings["recipe"], **recipe, "epochs": epochs},
         "resumed": 0,
@@ -115,7 +118,7 @@ def _noted_interrupts():
 def _open(folder, card, recipe, data):
     """Return the model of the last checkpoint, or a new one, and the rows of its history."""
     path = folder / "vae.keras"
-    settings = {key: card[key] for key in ("latent_dim", "beta", "seed")}
+    settings = {key: card[key] for key in OF_MODEL}
     model = training.build(recipe, data, epochs=recipe.epochs, **settings)
     if not path.exists():
         return model, []
@@ -131,7 +134,7 @@ def _open(folder, card, recipe, data):
 def _new_card(card, model, rows, scores, status):
     command = (
         "vae-course train --recipe {name} --dataset {short} --epochs {epochs} "
-        "--latent-dim {latent_dim} --beta {beta} --seed {seed}"
+        "--latent-dim {latent_dim} --beta {beta} --likelihood {likelihood} --draws {draws} --seed {seed}"
     ).format(**card["recipe"] | card, short=files.DATASETS[card["dataset"]])
     return {
         "status": status,
