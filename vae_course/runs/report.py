@@ -1,8 +1,8 @@
 """Turn a card or scores into the text that `vae-course train` and `vae-course evaluate` print."""
 
-LECTURE = (
-    "MNIST, latent_dim 100, beta 1, likelihood gaussian, draws 1"  # what its score was measured on
-)
+from vae_course.runs.files import LECTURES
+
+LECTURE = "MNIST, latent_dim 100, beta 1"  # what its score was measured on
 LABELS = {"kl": "KL (nats)", "mse": "MSE", "active_units": "active units"}
 DECIMALS = {"mse": 5, "active_units": 0}  # as in the lecture; otherwise 3
 
@@ -83,7 +83,7 @@ def of_scores(report):
         lines.append(f"expected: {report['note']}; judge by the yardstick")
     yardstick = f"always predicting the mean training image costs {_number('loss', cost)} (KL 0)"
     lines.append(f"yardstick: {yardstick}: this is {word}")
-    if report["log_likelihood"]:
+    if report.get("log_likelihood"):
         lines.append(
             "log p(x): {mean:.2f} nats, standard error {standard_error:.2f}, by {draws:,} draws for each of "
             "{images:,} images\n"
@@ -95,10 +95,10 @@ def of_scores(report):
 
 def _of_model(settings):
     """List what two models must have in common before their losses may be compared."""
-    return (
-        f"latent_dim {settings['latent_dim']}, beta {settings['beta']:g}, "
-        f"likelihood {settings['likelihood']}, draws {settings['draws']}"
-    )
+    settings = LECTURES | settings
+    text = f"latent_dim {settings['latent_dim']}, beta {settings['beta']:g}"
+    others = [f", {key} {settings[key]}" for key in LECTURES if settings[key] != LECTURES[key]]
+    return text + "".join(others)
 
 
 def _number(name, value):
