@@ -32,7 +32,7 @@ class Staircase(Explorer):
                 f"There are {len(images)} images and {len(labels)} labels: pass one or more images, and one "
                 "label for each."
             )
-        self._images = np.asarray(images)
+        self._images = np.asarray(images, "float32")
         self._names = [f"image {i}, a {digit}" for i, digit in enumerate(labels)]
         self._decode = quick_decoder(vae.decoder, vae.decoder.input_shape[-1])
         parts = [vae.weighted_draws(self._images, 100) for _ in range(DRAWS // 100)]
@@ -58,7 +58,7 @@ class Staircase(Explorer):
         self._number = None
         self._board = Board(8.6, 3.3, ncols=4, width_ratios=(2.2, 4, 3, 2.2))
         image, stairs, bars, heaviest = self._board.axes
-        self._picture, self._heaviest = digit_on(image, "the image"), digit_on(heaviest)
+        self._digit, self._heaviest = digit_on(image, "the image"), digit_on(heaviest)
         (self._line,) = stairs.plot([], [], drawstyle="steps-post", color="C0")
         (self._dot,) = stairs.plot([], [], "o", color="#D55E00", markersize=9)
         stairs.set(xscale="log", xlim=(0.9, DRAWS * 1.1), xlabel="draws K", ylabel="nats")
@@ -67,7 +67,7 @@ class Staircase(Explorer):
         self._heads = [ax.set_title(" ", fontsize="medium") for ax in (stairs, bars, heaviest)]
         self._stairs = stairs
         self._board.move(
-            self._picture, self._line, self._dot, *self._bars, self._heaviest, *self._heads
+            self._digit, self._line, self._dot, *self._bars, self._heaviest, *self._heads
         )
         return [[self._image, self._step]]
 
@@ -76,7 +76,7 @@ class Staircase(Explorer):
         bound = self._bound(number)
         if number != self._number:
             self._number = number
-            self._picture.set_data(self._images[number, ..., 0])
+            self._digit.set_data(self._images[number, ..., 0])
             self._line.set_data(np.arange(1, DRAWS + 1), bound)
             self._stairs.set_ylim(bound.min() - 1, bound.max() + 1)
             self._board.unsettle()
