@@ -151,9 +151,9 @@ def _steps_at_once(steps):
 class StopAtNaN(keras.callbacks.Callback):
     """Stop the training as soon as a number is no longer finite, before anything is saved."""
 
-    def __init__(self, advice):
+    def __init__(self, suspects):
         super().__init__()
-        self.advice = advice
+        self.suspects = suspects
 
     def on_epoch_begin(self, epoch, logs=None):
         """Remember which epoch it is."""
@@ -161,18 +161,18 @@ class StopAtNaN(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Check the loss."""
-        self._check(f"the loss is {logs['loss']}", [logs["loss"]])
+        self._check("the loss is", logs["loss"])
 
     def on_epoch_end(self, epoch, logs=None):
         """Check scores, weights and the optimizer's state, which the last step may have spoiled."""
         state = self.model.variables + self.model.optimizer.variables
-        numbers = [*logs.values(), *map(keras.ops.convert_to_numpy, state)]
-        self._check("weights or scores are no longer finite", numbers)
+        self._check("weights or scores are", *logs.values(), *state)
 
-    def _check(self, what, numbers):
+    def _check(self, what, *numbers):
         if not all(np.isfinite(number).all() for number in numbers):
             raise FloatingPointError(
-                f"Training stopped in epoch {self.epoch}: {what}, because {self.advice}"
+                f"Training stopped in epoch {self.epoch}: {what} no longer finite, because "
+                f"{self.suspects} is too large. Use a smaller one."
             )
 
 
@@ -205,15 +205,14 @@ def fit(
     epochs = recipe.epochs if epochs is None else epochs
     steps = steps_per_epoch(recipe, data)
     seen = int(model.optimizer.iterations) // steps
-    weight = f"beta={model.beta:g} or " if isinstance(model, VAE) else ""
-    advice = (
-        f"{weight}the learning rate, {recipe.learning_rate:g}, is too large. Use a smaller one."
-    )
-    worker, callbacks = model, [StopAtNaN(advice), *callbacks]
-    if isinstance(model, VAE) and quick:
+    is_vae = isinstance(model, VAE)
+    suspects = f"beta={model.beta:g} or " if is_vae else ""
+    suspects += f"the learning rate, {recipe.learning_rate:g},"
+    worker, callbacks = model, [StopAtNaN(suspects), *callbacks]
+    if is_vae and quick:
         worker = QuickVAE(model.encoder, model.decoder, model.beta)
         worker.compile(model.optimizer, steps_per_execution=_steps_at_once(steps))
-    if isinstance(model, VAE):
+    if is_vae:
         # Keras does not save the state of the noise generator, so each epoch starts from its own. Adjacent
         # seeds would not do, because each step adds 1 and they would run through the same noise.
         noise = model.encoder.get_layer("z").noise.state
