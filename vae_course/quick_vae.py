@@ -8,6 +8,7 @@ the same result: same weights, same function, same gradients.
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from vae_course.models import VAE
@@ -34,9 +35,7 @@ def to_cells(images):
     Returns:
         Tensor `(batch, height / 2, width / 2, 4)`.
     """
-    height, width = images.shape[1] // 2, images.shape[2] // 2
-    x = ops.reshape(images, (-1, height, 2, width, 2))
-    return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4)), (-1, height, width, 4))
+    return tf.nn.space_to_depth(images, 2)
 
 
 def from_cells(cells):
@@ -48,9 +47,7 @@ def from_cells(cells):
     Returns:
         Tensor `(batch, 2 * height, 2 * width, 1)`.
     """
-    height, width = cells.shape[1:3]
-    x = ops.transpose(ops.reshape(cells, (-1, height, width, 2, 2)), (0, 1, 3, 2, 4))
-    return ops.reshape(x, (-1, 2 * height, 2 * width, 1))
+    return tf.nn.depth_to_space(cells, 2)
 
 
 class QuickVAE(VAE):

@@ -173,9 +173,9 @@ def _steps_at_once(steps):
 class StopAtNaN(keras.callbacks.Callback):
     """Stop the training as soon as a number is no longer finite, before anything is saved."""
 
-    def __init__(self, advice):
+    def __init__(self, suspects):
         super().__init__()
-        self.advice = advice
+        self.suspects = suspects
 
     def on_epoch_begin(self, epoch, logs=None):
         """Remember which epoch it is."""
@@ -183,18 +183,18 @@ class StopAtNaN(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Check the loss."""
-        self._check(f"the loss is {logs['loss']}", [logs["loss"]])
+        self._check("the loss is", logs["loss"])
 
     def on_epoch_end(self, epoch, logs=None):
         """Check scores, weights and the optimizer's state, which the last step may have spoiled."""
         state = self.model.variables + self.model.optimizer.variables
-        numbers = [*logs.values(), *map(keras.ops.convert_to_numpy, state)]
-        self._check("weights or scores are no longer finite", numbers)
+        self._check("weights or scores are", *logs.values(), *state)
 
-    def _check(self, what, numbers):
+    def _check(self, what, *numbers):
         if not all(np.isfinite(number).all() for number in numbers):
             raise FloatingPointError(
-                f"Training stopped in epoch {self.epoch}: {what}, because {self.advice}"
+                f"Training stopped in epoch {self.epoch}: {what} no longer finite, because "
+                f"{self.suspects} is too large. Use a smaller one."
             )
 
 
@@ -227,17 +227,16 @@ def fit(
     epochs = recipe.epochs if epochs is None else epochs
     steps = steps_per_epoch(recipe, data)
     seen = int(model.optimizer.iterations) // steps
-    weight = f"beta={model.beta:g} or " if isinstance(model, VAE) else ""
-    advice = (
-        f"{weight}the learning rate, {recipe.learning_rate:g}, is too large. Use a smaller one."
-    )
-    worker, callbacks = model, [StopAtNaN(advice), *callbacks]
-    is_binary = getattr(model, "likelihood", None) == "bernoulli"
-    has_own_weight = getattr(model, "likelihood", None) == "learned-gaussian"
-    if isinstance(model, VAE) and quick and model.draws == 1 and not has_own_weight:
-        worker = QuickVAE(model.encoder, model.decoder, model.beta, model.likelihood)
+    likelihood = getattr(model, "likelihood", None)
+    is_vae, is_binary = isinstance(model, VAE), likelihood == "bernoulli"
+    suspects = f"beta={model.beta:g} or " if is_vae else ""
+    suspects += f"the learning rate, {recipe.learning_rate:g},"
+    worker, callbacks = model, [StopAtNaN(suspects), *callbacks]
+    # A learned variance is a weight of the model itself, and several draws do not pass through the last layer.
+    if is_vae and quick and model.draws == 1 and likelihood != "learned-gaussian":
+        worker = QuickVAE(model.encoder, model.decoder, model.beta, likelihood)
         worker.compile(model.optimizer, steps_per_execution=_steps_at_once(steps))
-    if isinstance(model, VAE):
+    if is_vae:
         # Keras does not save the state of the noise generator, so each epoch starts from its own. Adjacent
         # seeds would not do, because each step adds 1 and they would run through the same noise.
         noise = model.encoder.get_layer("z").noise.state
