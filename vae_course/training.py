@@ -232,7 +232,7 @@ def fit(
     suspects = f"beta={model.beta:g} or " if is_vae else ""
     suspects += f"the learning rate, {recipe.learning_rate:g},"
     worker, callbacks = model, [StopAtNaN(suspects), *callbacks]
-    # A learned variance is a weight of the model itself, and several draws do not pass through the last layer.
+    # A learned variance is a weight of the model itself, and several draws need their own pass.
     if is_vae and quick and model.draws == 1 and likelihood != "learned-gaussian":
         worker = QuickVAE(model.encoder, model.decoder, model.beta, likelihood)
         worker.compile(model.optimizer, steps_per_execution=_steps_at_once(steps))
