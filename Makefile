@@ -1,4 +1,4 @@
-# Every target creates or repairs its own virtual environment, so Python 3.11 to 3.13 and make are enough.
+# Every target creates or repairs its own virtual environment, so you need only make and Python 3.11 to 3.13.
 ifeq ($(OS),Windows_NT)
   PYTHON ?= python
 else
@@ -16,19 +16,19 @@ else
 endif
 BIN   = $(VENV)/$(SCRIPTS)
 BENCH = .venv-bench/$(SCRIPTS)
-# On two cores, the tests of one file (or the cells of one notebook) in one process, in their order. Files with
-# few long tests, those of the browser, come first as they are collected, and not last.
-# One thread in each: threads of two processes that wait for each other take many times as long.
+# Tests run on two cores, where one process takes all tests of a file (or all cells of a notebook) in their order.
+# Files stay in the order in which they are collected, so the browser's files, with their few long tests, come first.
+# Each process has one thread, because threads of two processes that wait for each other take many times as long.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 ifeq ($(wildcard make_venv.py),)
   $(error Run make in the course's folder, or name it: make -C FOLDER ...)
 endif
 
-# What `auto` means everywhere: in the lessons, in JupyterLab and in the tests.
+# This is what `auto` means in the lessons, in JupyterLab and in the tests.
 export VAE_COURSE_DATASET := $(DATASET)
 export PYTHONUTF8 := 1
-# Nothing but the environment's own packages and kernel, whatever else is installed or activated.
+# Use only the environment's own packages and kernel, whatever else is installed or activated.
 export PYTHONNOUSERSITE := 1
 export JUPYTER_PREFER_ENV_PATH := 1
 export PIP_USER := 0
@@ -37,7 +37,7 @@ unexport PYTHONHOME PYTHONPATH JUPYTER_PATH PIP_TARGET PIP_PREFIX PIP_ROOT
 .DEFAULT_GOAL := help
 .PHONY: help venv run slides data lab check test test-notebooks student lint format tidy refresh checkpoints bench lock clean
 
-help:  ## list the targets
+help:  ## list all targets
 	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest|lowest]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -45,28 +45,28 @@ venv:  ## create the virtual environment with the pinned packages
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 6))" || (echo "PYTHON=$(PYTHON) does not run, or is too old. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=python3.12 ..." && exit 1)
 	@$(PYTHON) make_venv.py $(VENV) $(DEPS)
 
-run: venv  ## execute every lesson; pages and a table of numbers in build/course [STRICT=1: fail if one differs]
+run: venv  ## execute every lesson, with pages and a table of numbers in build/course [STRICT=1: fail if one differs]
 	@$(BIN)/vae-course run --profile $(PROFILE) $(if $(STRICT),--strict)
 
-slides: venv  ## make slides and PDFs of the lessons that need no network, in build/slides [LESSONS="01 05"]
+slides: venv  ## make decks and PDFs of the lessons in build/slides, which need no network [LESSONS="01 05"]
 	@$(BIN)/vae-course slides --notebooks $(or $(NOTEBOOKS),notebooks) $(LESSONS)
 
-data: venv  ## download MNIST ahead of class (11 MB), and say where it is
+data: venv  ## download MNIST (11 MB) ahead of class, and say where it is
 	@$(BIN)/vae-course data
 
 lab: venv  ## open JupyterLab on the lessons (localhost only, with a token)
 	$(BIN)/jupyter lab --ip=localhost --KernelManager.transport_encryption=auto --notebook-dir=notebooks
 
-check: lint  ## check the style, run the unit tests and one lesson, in a minute and a half
+check: lint  ## check the style, run the unit tests and one lesson (a minute and a half)
 	$(PYTEST) -m "not slow" tests
 
-test: venv  ## unit tests, style of the notebooks, papermill, nbval, JupyterLab in Chromium: everything
+test: venv  ## run all tests: units, style of the notebooks, papermill, nbval, JupyterLab in Chromium
 	$(PYTEST) --nbval-lax --nbval-current-env tests notebooks
 
-test-notebooks: venv  ## run only the tests that execute notebooks: papermill, nbval and JupyterLab
+test-notebooks: venv  ## run only the tests that execute notebooks (papermill, nbval and JupyterLab)
 	$(PYTEST) --nbval-lax --nbval-current-env tests/test_lessons.py tests/browser notebooks
 
-student: venv  ## release the exercises without solutions: one zip for students, a folder for grading
+student: venv  ## release the exercises without solutions, as a zip for students and a folder for grading
 	$(BIN)/vae-course student
 
 lint: venv  ## check the style of package, tests and notebooks, and the direction of imports
@@ -74,11 +74,11 @@ lint: venv  ## check the style of package, tests and notebooks, and the directio
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 
-format: venv  ## format package, tests and notebooks in that style
+format: venv  ## put package, tests and notebooks into that style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tidy: venv  ## remove execution noise from the notebooks, and keep their outputs
+tidy: venv  ## remove execution noise from the notebooks, but keep their outputs
 	$(BIN)/vae-course tidy $(wildcard notebooks/*.ipynb notebooks/*/ex*.ipynb)
 
 refresh: venv  ## execute the lessons and store their outputs and numbers [LESSONS="01 05"]
@@ -87,10 +87,10 @@ refresh: venv  ## execute the lessons and store their outputs and numbers [LESSO
 checkpoints: venv  ## retrain every shipped checkpoint (about 90 minutes)
 	$(BIN)/python -m vae_course.runs.ship
 
-# What is measured against may change none of the locked versions.
-bench:  ## how fast it trains and decodes; 10 minutes, or FULL=1: 35, and written to benchmarks/RESULTS.md
+# The packages to compare with must not change any of the locked versions.
+bench:  ## measure how fast it trains and decodes, in 10 minutes [FULL=1: in 35, writing benchmarks/RESULTS.md]
 	@$(PYTHON) make_venv.py .venv-bench
-	@echo "Adding legacy Keras and PyTorch to .venv-bench, up to 5 GB: once."
+	@echo "Adding legacy Keras and PyTorch to .venv-bench (up to 5 GB, only once)."
 	@$(BENCH)/python -m pip freeze --all --exclude-editable > .venv-bench/pins.txt
 	@$(BENCH)/python -m pip install --quiet --no-build-isolation -c .venv-bench/pins.txt -e ".[bench]"
 	$(BENCH)/python -m benchmarks.bench $(if $(FULL),--full)

@@ -1,1 +1,1 @@
-"""How fast the course trains and decodes, against the lecture's script and PyTorch: `make bench`."""
+"""Compare how fast the course trains and decodes with the lecture's script and PyTorch (`make bench`)."""

@@ -40,7 +40,7 @@ STEPS = ("import vae_course", "begin(1)", "load the checkpoint")
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How much is measured. Each contestant's first turn is warm-up, and comes on top."""
+    """Hold how much is measured; each contestant takes one more turn before, as a warm-up."""
 
     mode: str
     images: int  # in a turn
@@ -56,7 +56,7 @@ FULL = Plan("full", 60_000, 7, seeds=3, startups=5, decodings=(7, 300), whole=Tr
 
 
 def epochs_contest(plan):
-    """List who takes part in the contest of epochs, as `conduct` wants it."""
+    """List who takes part in the contest of epochs, in the form that `conduct` takes."""
     common = {"images": plan.images, "seed": 1, "turns": plan.turns + 1}
     script, fast = common, {**common, "recipe": "fast"}
     if plan.whole:
@@ -75,7 +75,7 @@ def epochs_contest(plan):
 
 
 def measure_startup():
-    """Return the seconds of a lesson's first steps in a fresh interpreter, and of all of it."""
+    """Return the seconds of each of a lesson's first steps in a fresh interpreter, and of all together."""
     start = time.perf_counter()
     environment = {**os.environ, **ENVIRONMENT}
     command = [sys.executable, "-c", STARTUP]
@@ -85,7 +85,7 @@ def measure_startup():
 
 
 def measure(plan, say):
-    """Measure everything, calling `say` with a line of progress now and then; return plain values."""
+    """Measure everything and return plain values; call `say` with a line of progress now and then."""
     few, many = plan.decodings
     decoding = (COURSE, "decode", {"repeats": few, "single_repeats": many})
     return {
@@ -99,7 +99,7 @@ def measure(plan, say):
 
 
 def describe():
-    """Return machine, versions and date as plain values; nothing that names the machine itself."""
+    """Return hardware, versions and date as plain values, but not the name of the machine."""
     cpu, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
     system = f"{platform.system()} {platform.release()}"
     if cpuinfo.exists():
@@ -125,18 +125,19 @@ def describe():
 
 
 def require(plan):
-    """Say what is missing before anything is measured; PyTorch may be missing.
+    """Stop before anything is measured if something other than PyTorch is missing.
 
     Raises:
-        click.ClickException: If there is no legacy Keras, or no MNIST.
+        click.ClickException: If legacy Keras or MNIST is missing.
     """
     from vae_course.mnist import CorruptedDataError, DataNotFoundError, fetch_mnist
 
     if not importlib.util.find_spec("tf_keras"):
-        raise click.ClickException("tf-keras is missing: run `make bench`, which installs it.")
-    needed = 1.1e9 * len(epochs_contest(plan))  # the workers are alive all at once
+        raise click.ClickException("tf-keras is missing. Run `make bench`, which installs it.")
+    needed = 1.1e9 * len(epochs_contest(plan))  # because all workers are alive at once
     if psutil.virtual_memory().available < needed:
-        click.echo(f"Less than {needed / 1e9:.0f} GB of memory are free: close programs.", err=True)
+        words = f"Less than {needed / 1e9:.0f} GB of memory are free. Close other programs."
+        click.echo(words, err=True)
     try:
         fetch_mnist()
     except (CorruptedDataError, DataNotFoundError) as error:
@@ -144,10 +145,10 @@ def require(plan):
 
 
 @click.command()
-@click.option("--full", is_flag=True, help="Whole epochs and trainings: 30 minutes, 8 GB.")
+@click.option("--full", is_flag=True, help="Measure whole epochs and trainings (30 minutes, 8 GB).")
 @click.option("--write", is_flag=True, help="Write benchmarks/RESULTS.md; a full run always does.")
 def main(full, write):
-    """Measure how fast the course trains, decodes and starts; print it, and keep it in build/bench.json."""
+    """Measure how fast the course trains, decodes and starts, print it, and save it in build/bench.json."""
     plan = FULL if full else SHORT
     require(plan)
     try:

@@ -1,7 +1,7 @@
-"""What each change of the recipe buys: the lecture's recipe, changed step by step into the fast one.
+"""Measure what each change buys as the lecture's recipe is changed step by step into the fast one.
 
-Lesson 5 shows what this writes to `vae_course/trained/recipes-mnist.json` and `recipes-digits.json`:
-`python -m benchmarks.ladder`, about 35 minutes for MNIST and 5 for the embedded digits.
+Run it with `python -m benchmarks.ladder`, which takes about 35 minutes for MNIST and 5 for the embedded
+digits. It writes `vae_course/trained/recipes-mnist.json` and `recipes-digits.json`, which lesson 5 shows.
 """
 
 import dataclasses
@@ -21,13 +21,14 @@ TURNS = 3
 
 
 def steps(dataset):
-    """List the changes, each on top of those before: (what changes, recipe, quick).
+    """List the changes as (what changes, recipe, quick), each made on top of those before it.
 
     Args:
         dataset: Name of the data set.
 
     Returns:
-        List of triples; the first recipe is the lecture's, the last the fast one, all with its epochs.
+        List of triples; the first recipe is the lecture's and the last is the fast one, but all have as many
+        epochs as the fast one.
     """
     fast = training.find("fast", dataset)
     lecture = dataclasses.replace(training.find("lecture", dataset), epochs=fast.epochs)
@@ -43,7 +44,7 @@ def steps(dataset):
 
 
 class Clock(keras.callbacks.Callback):
-    """Time each epoch from its first step to its last, without the scoring at its end."""
+    """Time each epoch from its first step to its last, not counting the scoring after it."""
 
     def __init__(self):
         super().__init__()
@@ -60,12 +61,12 @@ class Clock(keras.callbacks.Callback):
 
 
 def rounded(value):
-    """Round to six digits."""
+    """Round to six significant digits."""
     return float(f"{value:.6g}")
 
 
 def train(recipe, data, quick):
-    """Train once from scratch; return recipe, scores at the end, and losses epoch by epoch."""
+    """Train once from scratch; return the recipe, the final scores, and the losses epoch by epoch."""
     model = training.build(recipe, data)
     history = training.fit(model, recipe, data, quick=quick)
     return {
@@ -78,7 +79,7 @@ def train(recipe, data, quick):
 
 
 def time_epochs(data, turns=TURNS):
-    """Time an epoch of each step, in turns, so that whatever else the machine does hits all alike.
+    """Time epochs of all steps in turns, so that whatever else the machine does affects all alike.
 
     Args:
         data: What `load_digits` returns.
@@ -93,7 +94,7 @@ def time_epochs(data, turns=TURNS):
     ]
     for turn in range(turns):
         for model, recipe, quick, clock in plans:
-            # Two epochs: the first one builds graphs.
+            # Two epochs, because the first one builds graphs.
             options = {"callbacks": [clock], "quick": quick, "validate": False}
             training.fit(model, recipe, data, epochs=2 * turn + 2, **options)
     return [round(statistics.median(clock.seconds[1::2]), 3) for *_, clock in plans]
@@ -105,7 +106,7 @@ def measure(data):
     for (change, recipe, quick), seconds in zip(steps(data.name), time_epochs(data), strict=True):
         trained = train(recipe, data, quick)
         print(f"{change:32} {trained['test_scores']['loss']:8.3f} {seconds:8.2f} s", flush=True)
-        curve = {"val_loss": trained["history"]["val_loss"]}  # all that the lesson draws of it
+        curve = {"val_loss": trained["history"]["val_loss"]}  # the lesson draws nothing else
         found.append({"change": change, "seconds_per_epoch": seconds, **trained, "history": curve})
     lecture = train(training.find("lecture", data.name), data, quick=False)
     return {"dataset": data.name, "machine": describe(), "steps": found, "lecture": lecture}
@@ -114,7 +115,7 @@ def measure(data):
 @click.command()
 @click.option("--dataset", type=click.Choice(["mnist", "digits"]), multiple=True)
 def main(dataset):
-    """Measure, and write what lesson 5 shows."""
+    """Measure the recipes, and write what lesson 5 shows."""
     for name in dataset or ("digits", "mnist"):
         text = json.dumps(measure(load_digits(name)), indent=1, allow_nan=False) + "\n"
         path = ROOT / "vae_course" / "trained" / f"recipes-{name}.json"

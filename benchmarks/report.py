@@ -1,10 +1,10 @@
-"""Medians and ratios of what was measured, and the tables that `make bench` prints."""
+"""Compute medians and ratios from the measurements, and make the tables that `make bench` prints."""
 
 from statistics import median
 
 EPOCH = 60_000  # images
 IDLE = 5.0  # percent of the CPU that others may use while something is measured
-# Who trains by the lecture's recipe, so that the losses of the first two turns have to be alike, too.
+# Contestants that train by the lecture's recipe, so the losses of their first two turns must be alike, too.
 SAME_RECIPE, ALIKE = ("script", "lecture", "torch"), (0.10, 0.05)
 NAMES = {
     "script": "the lecture's script, on legacy Keras",
@@ -13,15 +13,16 @@ NAMES = {
     "torch": "the same network in PyTorch",
 }
 METHOD = """\
-All that compete in a table are processes that live at the same time and take turns: one trains for an
-epoch while the others wait, so whatever the machine does besides hits all of them alike. The first turn
-builds graphs and is left out of medians, but not out of whole trainings. The script is the lecture's
-listing, written anew for Keras 2 in TensorFlow's graph mode, without its saving. PyTorch runs without
-compilation, as a user would write it. Scores are means of five passes over the 10,000 test images."""
+All contestants in a table are processes that live at the same time and take turns. One of them trains for
+an epoch while the others wait, so whatever else the machine is doing affects all of them alike. Because the
+first turn also builds graphs, it is left out of the medians, but it counts in whole trainings. The script is
+the lecture's listing, rewritten for Keras 2 in TensorFlow's graph mode, without the part that saves models.
+PyTorch runs without compilation, as a typical user would write it. Scores are means of five passes over the
+10,000 test images."""
 
 
 def contestants(results):
-    """Group the workers that train by contestant: the seeds of the fast recipe are one."""
+    """Group the workers that train by contestant; all seeds of the fast recipe are one contestant."""
     groups = {}
     for name, facts in results["contest"].items():
         if name != "matmul":
@@ -33,7 +34,7 @@ def epochs(results):
     """Compare the seconds of an epoch.
 
     Returns:
-        From contestant to its numbers; `speed` is how many times as fast as the script it is.
+        Dictionary from contestant to its numbers; `speed` is how many times as fast as the script it is.
     """
     matmul, rows = results["contest"]["matmul"], {}
     peak = max(turn["gflops"] for turn in matmul["turns"])
@@ -63,8 +64,9 @@ def to_score(results):
     """Compare whole trainings, if there were any.
 
     Returns:
-        None, or the number of seeds of the fast recipe that reach the script's score and, only if all do, how
-        many times as fast as the script they are: by their epochs alone, and with building and tracing.
+        None if there were none; otherwise the number of seeds of the fast recipe that reach the script's
+        score and, only if all of them do, how many times as fast as the script they are, first by their
+        epochs alone, then with building and tracing.
     """
     groups = contestants(results)
     (script,), fast = groups["script"], groups["fast"]
@@ -84,7 +86,7 @@ def others_percent(results):
 
 
 def remarks(results):
-    """List what makes the comparison unfair or the machine unfit, one sentence each."""
+    """List what makes the comparison unfair or the machine unfit, one sentence for each reason."""
     rows, found = epochs(results), []
     if len({row["parameters"] for row in rows.values()}) > 1:
         found.append("The contestants do not have the same number of parameters.")
@@ -93,16 +95,16 @@ def remarks(results):
             rows.get(name, rows["script"])["losses"], rows["script"]["losses"], ALIKE, strict=True
         )
         if any(abs(a / b - 1) > most for a, b, most in losses):
-            found.append(f"{name!r} does not train as the script does: its losses are not alike.")
+            found.append(f"{name!r} does not train as the script does, for its losses differ.")
     if "torch" not in rows:
-        found.append("PyTorch was not installed, and is left out.")
+        found.append("PyTorch was not installed, so it is left out.")
     if others_percent(results) > IDLE:
-        found.append("The machine was not idle, so the numbers are worth little.")
+        found.append("The machine was not idle, so these numbers are not reliable.")
     return found
 
 
 def table(header, *rows):
-    """Return a Markdown table, readable as text, too; all columns but the first are aligned to the right."""
+    """Return a Markdown table that reads well as text, too; all columns but the first are right-aligned."""
     cells = [[str(cell) for cell in row] for row in [header, *rows]]
     first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
@@ -114,21 +116,21 @@ def table(header, *rows):
 
 
 def opening(results):
-    """Name the machine, the versions, the date, and what makes the numbers doubtful."""
+    """Name the machine, the versions and the date, and say what makes the numbers doubtful."""
     machine = results["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     command = "make bench" + (" FULL=1" if results["mode"] == "full" else "")
     text = (
         f"Measured on {machine['date']} in {results['mode']} mode by `{command}`.\n\n"
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:g} GB, {machine['system']}, "
-        f"Python {machine['python']}; {versions}. No GPU is used. "
-        f"Others used {others_percent(results):.1f} % of the CPU during the turns."
+        f"Python {machine['python']}; {versions}. No GPU was used. "
+        f"During the turns, other processes used {others_percent(results):.1f} % of the CPU."
     )
     return "\n\n".join([text, *(f"**{remark}**" for remark in remarks(results))])
 
 
 def epochs_section(results):
-    """Compare the seconds of an epoch, and show that all train the same network."""
+    """Compare the seconds of an epoch, and show that all contestants train the same network."""
     times, same, images = [], [], results["images_per_turn"]
     for name, row in epochs(results).items():
         seconds = [f"{row[key]:.2f}" for key in ("median", "min", "max")]
@@ -139,16 +141,16 @@ def epochs_section(results):
     header = ["seconds for 60,000 images", "median", "min", "max", "turns", "times as fast"]
     extrapolated = f"; **seconds are extrapolated** to {EPOCH:,}"
     note = f"A turn is one epoch of {images:,} images{extrapolated if images != EPOCH else ''}."
-    note += " Memory is the most that the process ever held, images included."
+    note += " Memory is the largest amount that the process ever held, images included."
     same_header = ["the same network?", "parameters", "loss of turn 1", "of turn 2"]
     times = table([*header, "memory, MB"], *times)
     return f"{times}\n\n{note}\n\n{table([*same_header, 'seconds of turn 1'], *same)}"
 
 
 def score_section(results):
-    """Compare whole trainings, and say whether, and how much sooner, the fast recipe gets there."""
+    """Compare whole trainings, and say whether the fast recipe reaches the score, and how much sooner."""
     if not (found := to_score(results)):
-        return "Whole trainings are compared in the full mode only: `make bench FULL=1`."
+        return "Whole trainings are compared only in full mode, by `make bench FULL=1`."
     (script,), fast = contestants(results)["script"], contestants(results)["fast"]
     lines = []
     for i, facts in enumerate([script, *fast]):
@@ -171,7 +173,7 @@ def score_section(results):
 
 
 def decoding_section(results):
-    """Show what encoding and decoding take."""
+    """Show how long encoding and decoding take."""
     facts = results["decoding"]
     many = [[way, f"{rate:,.0f}"] for way, rate in facts["images_per_second"].items()]
     one = [
@@ -183,7 +185,7 @@ def decoding_section(results):
 
 
 def startup_section(results):
-    """Show what a lesson's first steps take."""
+    """Show how long a lesson's first steps take."""
     runs = results["startup"]
     names = {"all": "all, with the interpreter's own start"}
     medians = {step: median(run[step] for run in runs) for step in runs[0]}
@@ -192,7 +194,7 @@ def startup_section(results):
 
 
 def arithmetic_section(results):
-    """Show how much of the machine's arithmetic is used."""
+    """Show how much of the machine's peak arithmetic each contestant uses."""
     matmul = results["contest"]["matmul"]
     lines = [
         [NAMES[name], f"{row['gflops']:.1f}", f"{row['of_peak']:.1%}"]
@@ -200,9 +202,9 @@ def arithmetic_section(results):
     ]
     peak = max(turn["gflops"] for turn in matmul["turns"])
     note = (
-        f"Training on one image takes {matmul['flop_per_image'] / 1e6:.2f} MFLOP: three times its forward "
-        f"pass, counted from the layers. The peak is {peak:.0f} GFLOP/s: the fastest float32 product of two "
-        "2048 x 2048 matrices in the same run."
+        f"Training on one image takes {matmul['flop_per_image'] / 1e6:.2f} MFLOP, which is three times its "
+        f"forward pass, counted from the layers. The peak is {peak:.0f} GFLOP/s, the rate of the fastest "
+        "float32 product of two 2048 x 2048 matrices in the same run."
     )
     return f"{table(['training', 'GFLOP/s', 'of the peak'], *lines)}\n\n{note}"
 

@@ -1,7 +1,7 @@
-"""Let processes that measure take turns: all alive at once, one of them computing at a time.
+"""Let measuring processes take turns, so that all are alive at once but only one of them computes.
 
-So whatever else the machine does hits all of them alike. Nothing heavy is imported here: the process that
-conducts must not disturb what it measures.
+Whatever else the machine does then affects all of them alike. Nothing heavy is imported here, because the
+conducting process must not disturb what it measures.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
 }
 PATIENCE = 1800.0  # seconds for one answer, the slowest of which is an epoch on a slow machine
-PAUSE = 0.3  # seconds between turns: thread pools spin for a while before they sleep
+PAUSE = 0.3  # seconds between turns, because thread pools spin for a while before they sleep
 
 
 class WorkerError(RuntimeError):
@@ -28,18 +28,18 @@ class WorkerError(RuntimeError):
 
 
 class Turns:
-    """A worker's line to the conductor."""
+    """Connect a worker to the conductor."""
 
     def __init__(self, line):
         self.line, self.seconds = line, []
         self.start_clock()
 
     def start_clock(self):
-        """Count `wall_seconds` from here: after imports and loading, before the network is built."""
+        """Count `wall_seconds` from here, after imports and loading but before the network is built."""
         self.start, self.waited = time.perf_counter(), 0.0
 
     def begin(self, **facts):
-        """Wait for this worker's turn; the first time, say before that it is ready, with these facts."""
+        """Wait for this worker's turn; the first time, report before waiting that it is ready, with facts."""
         start = time.perf_counter()
         if not self.seconds:
             self.line.send(facts)
@@ -53,13 +53,13 @@ class Turns:
         self.line.send({"seconds": self.seconds[-1], **facts})
 
     def done(self, score=lambda: None):
-        """Say that all turns are over, with the time they took, memory, and what `score()` returns."""
+        """Report the end of all turns, with their time, the memory used, and what `score()` returns."""
         wall = time.perf_counter() - self.start - self.waited
         facts = {"train_seconds": sum(self.seconds), "wall_seconds": wall, "score": score()}
         self.line.send({**facts, "peak_mb": peak_megabytes()})
 
     def callback(self, base):
-        """Make a callback, given the base class of the right Keras, for which each epoch is a turn."""
+        """Make a callback that takes each epoch as a turn, given the callback class of the right Keras."""
 
         class TakeTurns(base):
             def on_epoch_begin(callback, epoch, logs=None):
@@ -113,7 +113,7 @@ class _Worker:
         return {**self.answer(), "others_percent": self.percent_of_others()}
 
     def percent_of_others(self):
-        """Return how much of the CPU others have used since the last call."""
+        """Return how much of the CPU other processes have used since the last call, in percent."""
         own = 0.0
         with contextlib.suppress(psutil.Error):  # it may have ended
             own = self.usage.cpu_percent() / psutil.cpu_count()
@@ -125,10 +125,10 @@ class _Worker:
 
 
 def interleave(turns):
-    """Spread everybody's turns evenly over the whole run.
+    """Spread the turns of each contestant evenly over the whole run.
 
     Args:
-        turns: From name to number of turns.
+        turns: Dictionary from name to number of turns.
 
     Returns:
         List of names, in the order of their turns.
@@ -141,16 +141,16 @@ def conduct(contestants, say=lambda line: None):
     """Run a contest.
 
     Args:
-        contestants: From name to (module, function, settings) and perhaps environment variables. The
-            function gets a `Turns` and the settings, and says itself how many turns it takes.
+        contestants: Dictionary from name to (module, function, settings) and perhaps environment variables.
+            The function gets a `Turns` and the settings, and says itself how many turns it takes.
         say: Called with a line after every turn.
 
     Returns:
-        From name to what the worker said: when ready; in its turns, a list of dictionaries in `turns`;
-        and at its end.
+        Dictionary from name to what the worker reported when it was ready, in its turns (a list of
+        dictionaries under `turns`), and at its end.
 
     Raises:
-        WorkerError: If a worker fails; the others are stopped, too.
+        WorkerError: If a worker fails, in which case the others are stopped, too.
     """
     with contextlib.ExitStack() as crew:
         workers, facts = {}, {}

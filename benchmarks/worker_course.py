@@ -1,4 +1,4 @@
-"""The course's own network, in turns: training, decoding, and the arithmetic that it could do at most."""
+"""Train and decode the course's own network in turns, and measure the machine's peak arithmetic."""
 
 import math
 import statistics
@@ -17,7 +17,7 @@ from vae_course.models import build_decoder, build_encoder
 
 
 def train(channel, recipe, seed, turns, images, dataset="mnist", passes=0):
-    """Train for `turns` epochs, None for the recipe's number; then evaluate `passes` times."""
+    """Train for `turns` epochs (None takes the recipe's number), then evaluate `passes` times."""
     begin(seed)
     digits = load_digits(dataset)
     data = types.SimpleNamespace(
@@ -37,7 +37,7 @@ def train(channel, recipe, seed, turns, images, dataset="mnist", passes=0):
 
 
 def seconds_of(call, repeats):
-    """Return how long each of several calls takes, after two that are not counted."""
+    """Return how many seconds each of several calls takes, after two that are not counted."""
     times = []
     for _ in range(repeats + 2):
         start = time.perf_counter()
@@ -47,7 +47,7 @@ def seconds_of(call, repeats):
 
 
 def decode(channel, repeats, single_repeats, dataset="mnist", checkpoint="vae-100-mnist"):
-    """Encode and decode many images, and decode one vector as a slider does; all in one turn."""
+    """Encode and decode many images, and decode single vectors as a slider does, all in one turn."""
     begin(1)
     vae, _ = pretrained.load(checkpoint)
     images, options = load_digits(dataset).x_test, {"batch_size": 500, "verbose": 0}
@@ -74,7 +74,7 @@ def decode(channel, repeats, single_repeats, dataset="mnist", checkpoint="vae-10
 
 
 def multiply_adds(layer):
-    """Return the multiply-adds of one layer for one image; activations and biases are left out."""
+    """Return the multiply-adds of one layer for one image, without activations and biases."""
     if isinstance(layer, layers.Conv2DTranspose):
         return math.prod(layer.input.shape[1:3]) * math.prod(layer.kernel.shape)
     if isinstance(layer, layers.Conv2D):
@@ -83,7 +83,7 @@ def multiply_adds(layer):
 
 
 def matmul(channel, turns, size=2048, repeats=10):
-    """Measure this machine's float32 peak, as far as a product of two large matrices reaches it."""
+    """Estimate this machine's float32 peak by the product of two large matrices."""
     networks = build_encoder(100), build_decoder(100)
     # A multiply-add is 2, and the backward pass takes twice as many as the forward pass.
     flop = 6 * sum(multiply_adds(layer) for network in networks for layer in network.layers)

@@ -1,7 +1,7 @@
-"""The lecture's script, revived on the Keras 2 that it was written for, in turns.
+"""Run the lecture's script in turns, on the Keras 2 that it was written for.
 
-Keras 2 lives on as the package tf-keras; in graph mode a loss may still close over symbolic tensors, as
-the script's does. Needs TF_USE_LEGACY_KERAS=1.
+Keras 2 lives on as the package tf-keras. In its graph mode a loss may still close over symbolic tensors, as
+the script's loss does. This needs TF_USE_LEGACY_KERAS=1.
 """
 
 import tensorflow as tf
@@ -20,7 +20,7 @@ def sample(inputs):
 
 
 def build_encoder(latent_dim):
-    """Build the encoder: from images to `[z_mean, z_log_var, z]`."""
+    """Build the encoder from images to `[z_mean, z_log_var, z]`."""
     image = kl.Input(shape=(28, 28, 1))
     x = kl.Conv2D(16, (3, 3), padding="same", activation="relu")(image)
     x = kl.MaxPooling2D((2, 2), strides=2)(x)
@@ -32,7 +32,7 @@ def build_encoder(latent_dim):
 
 
 def build_decoder(latent_dim):
-    """Build the decoder: from z to images."""
+    """Build the decoder from z to images."""
     z = kl.Input(shape=(latent_dim,))
     x = kl.Dense(7 * 7 * 32, activation="relu")(z)
     x = kl.Reshape((7, 7, 32))(x)
@@ -58,7 +58,7 @@ def build_vae(latent_dim):
 
 
 def train(channel, seed, turns, images, dataset="mnist", latent_dim=100, passes=0):
-    """Train for `turns` epochs of `images` images; then evaluate `passes` times on the test images."""
+    """Train for `turns` epochs of `images` images, then evaluate `passes` times on the test images."""
     tf.compat.v1.disable_eager_execution()
     tf.keras.utils.set_random_seed(seed)
     data = load_digits(dataset)

@@ -1,4 +1,4 @@
-"""The same network in PyTorch, written as PyTorch's users do, in turns."""
+"""Train the same network in PyTorch, written as its users would write it, in turns."""
 
 import psutil
 import torch
@@ -25,7 +25,7 @@ class TorchVAE(nn.Module):
             *(nn.ConvTranspose2d(32, 16, 3, padding=1), nn.ReLU(), nn.Upsample(scale_factor=2)),
             *(nn.ConvTranspose2d(16, 1, 3, padding=1), nn.Sigmoid()),
         )
-        for weights in self.parameters():  # as Keras does: Glorot, and no bias
+        for weights in self.parameters():  # initialized as in Keras, Glorot and zero biases
             nn.init.xavier_uniform_(weights) if weights.ndim > 1 else nn.init.zeros_(weights)
 
     def forward(self, images):
@@ -39,7 +39,7 @@ class TorchVAE(nn.Module):
 
 
 def train_epoch(model, optimizer, images, batch_size=64):
-    """See every image once, in random order, and return the mean loss."""
+    """Train on every image once, in random order, and return the mean loss."""
     total = torch.zeros(())
     for batch in torch.randperm(len(images)).split(batch_size):
         optimizer.zero_grad()

@@ -1,10 +1,10 @@
-// A script that waits for the deck checks the page's data-ready and, for printing, data-printed.
-const FULL = 0.9; // of a slide's height that its content may fill, so that there is some white space
-const LEAST_FIGURE = 240; // pixels of height, as in the style sheet
-const TEXT = [34, 30, 27, 25]; // pixels, readable from the last row
+// A script that waits for the deck looks at the page's data-ready and, for printing, at data-printed.
+const FULL = 0.9; // the share of a slide's height that its content may fill, which leaves some white space
+const LEAST_FIGURE = 240; // a figure's least height in pixels, as in the style sheet
+const TEXT = [34, 30, 27, 25]; // sizes in pixels that can be read from the last row
 const CODE = [26, 24, 22, 20, 18];
 
-// List the possible layouts of a slide: sizes of text and code, with the figure below or beside the text.
+// List the possible layouts of a slide, which are sizes of text and code with the figure below or beside the text.
 function layouts(slide) {
   const count = (parts) => slide.querySelectorAll(`.part${parts}`).length;
   const codes = count(" pre") ? CODE : CODE.slice(-1);
@@ -19,7 +19,7 @@ function lay(slide, { text, code, place }) {
   slide.classList.toggle("beside", place === "beside");
 }
 
-// Measure how full a slide is, more than 1 if something overflows, and how wide its figure is.
+// Measure how full a slide is (more than 1 if something overflows) and how wide its figure is.
 function measure(slide) {
   const frame = slide.getBoundingClientRect();
   const foot = slide.querySelector(".lesson").getBoundingClientRect();
@@ -47,7 +47,7 @@ function layOut(slides) {
   const best = ways.map((list) => ({ ...list.at(-1), size: 0, full: Infinity }));
   for (let i = 0; i < Math.max(...ways.map((list) => list.length)); i++) {
     const tried = slides.map((slide, s) => [slide, ways[s][i], s]).filter(([, way]) => way);
-    tried.forEach(([slide, way]) => lay(slide, way)); // all of them first, so that the browser measures once
+    tried.forEach(([slide, way]) => lay(slide, way)); // all of them first, so that the browser lays the page out only once
     for (const [slide, way, s] of tried) {
       const { full, width } = measure(slide);
       const size = full <= FULL ? way.text * way.code * width : 0;
