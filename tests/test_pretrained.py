@@ -1,7 +1,6 @@
 """Shipped models: whole, held to their cards, and refused when damaged."""
 
 import dataclasses
-import json
 import shutil
 import subprocess
 import sys
@@ -101,12 +100,15 @@ def test_loading_needs_nothing_that_trains_scores_or_saves(tmp_path):
     assert words[:2] == ["VAE", "0.5"] and set(words[2:]) == modules
 
 
-def test_a_missing_file_is_named_with_the_command_that_rebuilds_it(folder):
-    """An installation that lost its models tells how to get them back."""
+@pytest.mark.parametrize("name", ["ae-2-digits.json", "ae-2-digits.keras"])
+def test_a_missing_file_is_named_with_the_command_that_rebuilds_it(name, folder):
+    """An installation that lost a file tells how to get it back."""
+    shutil.copytree(pretrained.Path(pretrained.__file__).with_name("trained"), folder)
+    (folder / name).unlink()
     with pytest.raises(
-        FileNotFoundError, match=r"vae-2-digits\.keras.*vae_course\.runs\.ship vae-2"
+        ValueError, match=rf"{name} is missing.*python -m vae_course\.runs\.ship ae-2"
     ):
-        pretrained.load("vae-2-digits")
+        pretrained.load("ae-2-digits")
 
 
 def test_a_damaged_file_is_refused_before_it_is_read(folder, monkeypatch):
@@ -117,16 +119,16 @@ def test_a_damaged_file_is_refused_before_it_is_read(folder, monkeypatch):
     content[5000] ^= 1
     path.write_bytes(content)
     monkeypatch.setattr(keras.models, "load_model", lambda path: pytest.fail("it was read"))
-    with pytest.raises(ValueError, match=r"ae-2-digits\.keras is damaged.*Retrain it"):
+    with pytest.raises(ValueError, match=r"ae-2-digits\.keras is .*damaged.*Retrain it"):
         pretrained.load("ae-2-digits")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"sha256": 1, "recipe": 2}'])
+@pytest.mark.parametrize("content", ["", "{}", "[]"])
 def test_a_damaged_card_is_refused(content, folder):
-    """Not JSON, or JSON without digest and optimizer."""
+    """Not JSON, or JSON without a digest."""
     shutil.copytree(pretrained.Path(pretrained.__file__).with_name("trained"), folder)
     (folder / "ae-2-digits.json").write_text(content)
-    with pytest.raises(ValueError, match=r"ae-2-digits\.json is damaged.*Retrain it"):
+    with pytest.raises(ValueError, match=r"ae-2-digits\.json is .*damaged.*Retrain it"):
         pretrained.load("ae-2-digits")
 
 
@@ -135,12 +137,6 @@ def test_an_unknown_name_is_refused(call):
     """The error names those that exist."""
     with pytest.raises(ValueError, match="vae-7-mnist.*vae-100-mnist"):
         call("vae-7-mnist")
-
-
-def test_cards_are_plain_json():
-    """A card can be read without the course."""
-    for name in NAMES:
-        json.loads((pretrained.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def test_measurements_that_are_missing_are_named_with_their_command(folder):

@@ -1,7 +1,7 @@
 """Numbers about latent spaces: class means, paths, empty regions, dimensions that are in use."""
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError, Voronoi, cKDTree
+from scipy.spatial import ConvexHull, QhullError, Voronoi, cKDTree, geometric_slerp
 
 from vae_course.losses import gaussian_kl
 
@@ -69,18 +69,13 @@ def slerp(start, end, t):
     if min(lengths) == 0:
         raise ValueError("A zero vector has no direction to turn: use lerp there.")
     a, b = start / lengths[0], end / lengths[1]
-    # The arctangent stays exact for nearly equal vectors, where the arccosine loses half its digits.
-    angle = 2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))
-    if np.pi - angle < 1e-6:
+    if np.linalg.norm(a + b) < 1e-6:
         raise ValueError(
             "The two vectors are opposite: every arc is as short as any other. Use lerp."
         )
-    t = np.asarray(t, dtype=float)[..., None]
-    if angle < 1e-6:
-        direction = (1 - t) * a + t * b
-    else:
-        direction = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
-    return direction * ((1 - t) * lengths[0] + t * lengths[1])
+    t = np.asarray(t, dtype=float)
+    directions = geometric_slerp(a, b, t.ravel()).reshape(*t.shape, -1)
+    return directions * lerp(lengths[:1], lengths[1:], t)
 
 
 def _pair(start, end):
@@ -110,29 +105,26 @@ def largest_gaps(points, count=5):
             or `count` is less than 1.
     """
     points = np.asarray(points, dtype=float)
+    problem = ValueError(
+        f"points has shape {points.shape}: give at least 4 finite points in the plane, not all on one line."
+    )
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 4 or not np.isfinite(points).all():
-        raise ValueError(
-            f"points has shape {points.shape}: give at least 4 finite points in the plane, (n, 2)."
-        )
+        raise problem
     if count < 1:
         raise ValueError(f"count={count} asks for no circle: give 1 or more.")
     try:
         corners = Voronoi(points).vertices
         sides = ConvexHull(points).equations  # outward normals and offsets: negative inside
     except QhullError as error:
-        raise ValueError(
-            "All points lie on one line, or in one place: there is no plane with gaps."
-        ) from error
+        raise problem from error
     radii = cKDTree(points).query(corners)[0]
     depths = -(corners @ sides[:, :2].T + sides[:, 2]).max(axis=1)
     corners, radii = corners[depths >= radii], radii[depths >= radii]
     chosen = []
     for i in np.argsort(-radii):
-        apart = [np.linalg.norm(corners[i] - corners[j]) >= radii[i] + radii[j] for j in chosen]
-        if all(apart):
+        apart = np.linalg.norm(corners[i] - corners[chosen], axis=1) >= radii[i] + radii[chosen]
+        if apart.all() and len(chosen) < count:
             chosen.append(i)
-        if len(chosen) == count:
-            break
     return corners[chosen], radii[chosen]
 
 

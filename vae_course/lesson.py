@@ -3,7 +3,6 @@
 import contextlib
 import math
 import os
-import sys
 
 from vae_course.self_check import check_machine
 
@@ -21,16 +20,12 @@ def _silent_stderr():
     except OSError:  # there is no standard error, as in a program without a console
         yield
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    if sys.stderr:
-        sys.stderr.flush()
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    with open(os.devnull, "w") as nowhere, open(kept, "w") as heard:
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(heard.fileno(), 2)
 
 
 def load_tensorflow():

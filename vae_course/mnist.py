@@ -6,12 +6,11 @@ Only the arrays count, not the file format: any file whose arrays have these dig
 import gzip
 import hashlib
 import io
-import math
 import os
-import re
 import textwrap
 import threading
 import time
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -64,30 +63,24 @@ class DataNotFoundError(RuntimeError):
     """MNIST could be neither found nor downloaded; the first line says why."""
 
 
-def places():
-    """List the places in which to look for MNIST.
+class Status(NamedTuple):
+    """What is in one place; `path` is None if there is no MNIST, good or bad."""
 
-    Returns:
-        Dict from name to absolute `Path`, in search order, without places that this computer does not have.
-    """
-    keras_home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
-    found = {
-        "VAE_COURSE_DATA": _yours(),
-        "data/": repository_data(),
-        "user cache": user_cache(),
-        "Keras cache": Path(keras_home, "datasets", "mnist.npz").absolute(),
-    }
-    return {name: path for name, path in found.items() if path}
+    place: str
+    path: Path | None
+    message: str
+    ok: bool
 
-
-def _yours():
-    # On Windows, `set NAME="C:\\..." ` leaves quotes and spaces in the value.
-    wanted = os.path.expanduser(os.environ.get("VAE_COURSE_DATA", "").strip(" \"'"))
-    # Lessons run in notebooks/, but `VAE_COURSE_DATA=mine make lab` is typed in the repository.
-    in_repository = repository_data() and repository_data().parent / wanted
-    if in_repository and not os.path.exists(wanted):
-        return wanted and in_repository
-    return wanted and Path(wanted).absolute()
+    @property
+    def cure(self):
+        """Say what to do about it; nothing if this place is good, or if another one will do."""
+        if self.ok or self.place == "Keras cache":  # Keras repairs its own file
+            return ""
+        if self.place == "VAE_COURSE_DATA":
+            return "Set VAE_COURSE_DATA to the file or folder of a good MNIST, or unset it."
+        return (
+            "Delete it, or run `vae-course data`, which downloads a good one." if self.path else ""
+        )
 
 
 def repository_data():
@@ -105,60 +98,58 @@ def user_cache():
     return folder if folder.is_absolute() else None
 
 
-def find(path):
-    """Find the files of MNIST at a path: a file, or a folder with mnist.npz or the four IDX files.
+def _yours():
+    # On Windows, `set NAME="C:\\..." ` leaves quotes and spaces in the value.
+    wanted = os.path.expanduser(os.environ.get("VAE_COURSE_DATA", "").strip(" \"'"))
+    # Lessons run in notebooks/, but `VAE_COURSE_DATA=mine make lab` is typed in the repository.
+    if wanted and repository_data() and not os.path.exists(wanted):
+        return repository_data().parent / wanted
+    return wanted and Path(wanted).absolute()
 
-    Args:
-        path: `Path`; it need not exist.
 
-    Returns:
-        List of one `Path`, four in the order of `DIGESTS`, or none. Their contents are not read.
-    """
+def _look():
+    """Yield the `Status` of each place that this computer has, in search order, and its arrays or None."""
+    keras_home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
+    places = {
+        "VAE_COURSE_DATA": _yours(),
+        "data/": repository_data(),
+        "user cache": user_cache(),
+        "Keras cache": Path(keras_home, "datasets", "mnist.npz").absolute(),
+    }
+    for place, path in places.items():
+        try:
+            if path:
+                files = _find(path)
+                found = files[0] if len(files) == 1 else path
+                yield Status(place, found, "good", ok=True), read(files)
+        except FileNotFoundError as error:
+            yield Status(place, None, str(error), ok=False), None
+        except CorruptedDataError as error:
+            yield Status(place, found, str(error), ok=False), None
+
+
+def _find(path):
+    """Return the files of MNIST at a path: one, or four in the order of `DIGESTS`."""
+    if os.path.isfile(path):  # False if access is denied, unlike Path.is_file
+        return [path]
     try:
-        on_disk = {name.lower(): name for name in os.listdir(path)}  # in any case
-    except OSError:
-        on_disk = {}
-
-    def first(*names):
-        files = [path / on_disk.get(name, name) for name in names]
-        # Unlike Path.is_file, os.path.isfile is False if access is denied.
-        return next(filter(os.path.isfile, files), None)
-
-    if one := first("", "mnist.npz"):
-        return [one]
-    dotted = [(name, name.replace("-idx", ".idx")) for name in IDX_NAMES.values()]
-    four = [first(a, f"{a}.gz", b, f"{b}.gz") for a, b in dotted]
-    return four if all(four) else []
-
-
-def lack(path):
-    """Return a sentence that says why there is no intact MNIST at a path."""
-    if find(path):
-        return f"{path} is damaged."
-    if os.path.lexists(path / "mnist.npz"):
-        return f"{path / 'mnist.npz'} is a folder or a broken link, not a file."
-    try:
-        os.listdir(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return f"{path} {'is a broken link' if os.path.islink(path) else 'does not exist'}."
+        names = sorted(
+            os.listdir(path), reverse=True
+        )  # the last one counts: the one that is not zipped
     except OSError as error:
-        return f"{path} cannot be opened ({error.strerror})."
-    return f"{path} holds neither mnist.npz nor the four IDX files (train-images-idx3-ubyte, …)."
+        raise FileNotFoundError(f"{path} cannot be opened ({error.strerror}).") from error
+    plain = [name.lower().removesuffix(".gz").replace(".idx", "-idx") for name in names]
+    files = {key: path / name for key, name in zip(plain, names, strict=True)}
+    for wanted in ["mnist.npz"], IDX_NAMES.values():
+        if all(os.path.isfile(files.get(name, "")) for name in wanted):
+            return [files[name] for name in wanted]
+    raise FileNotFoundError(
+        f"{path} holds neither a file mnist.npz nor the four IDX files (train-images-idx3-ubyte, …)."
+    )
 
 
 def read(files):
-    """Read files and unpack MNIST from them.
-
-    Args:
-        files: List of paths, as `find` returns it.
-
-    Returns:
-        `(contents, arrays)`: a dict from path to bytes, and the uint8 arrays named as in
-        `DIGESTS`: images `(n, 28, 28)`, labels `(n,)`.
-
-    Raises:
-        CorruptedDataError: If a file cannot be read, or an array is not MNIST's.
-    """
+    """Read and unpack the files that `_find` returns into arrays named as in `DIGESTS`."""
     contents = {}
     for file in files:
         try:
@@ -168,34 +159,31 @@ def read(files):
         except OSError as error:
             reason = f"{file} cannot be read ({error.strerror}): check its permissions."
             raise CorruptedDataError(reason) from error
-    return contents, _unpack(contents)
+    return _unpack(contents)
 
 
 def _unpack(contents):
-    # One .npz file, or four IDX files in the order of DIGESTS, gzipped or not: path or address -> bytes.
-    arrays, sources = {}, list(contents) * (4 // len(contents))
-    array_of = _array_of_npz if len(contents) == 1 else _array_of_idx
+    """Unpack the arrays from the contents of files, given by path or address, and compare their digests."""
+    arrays, array_of = {}, _array_of_npz if len(contents) == 1 else _array_of_idx
+    sources = list(contents) * (4 // len(contents))
     for (name, digest), source in zip(DIGESTS.items(), sources, strict=True):
         try:
             array = array_of(contents[source], name)
         # Damage can surface anywhere in zipfile, zlib, gzip or NumPy, each with its own errors.
         except Exception as error:
-            raise CorruptedDataError(f"{source} cannot be read as MNIST: {error}.") from error
+            start = f"It starts with {contents[source][:16]!r}."
+            reason = f"{source} cannot be read as MNIST: {error}. {start}"
+            raise CorruptedDataError(reason) from error
         if array.dtype != np.uint8 or hashlib.sha256(array.tobytes()).hexdigest() != digest:
             raise CorruptedDataError(f"{source} is not MNIST: its array {name} differs.")
         arrays[name] = array.reshape((-1, 28, 28) if name.startswith("x") else -1)
     return arrays
 
 
+# Neither reads more than `MOST_BYTES`, because a small file can unpack into gigabytes.
 def _array_of_npz(content, name):
-    # NumPy would report a web page as pickled data.
-    if content[:2] != b"PK":
-        raise ValueError(f"it is not an .npz file, because it starts with {content[:16]!r}")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        # Checked before unpacking, because a small file can unpack into gigabytes.
-        if arrays.zip.getinfo(f"{name}.npy").file_size > MOST_BYTES:
-            raise ValueError(f"its array {name} is far too large")
-        return arrays[name]
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(f"{name}.npy") as member:
+        return np.load(io.BytesIO(member.read(MOST_BYTES)), allow_pickle=False)
 
 
 def _array_of_idx(content, name):
@@ -203,14 +191,9 @@ def _array_of_idx(content, name):
     if content[:2] == b"\x1f\x8b":
         content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(MOST_BYTES)
     if content[:3] != b"\0\0\x08":
-        raise ValueError(f"it is not an IDX file of bytes, because it starts with {content[:16]!r}")
-    start = 4 + 4 * content[3]
-    shape = [int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4)]
-    if math.prod(shape) != len(content) - start:
-        raise ValueError(
-            f"its header promises {shape[:3]}, but {len(content) - start} bytes follow"
-        )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+        raise ValueError("it is not an IDX file of bytes")
+    # The digest tells whether the bytes are as many as the header's lengths promise.
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * content[3])
 
 
 class _Transfer(threading.Thread):
@@ -219,8 +202,7 @@ class _Transfer(threading.Thread):
     def __init__(self, mirror, patience):
         super().__init__(daemon=True)  # so that Python can exit while it hangs
         self.mirror, self.patience = mirror, patience
-        self.received, self.stopped, self.failure = 0, False, None
-        self.contents, self.arrays = {}, None
+        self.received, self.stopped, self.failure, self.arrays = 0, False, None, None
 
     def run(self):
         download = pooch.HTTPDownloader(
@@ -230,17 +212,17 @@ class _Transfer(threading.Thread):
             timeout=(self.patience / 3, 2 * self.patience),
             auth=lambda request: request,  # the files are public, so send no password from ~/.netrc
         )
-        urls = [self.mirror]
+        urls, contents = [self.mirror], {}
         if not self.mirror.endswith(".npz"):
             urls = [f"{self.mirror.rstrip('/')}/{name}.gz" for name in IDX_NAMES.values()]
         try:
             for url in urls:
                 self.chunks = []
                 download(url, self, None)  # calls write and flush
-                self.contents[url] = b"".join(self.chunks)
-            self.arrays = _unpack(self.contents)
+                contents[url] = b"".join(self.chunks)
+            self.arrays = _unpack(contents)
         except Exception as error:  # from the mirror, the network or its settings, not from a disk
-            self.failure = _told(error) + _proxy_remark(self.mirror)
+            self.failure = _told(error)
 
     def write(self, chunk):
         self.received += len(chunk)
@@ -252,44 +234,34 @@ class _Transfer(threading.Thread):
         pass
 
 
-def download(patience):
-    """Download MNIST from the first mirror that sends it, into memory.
-
-    Args:
-        patience: Seconds, divided equally among the mirrors. A mirror that does not send its share of 5 % of
-            the file in its share of the time is given up; one that is slow but steady may go on.
-
-    Returns:
-        `(contents, arrays)`, as `read` does.
-
-    Raises:
-        DataNotFoundError: If no mirror sends MNIST. The first line says why; the others name each place,
-            each mirror, and the cure.
-    """
+def _download(patience):
+    """Download MNIST's arrays from the first mirror that sends them; each has its share of the seconds."""
     mirrors = os.environ.get("VAE_COURSE_MIRRORS", " ".join(MIRRORS)).split()
+    if not mirrors:
+        raise _not_found("downloads are switched off (VAE_COURSE_MIRRORS is empty)")
     failures = {}
     for mirror in mirrors:
         transfer = _Transfer(mirror, patience / len(mirrors))
         transfer.start()
         try:
-            failures[mirror] = _watch(transfer, LEAST_BYTES / len(mirrors))
+            failure = _watch(transfer, LEAST_BYTES / len(mirrors))
         finally:
             transfer.stopped = True
-        if not failures[mirror]:
-            return transfer.contents, transfer.arrays
-    if not failures:
-        raise _not_found("downloads are switched off (VAE_COURSE_MIRRORS is empty)")
-    mirror, failure = next(iter(failures.items()))
-    raise _not_found(f"no mirror sent it ({urlsplit(mirror).netloc}: {failure})", failures)
+        if not failure:
+            return transfer.arrays
+        failures[mirror] = failure + _remark(urlsplit(mirror))
+    reason = f"no mirror sent it ({urlsplit(mirrors[0]).netloc}: {failures[mirrors[0]]})"
+    raise _not_found(reason, failures)
 
 
 def _watch(transfer, least):
+    """Wait as long as so many bytes come in the time of its patience; return why nothing more came."""
     before = 0
     while _still_runs(transfer, transfer.patience):
         gained, before = transfer.received - before, transfer.received
         if gained < least:
             what = f"too slow, only {gained / 1000:.0f} kB" if gained else "no answer"
-            return f"{what} within {transfer.patience:.2g} s{_proxy_remark(transfer.mirror)}"
+            return f"{what} within {transfer.patience:.2g} s"
     return transfer.failure
 
 
@@ -301,64 +273,39 @@ def _still_runs(transfer, seconds):
 
 
 def _told(error):
-    """Say in one line what went wrong and, if this computer's settings are to blame, how to fix them."""
-    bundle = next(filter(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")), None)
-    is_tls = type(error).__name__ == "SSLError"
+    """Say in one line what went wrong and how to fix it."""
+    cure = ""
+    if type(error).__name__ == "SSLError":
+        cure = f"; set the clock if today is not {time.strftime('%Y-%m-%d')}; if your network has its own "
+        cure += "certificates, set REQUESTS_CA_BUNDLE to their file"
     # requests hides the reason behind a line about retries.
-    while causes := [e for e in (getattr(error, "reason", 0), *error.args) if _is_error(e)]:
-        error = causes[0]
-    text = re.sub(r"^HTTPS?Connection\w*\(.*?\): ", "", str(error) or type(error).__name__)
-    text = textwrap.shorten(text, 200, placeholder=" …")
-    if bundle and "certificate" in text and not os.path.exists(os.environ[bundle]):
-        return f"{text}; unset {bundle}, or set it to your network's certificates"
-    if is_tls:
-        text += f"; set the clock if today is not {time.strftime('%Y-%m-%d')}; if your network has its own "
-        text += f"certificates, set {bundle or 'REQUESTS_CA_BUNDLE'} to their file"
+    while error.__context__ and not isinstance(error, CorruptedDataError):
+        error = error.__context__
+    text = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" …")
     if "<html" in text.lower() or "<!doctype" in text.lower():
-        text += "; that is a web page: log in with a browser if your network requires it"
-    return text
+        cure += "; that is a web page: log in with a browser if your network requires it"
+    return text + cure
 
 
-def _is_error(value):
-    return isinstance(value, Exception)
-
-
-def _proxy_remark(mirror):
-    url = urlsplit(mirror)
-    wanted = (f"{url.scheme}_proxy", "all_proxy")
-    names = [name for name in os.environ if name.lower() in wanted and os.environ[name]]
-    if not names or proxy_bypass_environment(url.hostname or ""):
-        return ""
-    return (
-        f"; used the proxy set in {' and '.join(names)} (correct or unset it if it is out of date)"
-    )
+def _remark(url):
+    """Name the settings of this computer that may be to blame: certificates that are gone, and proxies."""
+    gone = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if url.scheme == "https" else ()
+    found = [name for name in gone if not os.path.exists(os.environ.get(name) or "/")]
+    if not proxy_bypass_environment(url.hostname or ""):
+        wanted = f"{url.scheme}_proxy", "all_proxy"
+        found += [name for name in os.environ if name.lower() in wanted and os.environ[name]]
+    return f"; correct or unset {' and '.join(found)} if that is out of date" if found else ""
 
 
 def _not_found(reason, failures=None):
     lines = [f"MNIST was not found, and {reason}.", "Looked at:"]
-    lines += [f"  {name}: {lack(path)}" for name, path in places().items()]
+    lines += [f"  {place}: {message}" for place, _, message, _ in check_mnist()]
     lines += [f"Tried {mirror}: {failure}" for mirror, failure in (failures or {}).items()]
     return DataNotFoundError("\n".join([*lines, CURE]))
 
 
-def save(contents, arrays):
-    """Write mnist.npz into the repository's `data/` or, if that fails, into the user's cache.
-
-    Args:
-        contents: As `download` or `read` returns them.
-        arrays: As `download` or `read` returns them.
-
-    Returns:
-        `Path` of the new file.
-
-    Raises:
-        DataNotFoundError: If no folder can be written to.
-    """
-    content = next(iter(contents.values()))
-    if len(contents) > 1:
-        stream = io.BytesIO()
-        np.savez_compressed(stream, **arrays)
-        content = stream.getvalue()
+def _save(arrays):
+    """Write mnist.npz into the repository's `data/` or, if that fails, into the user's cache."""
     troubles = []
     for folder in filter(None, [repository_data(), user_cache()]):
         try:
@@ -366,7 +313,7 @@ def save(contents, arrays):
             if folder == user_cache():
                 folder.mkdir(parents=True, exist_ok=True)
             with write_atomically(folder / "mnist.npz") as unfinished:
-                unfinished.write_bytes(content)
+                np.savez_compressed(unfinished, **arrays)
             return folder / "mnist.npz"
         except OSError as error:
             reason = getattr(error.__cause__, "strerror", None) or error.strerror
@@ -398,29 +345,6 @@ def check_mnist():
     return [status for status, _ in _look()]
 
 
-class Status(NamedTuple):
-    """What is in one place; `path` is None if there is no MNIST, good or bad."""
-
-    place: str
-    path: Path | None
-    message: str
-    ok: bool
-
-
-def _look():
-    """Yield the status of each place and, if it is good, what `read` returns."""
-    for place, path in places().items():
-        files = find(path)
-        if not files:
-            yield Status(place, None, lack(path), ok=False), None
-            continue
-        shared = files[0] if len(files) == 1 else files[0].parent
-        try:
-            yield Status(place, shared, "good", ok=True), read(files)
-        except CorruptedDataError as error:
-            yield Status(place, shared, str(error), ok=False), None
-
-
 def open_mnist(choice, repair=False):
     """Find or download MNIST.
 
@@ -436,28 +360,21 @@ def open_mnist(choice, repair=False):
         DataNotFoundError: If MNIST can be neither found nor downloaded.
     """
     damaged = False
-    for (place, path, message, ok), found in _look():
-        is_yours, is_keras = place == "VAE_COURSE_DATA", place == "Keras cache"
-        if ok:
-            return save(*found) if damaged else path, found[1]
-        if not path:
-            if is_yours:
-                print(f"Ignoring VAE_COURSE_DATA, which has no MNIST: {message}")
-        elif is_keras or (repair and not is_yours):  # Keras repairs its own file
-            print(f"Skipping: {message}")
-            damaged = damaged or not is_keras
-        elif is_yours:
-            cure = "Replace or delete it, or set VAE_COURSE_DATA to another folder."
-            raise CorruptedDataError(f"{message} {cure}")
-        else:
-            cure = "Delete it, or run `vae-course data`, which downloads a good one."
-            raise CorruptedDataError(f"{message} {cure}")
+    for status, arrays in _look():
+        if status.ok:
+            return _save(arrays) if damaged else status.path, arrays
+        is_damaged = status.path and status.cure
+        if is_damaged and (not repair or status.place == "VAE_COURSE_DATA"):
+            raise CorruptedDataError(f"{status.message} {status.cure}")
+        if status.path or status.cure:
+            print(f"Skipping {status.place}: {status.message}")
+        damaged = damaged or is_damaged
     mirrors = os.environ.get("VAE_COURSE_MIRRORS", "ours")
     if choice == "auto" and mirrors in _gave_up and mirrors.strip():
         reason = "its download failed or was stopped earlier in this session"
         raise DataNotFoundError(f"MNIST was not found, and {reason}.")
     _gave_up.add(mirrors)
-    contents, arrays = download(PATIENCE[choice])
-    path = save(contents, arrays)
+    arrays = _download(PATIENCE[choice])
+    path = _save(arrays)
     _gave_up.discard(mirrors)
     return path, arrays

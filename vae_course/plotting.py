@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.collections import PatchCollection
-from matplotlib.patches import Circle
 from PIL import Image
 
 # Ten colours as far apart as can be on white, for all readers: at least 48 in CIELAB (delta E 1976), 24 for
@@ -62,21 +61,17 @@ def use_course_style():
 
 
 def _use_a_backend_without_windows():
-    """Keep a notebook's backend, but replace one that opens windows: `show` needs none.
-
-    Loading it now lets it apply its own settings (InlineBackend.rc) before the course's.
-    """
+    """Keep a notebook's backend, but replace one that opens windows: `show` needs none."""
     name = (matplotlib.get_backend(auto_select=False) or "agg").lower()
     if not any(kind in name for kind in ("inline", "ipympl", "widget", "nbagg", "notebook")):
         name = "agg"
-    plt.switch_backend(name)
+    plt.switch_backend(
+        name
+    )  # now, so that its own settings (InlineBackend.rc) do not come after ours
 
 
 def _use_fonts_of_matplotlib():
-    """Find the fonts that Matplotlib carries before any of the same name on this machine.
-
-    A list of fonts that another Matplotlib cached in the user's home may not even have them.
-    """
+    """Find the fonts that Matplotlib carries first: a cached list may have others of the same name."""
     fonts, folder = font_manager.fontManager, Path(matplotlib.get_data_path(), "fonts", "ttf")
     others = [font for font in fonts.ttflist if Path(font.fname).parent != folder]
     fonts.ttflist = []
@@ -138,13 +133,12 @@ def tile(images, columns):
     Returns:
         Array of shape `(rows * height, columns * width)`.
     """
-    images = np.asarray(images)
-    height, width = images.shape[1:3]
+    height, width = np.asarray(images).shape[1:3]
     rows = -(-len(images) // columns)
     places = np.zeros((rows * columns, height, width))
-    places[: len(images)] = images.reshape(len(images), height, width)
+    places[: len(images)] = np.reshape(images, (-1, height, width))
     places = places.reshape(rows, columns, height, width)
-    return places.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
+    return places.swapaxes(1, 2).reshape(rows * height, columns * width)
 
 
 def image_grid(images, columns, ax=None, row_labels=(), column_labels=()):
@@ -254,7 +248,7 @@ def circles(centres, radii, ax=None):
         The axes.
     """
     ax = ax or plt.gca()
-    patches = [Circle(centre, radius) for centre, radius in zip(centres, radii, strict=True)]
+    patches = [plt.Circle(centre, radius) for centre, radius in zip(centres, radii, strict=True)]
     ax.add_collection(PatchCollection(patches, facecolor="none", edgecolor="red", linewidth=2))
     for number, centre in enumerate(centres, start=1):
         ax.annotate(str(number), centre, color="red", ha="center", va="center", weight="bold")
@@ -275,18 +269,11 @@ def loss_curves(history, names=("loss",), ax=None):
     ax = ax or plt.gca()
     for name in names:
         epochs = np.arange(1, len(history[name]) + 1)
-        size = 4 if len(epochs) <= 60 else 0  # more markers would hide the curve
-        (line,) = ax.plot(epochs, history[name], "o-", markersize=size, label=f"{name}, training")
+        options = {"markersize": 4 if len(epochs) <= 60 else 0}  # more markers would hide the curve
+        (line,) = ax.plot(epochs, history[name], "o-", label=f"{name}, training", **options)
         if f"val_{name}" in history:
-            held_out = history[f"val_{name}"]
-            ax.plot(
-                epochs,
-                held_out,
-                "s--",
-                color=line.get_color(),
-                markersize=size,
-                label=f"{name}, test",
-            )
+            options["color"] = line.get_color()
+            ax.plot(epochs, history[f"val_{name}"], "s--", label=f"{name}, test", **options)
     ax.set(xlabel="epoch", ylabel="per image")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))  # beside the curves, never on them

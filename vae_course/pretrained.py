@@ -8,17 +8,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
-
 FOLDER = Path(__file__).with_name("trained")
 # Kind of model, latent dimensions, data set.
-NAMES = (
-    "ae-2-mnist",
-    "vae-2-mnist",
-    "vae-100-mnist",
-    "ae-2-digits",
-    "vae-2-digits",
-    "vae-100-digits",
+NAMES = tuple(
+    f"{kind}-{data}" for data in ("mnist", "digits") for kind in ("ae-2", "vae-2", "vae-100")
 )
 
 
@@ -28,8 +21,35 @@ def check_name(name):
         raise ValueError(f"There is no checkpoint {name!r}: choose one of {', '.join(NAMES)}.")
 
 
+def read_card(name):
+    """Read the card of a shipped model, after comparing the model's file with the digest on it.
+
+    Args:
+        name: One of `NAMES`, such as "vae-100-mnist".
+
+    Returns:
+        The card, a dictionary.
+
+    Raises:
+        ValueError: If there is no checkpoint of that name, or its file or card is missing or damaged.
+    """
+    check_name(name)
+    path = FOLDER / f"{name}.json"
+    try:
+        card = json.loads(path.read_bytes())
+        digest, path = card["sha256"], FOLDER / f"{name}.keras"
+        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise ValueError("its digest is not the one on its card")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The checkpoint's file {path} is missing or damaged ({error}). "
+            f"Retrain it: python -m vae_course.runs.ship {name}"
+        ) from error
+    return card
+
+
 def load(name):
-    """Load a shipped model and its card, after comparing the file's digest with the card's.
+    """Load a shipped model and its card, as `read_card` checks and reads it.
 
     Args:
         name: One of `NAMES`, such as "vae-100-mnist".
@@ -38,32 +58,18 @@ def load(name):
         The `Autoencoder` or `VAE`, compiled, and its card as a dictionary.
 
     Raises:
-        ValueError: If there is no checkpoint of that name, or its file or card is damaged.
-        FileNotFoundError: If the file or its card is missing.
+        ValueError: If there is no checkpoint of that name, or its file or card is missing or damaged.
     """
-    check_name(name)
-    path, card_path = FOLDER / f"{name}.keras", FOLDER / f"{name}.json"
-    cure = f"Retrain it: python -m vae_course.runs.ship {name}"
-    for file in (path, card_path):
-        if not file.exists():
-            raise FileNotFoundError(f"The checkpoint file {file} is missing. {cure}")
-    try:
-        card = json.loads(card_path.read_text(encoding="utf-8"))
-        digest, optimizer = card["sha256"], card["recipe"]["optimizer"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"The checkpoint's card {card_path} is damaged ({error}). {cure}"
-        ) from error
-    if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-        raise ValueError(
-            f"The checkpoint file {path} is damaged: its digest is not the one on its card. {cure}"
-        )
+    card = read_card(name)
+    # Imported here because the self-check reads cards before Keras is loaded.
+    from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
+
     kind, latent_dim, _ = name.split("-")
     networks = build_encoder(int(latent_dim)), build_decoder(int(latent_dim))
     model = VAE(*networks) if kind == "vae" else Autoencoder(*networks)
     # Only the weights: a Keras older than the one that saved them could not read the layers' initializers.
-    model.load_weights(path)
-    model.compile(optimizer=optimizer)
+    model.load_weights(FOLDER / f"{name}.keras")
+    model.compile(optimizer=card["recipe"]["optimizer"])
     return model, card
 
 

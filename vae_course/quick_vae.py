@@ -8,6 +8,7 @@ the same result: same weights, same function, same gradients.
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from vae_course.losses import gaussian_kl
@@ -26,22 +27,8 @@ def _sums_of_weights():
 SUMS = _sums_of_weights()
 
 
-def to_cells(images):
-    """Sort the pixels of each 2 x 2 cell into four channels.
-
-    Args:
-        images: Tensor `(batch, height, width, 1)`, height and width even.
-
-    Returns:
-        Tensor `(batch, height / 2, width / 2, 4)`.
-    """
-    height, width = images.shape[1] // 2, images.shape[2] // 2
-    x = ops.reshape(images, (-1, height, 2, width, 2))
-    return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4)), (-1, height, width, 4))
-
-
 def from_cells(cells):
-    """Undo `to_cells`.
+    """Sort four channels, one for each place in a 2 x 2 cell, into one picture.
 
     Args:
         cells: Tensor `(batch, height, width, 4)`.
@@ -49,9 +36,7 @@ def from_cells(cells):
     Returns:
         Tensor `(batch, 2 * height, 2 * width, 1)`.
     """
-    height, width = cells.shape[1:3]
-    x = ops.transpose(ops.reshape(cells, (-1, height, width, 2, 2)), (0, 1, 3, 2, 4))
-    return ops.reshape(x, (-1, 2 * height, 2 * width, 1))
+    return tf.nn.depth_to_space(cells, 2)
 
 
 class QuickVAE(VAE):
@@ -100,4 +85,4 @@ class QuickVAE(VAE):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the loss of `VAE`: a sum over pixels does not depend on their order."""
-        return super().compute_loss(to_cells(x if y is None else y), None, y_pred)
+        return super().compute_loss(tf.nn.space_to_depth(x if y is None else y, 2), None, y_pred)

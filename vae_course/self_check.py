@@ -4,27 +4,23 @@ Every check names the cure for a problem. None of them imports TensorFlow or Ker
 """
 
 import contextlib
-import hashlib
 import importlib.machinery
 import importlib.metadata
 import json
 import logging
 import os
+import platform
 import sys
 import textwrap
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-PYTHONS = ((3, 11), (3, 12), (3, 13))  # as requires-python in pyproject.toml
+from vae_course import pretrained
+
 MAIN = ("tensorflow", "keras", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
-TRAINED = Path(__file__).with_name("trained")
-# Same as pretrained.NAMES, because importing that module would import Keras.
-CHECKPOINTS = "ae-2-mnist vae-2-mnist vae-100-mnist ae-2-digits vae-2-digits vae-100-digits".split()
 # Seconds that each lesson takes with its default parameters, measured on 2 cores.
 SECONDS = {0: 26, 1: 38, 2: 21, 3: 30, 4: 22, 5: 45, 6: 30}
 OWN_GROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
-FILE_CACHE = ("inactive_file", "active_file")
 LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a browser the rest
 REINSTALL = (
     "In the course's folder, run `make clean` and `make lab` (without make, see the README)."
@@ -64,14 +60,12 @@ def self_check(dataset="auto"):
         List of `Finding`. A check that itself fails is a finding, too.
     """
     checks = {
-        "Python": _python,
         "packages": _packages,
         "settings": _settings,
-        "data set": partial(_data, dataset),
+        "data set": lambda: _data(dataset),
         "trained models": _trained,
-        "processor cores": _cores,
         "free memory": _memory,
-        "time to run": _time,
+        "processor cores": _cores,
     }
     return [finding for what, check in checks.items() for finding in _guarded(what, check)]
 
@@ -92,20 +86,12 @@ def report(findings):
     print(f"{things} to fix, see CURE above." if wrong else "Everything is ready.")
 
 
-def _guarded(what, check):
+def _guarded(what, check, *arguments):
     try:
-        return check()
+        return list(check(*arguments))
     except Exception as error:  # of any kind, because a self-check that crashes helps nobody
         value = f"could not be checked ({type(error).__name__}: {error})"
         return [Finding(what, value, False, REINSTALL)]
-
-
-def _python():
-    found = ".".join(map(str, sys.version_info[:3]))
-    cure = (
-        "Install Python 3.11, 3.12 or 3.13, then run `make clean` and `make lab PYTHON=python3.12`."
-    )
-    return [Finding("Python", found, sys.version_info[:2] in PYTHONS, cure)]
 
 
 def _packages():
@@ -113,10 +99,12 @@ def _packages():
 
     wanted = [Requirement(line) for line in importlib.metadata.requires("vae-course")]
     wanted = [need for need in wanted if not need.marker or need.marker.evaluate({"extra": ""})]
-    found = [row for need in wanted for row in _guarded(need.name, partial(_package, need))]
+    found = [row for need in wanted for row in _guarded(need.name, _package, need)]
     shown = [finding for finding in found if finding.what in MAIN or not finding.ok]
     value = f"{len(found) - len(shown)} installed, of versions that fit"
-    return [*shown, Finding("other packages", value, True)]
+    # pip does not install the course for a Python that does not fit.
+    python = Finding("Python", platform.python_version(), True)
+    return [python, *shown, Finding("other packages", value, True)]
 
 
 def _package(need):
@@ -131,103 +119,66 @@ def _package(need):
 
 
 def _settings():
-    if found := faults():
-        return [Finding("settings", what, False, cure) for what, cure in found]
-    return [Finding("settings", "as the course needs them", True)]
+    found = [Finding("settings", what, False, cure) for what, cure in faults()]
+    return found or [Finding("settings", "as the course needs them", True)]
 
 
 def _data(dataset):
+    """Judge the places in the order of `load_digits`, which takes the first that has MNIST."""
     from vae_course import data, mnist
 
     try:
         choice = data.choose(dataset)
     except ValueError as error:
-        return [Finding("data set", "unknown", False, str(error))]
-    if choice == "digits":
-        return [Finding("data set", "embedded digits, inside scikit-learn", True)]
-    return _mnist(choice, mnist.check_mnist())
-
-
-def _mnist(choice, places):
-    """Judge the places in the order of `load_digits`, which takes the first that has MNIST."""
-    empty = []
-    for place, path, _, ok in places:
-        if ok:
-            return [*empty, Finding("data set", f"MNIST, from: {place}", True)]
-        if path and place != "Keras cache":  # Keras repairs its own file
-            return [*empty, _damaged(place)]
-        if not path and place == "VAE_COURSE_DATA":
-            cure = "Set VAE_COURSE_DATA to the folder that holds mnist.npz, or unset it."
-            empty = [Finding("VAE_COURSE_DATA", "has no MNIST", False, cure)]
+        yield Finding("data set", "unknown", False, str(error))
+        return
+    for status in mnist.check_mnist() if choice != "digits" else []:
+        if status.ok:
+            yield Finding("data set", f"MNIST, from: {status.place}", True)
+            return
+        if status.cure and status.path:
+            yield Finding("data set", f"MNIST is damaged, in: {status.place}", False, status.cure)
+            return
+        if status.cure:
+            yield Finding(status.place, "has no MNIST", False, status.cure)
+    download = "`make data` or `vae-course data`"
     if choice == "mnist":
-        cure = "Download it while online: `make data` or `vae-course data`."
-        return [*empty, Finding("data set", "MNIST is not on this machine", False, cure)]
-    value = "embedded digits, unless MNIST can be downloaded: `make data` or `vae-course data`"
-    return [*empty, Finding("data set", value, True)]
-
-
-def _damaged(place):
-    cure = "Delete it, or run `vae-course data`, which downloads a good one."
-    if place == "VAE_COURSE_DATA":
-        cure = "Replace or delete it, or set VAE_COURSE_DATA to another folder."
-    return Finding("data set", f"MNIST is damaged, in: {place}", False, cure)
+        cure = f"Download it while online: {download}."
+        yield Finding("data set", "MNIST is not on this machine", False, cure)
+    else:
+        unless = f", unless MNIST can be downloaded: {download}" if choice == "auto" else ""
+        yield Finding("data set", f"embedded digits, inside scikit-learn{unless}", True)
 
 
 def _trained():
-    bad = " ".join(name for name in CHECKPOINTS if not _is_whole(name))
+    bad = []
+    for name in pretrained.NAMES:
+        try:
+            pretrained.read_card(name)
+        except ValueError:
+            bad.append(name)
+    bad = " ".join(bad)
     cure = f"`git checkout vae_course/trained`, or retrain: `python -m vae_course.runs.ship {bad}`."
-    value = f"damaged or missing: {bad}" if bad else f"{len(CHECKPOINTS)} shipped, all whole"
-    return [Finding("trained models", value, not bad, cure)]
-
-
-def _is_whole(name):
-    try:
-        card = json.loads((TRAINED / f"{name}.json").read_text(encoding="utf-8"))
-        model = (TRAINED / f"{name}.keras").read_bytes()
-        return hashlib.sha256(model).hexdigest() == card["sha256"]
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def _groups(controller):
-    """List the folders with the limits of this process's container, innermost first; Linux only."""
-    folders = []
-    for line in OWN_GROUPS.read_text().splitlines() if OWN_GROUPS.exists() else []:
-        _, controllers, group = line.split(":", 2)
-        if not controllers or controller in controllers.split(
-            ","
-        ):  # version 2 of control groups, or 1
-            root = CGROUPS / controller if controllers else CGROUPS
-            inner = root / group.lstrip("/")
-            folders += [folder for folder in (inner, *inner.parents) if folder.is_relative_to(root)]
-    return folders
-
-
-def _read(folder, *names):
-    """Return the words in the first of these files that exists."""
-    for name in names:
-        with contextlib.suppress(OSError):
-            return (folder / name).read_text().split()
-    return []
-
-
-def _count_cores():
-    mine = getattr(
-        os, "sched_getaffinity", None
-    )  # what this process may use, if the system says so
-    counts = [len(mine(0)) if mine else os.cpu_count() or 1]
-    for folder in _groups("cpu"):
-        quota = _read(folder, "cpu.max") or (
-            _read(folder, "cpu.cfs_quota_us") + _read(folder, "cpu.cfs_period_us")
-        )
-        if len(quota) == 2 and quota[0] not in ("max", "-1"):
-            counts.append(int(quota[0]) / int(quota[1]))
-    return min(counts)
+    value = f"damaged or missing: {bad}" if bad else f"{len(pretrained.NAMES)} shipped, all whole"
+    yield Finding("trained models", value, not bad, cure)
 
 
 def _cores():
+    import joblib
+
+    count = joblib.cpu_count()  # what its affinity and its container leave to this process
     cure = "All lessons run, but take twice as long. Use at least 2 cores if you can."
-    return [Finding("processor cores", f"{(count := _count_cores()):.3g}", count >= 2, cure)]
+    yield Finding("processor cores", str(count), count >= 2, cure)
+    minutes = sum(SECONDS.values()) / 60 * (1 if count >= 2 else 2)
+    yield Finding(
+        "time to run", f"about {minutes:.0f} minutes for all {len(SECONDS)} lessons", True
+    )
+
+
+def _words(folder, *names):
+    """Return the words in the first of these files that exists."""
+    files = filter(os.path.isfile, (Path(folder, name) for name in names))
+    return Path(next(files, os.devnull)).read_text().split()
 
 
 def free_memory():
@@ -235,14 +186,17 @@ def free_memory():
     import psutil
 
     free = [psutil.virtual_memory().available]
-    for folder in _groups("memory"):
-        limit = _read(folder, "memory.max", "memory.limit_in_bytes")
+    # Of control groups, version 2 lists its own one as 0::/path; version 1 shows a container's at the root.
+    own = next((word[3:] for word in _words("", OWN_GROUPS) if word.startswith("0::")), "/")
+    inner = CGROUPS / own.lstrip("/")
+    for folder in (CGROUPS / "memory", inner, *inner.parents):
+        limit = _words(folder, "memory.max", "memory.limit_in_bytes")
         if limit and limit != ["max"]:
-            used = _read(folder, "memory.current", "memory.usage_in_bytes")
-            words = _read(folder, "memory.stat")
-            stat = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+            used = _words(folder, "memory.current", "memory.usage_in_bytes")
+            words = _words(folder, "memory.stat")
+            stat = dict(zip(words[::2], words[1::2], strict=True))
             # The system frees its cache of files as soon as somebody needs the memory.
-            files = [stat.get(f"total_{name}", stat.get(name, 0)) for name in FILE_CACHE]
+            files = [int(stat.get(f"{kind}_file", 0)) for kind in ("inactive", "active")]
             free.append(int(limit[0]) - int(used[0]) + sum(files))
     with contextlib.suppress(ImportError):  # Windows has no such limits
         import resource
@@ -256,13 +210,7 @@ def free_memory():
 def _memory():
     free = free_memory() / 1e9
     cure = "In JupyterLab: Kernel, Shut Down All Kernels; then close other programs or ask for more memory."
-    return [Finding("free memory", f"{free:.1f} GB", free >= LEAST_GIGABYTES, cure)]
-
-
-def _time():
-    minutes = sum(SECONDS.values()) / 60 * (1 if _count_cores() >= 2 else 2)
-    value = f"about {minutes:.0f} minutes for all {len(SECONDS)} lessons"
-    return [Finding("time to run", value, True)]
+    yield Finding("free memory", f"{free:.1f} GB", free >= LEAST_GIGABYTES, cure)
 
 
 class UnsupportedMachineError(ValueError):
@@ -347,8 +295,10 @@ def _keras_faults():
         if value not in (wanted, str(wanted).lower()) and not follows_floatx:
             source = [where for where in told if told[where] == value][-1]
             what = f"Keras has {name}={value!r}, set {source}, but the course needs {wanted!r}."
-            by_variable = source == f"by {variable}"
-            yield what, _unset(variable) if by_variable else f"Remove that setting, {AGAIN}"
+            cure = (
+                _unset(variable) if source == f"by {variable}" else f"Remove that setting, {AGAIN}"
+            )
+            yield what, cure
 
 
 def _keras_file():
