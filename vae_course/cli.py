@@ -63,12 +63,6 @@ class Command(click.Command):
             signal.signal(signal.SIGTERM, before[1])
 
 
-class Course(click.Group):
-    """A group of such commands."""
-
-    command_class = Command
-
-
 def _make_folder(out, notebooks):
     """Create the folder for results, or raise an error before anything runs."""
     if out.resolve().is_relative_to(notebooks.resolve()):
@@ -79,10 +73,13 @@ def _make_folder(out, notebooks):
     out.mkdir(parents=True, exist_ok=True)
 
 
-@click.group(cls=Course)
+@click.group()
 @click.version_option(package_name="vae-course")
 def main():
     """Run, fetch and maintain the course on variational autoencoders."""
+
+
+main.command_class = Command
 
 
 @main.command()
@@ -146,23 +143,25 @@ def run(lessons, dataset, profile, out, strict, notebooks):
 def slides(lessons, out, notebooks):
     """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
     from vae_course.teaching.notebooks import find_lessons
-    from vae_course.teaching.slides import NoBrowser, build, table, write_index, write_pdfs
+    from vae_course.teaching.slides import NoBrowser, build, write_index, write_pdfs
 
     start = time.perf_counter()
     _make_folder(out, notebooks)
     decks = build(find_lessons(notebooks, lessons), out)
     good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
+    printed = f"{len(good)} PDF(s)"
     try:
-        printed = f"{len(write_pdfs(good))} PDF(s)" if good else "no PDF"
+        write_pdfs(good)
     except NoBrowser as error:
         printed = str(error)
     index = write_index(decks, out)
-    click.echo(table(decks))
-    click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
-    click.echo(f"Open {index}")
     for deck in decks:
         if deck.error:
             click.echo(f"FAILED {deck.name}\n  {deck.error}", err=True)
+        else:
+            click.echo(f"{deck.name}: {len(deck.titles)} slides")
+    click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
+    click.echo(f"Open {index}")
     sys.exit(len(good) < len(decks))
 
 

@@ -17,8 +17,8 @@ import pytest
 from pins import ROOT
 
 from vae_course.teaching import notebooks
-from vae_course.teaching.pages import write_page
-from vae_course.teaching.slides import html_of
+from vae_course.teaching.deck import slides_of
+from vae_course.teaching.pages import render, write_page
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in LESSONS]
@@ -215,7 +215,8 @@ def test_a_slide_that_is_too_long_fails_with_its_title_and_by_how_many_pixels(br
         )
         for title, text in texts.items()
     ]
-    page, _ = html_of(nbformat.v4.new_notebook(cells=cells), "A test")
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    page = render("deck", notebook, "A test", slides=slides_of(notebook))
     (tmp_path / "deck.html").write_text(page, encoding="utf-8")
     with decks.opened(browser, tmp_path / "deck.html") as (page, _):
         found = decks.complaints(decks.walk(page))

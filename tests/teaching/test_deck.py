@@ -15,7 +15,7 @@ from pins import ROOT
 from vae_course.cli import main
 from vae_course.teaching import deck, pages
 from vae_course.teaching.notebooks import read_notebook
-from vae_course.teaching.slides import build, html_of
+from vae_course.teaching.slides import build
 
 CODE = "a = 1\n\n\ndef twice(a):\n    return 2 * a"
 PIXEL = (
@@ -51,7 +51,7 @@ def slides(*cells):
 
 def shown(slide):
     """List what a slide shows: kind, step and source of each part."""
-    return [(p.metadata["deck"]["kind"], p.metadata["deck"]["step"], p.source) for p in slide.parts]
+    return [(part.kind, part.step, part.source) for part in slide.parts]
 
 
 def test_slide_text_takes_the_place_of_prose_which_goes_into_the_notes():
@@ -146,17 +146,13 @@ def test_a_cell_that_failed_is_refused():
 
 def test_the_deck_shows_parts_with_their_steps_and_alternative_texts():
     """Links to lessons lead to their decks, notes are asides, quotes in a figure's text break nothing."""
-    html, titles = html_of(
-        nbformat.v4.new_notebook(
-            cells=[
-                text("## A & B\n\nSee [lesson 5](05_convolutional_vae.ipynb)."),
-                text("Long.", "fragment", slide=["Short."]),
-                code(figure=True, printed="<b>4</b>"),
-            ]
-        ),
-        "The lesson",
-    )
-    assert titles == ["A & B"]
+    cells = [
+        text("## A & B\n\nSee [lesson 5](05_convolutional_vae.ipynb)."),
+        text("Long.", "fragment", slide=["Short."]),
+        code(figure=True, printed="<b>4</b>"),
+    ]
+    notebook = nbformat.v4.new_notebook()
+    html = pages.render("deck", notebook, "The lesson", slides=slides(*cells))
     (section,) = BeautifulSoup(html, "html.parser").select("section")
     assert section["data-title"] == "A & B"
     assert section.find("a")["href"] == "05_convolutional_vae.html"

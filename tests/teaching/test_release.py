@@ -136,7 +136,7 @@ def test_nothing_is_left_in_the_repository(made):
     assert {p.name for p in (made / "nbgrader").iterdir()} == {
         "digests.json",
         "gradebook.db",
-        "nbgrader_config.py",
+        "nbgrader_config.json",
         "release",
         "source",
     }

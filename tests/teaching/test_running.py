@@ -483,7 +483,7 @@ def test_refresh_keeps_numbers_of_both_data_sets_and_corrects_what_cites_them(tm
     result = CliRunner().invoke(main, ["refresh", "--notebooks", str(folder)])
     assert result.exit_code == 0, result.output
     assert cited_numbers.read(folder) == {
-        "00_first": {"MNIST": {"loss": (1.5, None)}, "embedded digits": {"loss": (2.5, None)}}
+        "00_first": {"MNIST": {"loss": [1.5, None]}, "embedded digits": {"loss": [2.5, None]}}
     }
     text = nbformat.read(path, as_version=4).cells[-1].source
     assert text == "1.5<!--loss--> and 2.5<!--loss@digits-->"

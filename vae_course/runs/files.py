@@ -13,7 +13,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from vae_course.atomic import write_atomically, write_text
+from vae_course.atomic import write_text
 from vae_course.checks import check_beta, check_epochs, check_latent_dim, check_seed
 
 if os.name == "nt":
@@ -144,17 +144,6 @@ def read_card(folder):
                 f"{folder / name} is damaged: its digest is not the one on its card. {CURE}"
             )
     return card
-
-
-def write_history(folder, rows):
-    """Write a history, a list with one dictionary for each epoch, completely or not at all."""
-    with (
-        write_atomically(Path(folder) / "history.csv") as unfinished,
-        open(unfinished, "w", newline="", encoding="utf-8") as file,
-    ):
-        table = csv.DictWriter(file, rows[0])
-        table.writeheader()
-        table.writerows(rows)
 
 
 def read_history(folder, epochs):

@@ -11,7 +11,7 @@ import keras
 from tqdm import tqdm
 
 from vae_course import training
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_atomically, write_rows
 from vae_course.runs import files
 from vae_course.runs.evaluate import METRICS, evaluate
 from vae_course.runs.load import load_weights
@@ -177,7 +177,7 @@ class Follow(keras.callbacks.Callback):
         names = [prefix + name for prefix in ("", "val_") for name in METRICS if name in logs]
         row = {"epoch": epoch + 1, "seconds": seconds} | {name: logs[name] for name in names}
         self.rows.append(row)
-        files.write_history(self.folder, self.rows)  # may have one row too many
+        write_rows(self.folder / "history.csv", self.rows)  # may have one row too many
         _save(self.trained, self.folder / "vae.keras")
         losses = f"loss {logs['loss']:.2f}, val_loss {logs['val_loss']:.2f}"
         self.bar.write(f"{self.bar.desc}{losses}", sys.stderr)

@@ -1,6 +1,5 @@
 """Grade students' submissions with nbgrader; one broken submission does not stop the others."""
 
-import csv
 import dataclasses
 import os
 import re
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_rows
 from vae_course.teaching.kernel import BoundedClient
 from vae_course.teaching.notebooks import read_notebook, write_notebook
 from vae_course.teaching.release import (
@@ -126,9 +125,10 @@ def _grade_one(row, path, course):
     for file in beside:
         shutil.copyfile(file, folder / file.name)
     name, known = f"{row.student}/{row.exercise}", known_digests(course)
-    parts = [os.environ.get("VAE_COURSE_DATASET", "").encode(), known[row.exercise].encode()]
-    parts += [part for p in (path, *beside) for part in (p.name.encode(), p.read_bytes())]
-    if known.get(name) != (digest := digest_of(*parts)):
+    files = [(file.name, file.read_bytes()) for file in (path, *beside)]
+    data = os.environ.get("VAE_COURSE_DATASET")
+    digest = digest_of(data, known[row.exercise], files)
+    if known.get(name) != digest:
         keep_digest(course, name, "")
         if reason := _autograde(row, course):
             row.problem = f"nbgrader failed: {reason}"
@@ -186,12 +186,13 @@ def write_csv(rows, path):
         rows: List of `Grade`.
         path: Path of the file.
     """
-    with (
-        write_atomically(path) as unfinished,
-        open(unfinished, "w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(["student", "exercise", "points", "of", "still to read", "problem"])
-        for row in rows:
-            numbers = ["", "", ""] if row.problem else [row.points, row.most, row.to_read]
-            writer.writerow([row.student, row.exercise, *numbers, row.problem])
+    numbers = {"points": "points", "of": "most", "still to read": "to_read"}
+    write_rows(
+        path,
+        [
+            {"student": row.student, "exercise": row.exercise}
+            | {name: "" if row.problem else getattr(row, field) for name, field in numbers.items()}
+            | {"problem": row.problem}
+            for row in rows
+        ],
+    )

@@ -31,8 +31,7 @@ NOISE = (
 class Result:
     """The result of running one lesson: its status, its seconds, and its error or what it measured.
 
-    `numbers` maps names to a value and a scatter, `expected` holds their values when the lesson was written,
-    and `differing` lists the names that do not agree within their scatter.
+    `numbers` maps names to a value and a scatter, `expected` holds their values when the lesson was written.
     """
 
     name: str
@@ -41,7 +40,6 @@ class Result:
     seconds: float = 0.0
     numbers: dict = dataclasses.field(default_factory=dict)
     expected: dict = dataclasses.field(default_factory=dict)
-    differing: list = dataclasses.field(default_factory=list)
     error: str = ""
     status: str = "ok"  # or "FAILED" or "interrupted"
 
@@ -155,7 +153,8 @@ def execute(path, folder, wanted):
         try:
             run_cells(notebook, path.parent, path.stem)
         finally:
-            _compare(notebook, path, result)
+            run = cited_numbers.cite_run(notebook, path)
+            result.dataset, result.numbers, result.expected = run
             write_notebook(notebook, target)
             with write_atomically(page) as unfinished:
                 write_page(notebook, unfinished, result.title)
@@ -167,19 +166,6 @@ def execute(path, folder, wanted):
         result.status = "FAILED"
     result.seconds = time.perf_counter() - start
     return result
-
-
-def _compare(notebook, path, result):
-    """Compare what a lesson recorded with what is expected, and update the numbers in its texts."""
-    numbers = cited_numbers.read(path.parent)
-    found = cited_numbers.recorded(notebook)
-    if found:
-        result.dataset, result.numbers = found["dataset"], found["numbers"]
-        expected = numbers.setdefault(path.stem, {}).get(result.dataset, {})
-        result.expected = expected
-        result.differing = cited_numbers.differences(expected, result.numbers)
-        numbers[path.stem][result.dataset] = expected | result.numbers
-        cited_numbers.cite_notebook(notebook, numbers, path.stem, result.dataset)
 
 
 def write_notebook(notebook, path):

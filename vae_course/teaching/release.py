@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = ROOT / "notebooks" / "exercises"
 FOLDER = "vae-course-exercises"  # of the zip
 
-# Used here, and written to nbgrader_config.py for those who call nbgrader by hand.
+# Used here, and written to nbgrader_config.json for those who call nbgrader by hand.
 CONFIG = {
     # Blank cells are valid Python that raises no error, so "Run All" reaches the end of the notebook.
     "ClearSolutions": {
@@ -46,7 +46,7 @@ class ReleaseError(ValueError):
 
 
 def check_source(path):
-    """Check that a release will not give away a solution or leave a task ungraded.
+    """Check what nbgrader's release does not, or tells less clearly, such as a task that stays ungraded.
 
     Args:
         path: Path of the notebook, with solutions.
@@ -55,7 +55,7 @@ def check_source(path):
         The notebook.
 
     Raises:
-        ReleaseError: If metadata is missing or broken, or marks do not match.
+        ReleaseError: If metadata or marks are missing or broken.
         ValueError: If it is not a notebook.
     """
     from nbgrader.nbgraderformat import MetadataValidator
@@ -112,13 +112,13 @@ def prepare(course, exercises=EXERCISES):
         raise FileNotFoundError(f"There is no exercise (exNN_name.ipynb) in {exercises}.")
     notebooks = {source.stem: check_source(source) for source in sources}
     course.mkdir(parents=True, exist_ok=True)
-    lines = [f"c.{g}.{name} = {v!r}" for g, values in CONFIG.items() for name, v in values.items()]
-    config = "\n".join(["c = get_config()", *lines, ""])
-    (course / "nbgrader_config.py").write_text(config, encoding="utf-8")
-    version, released = _version(), []
+    write_text(course / "nbgrader_config.json", json.dumps(CONFIG, indent=1))
+    # All that releases and grades depend on, apart from notebooks and data.
+    package = [path.read_bytes() for path in _files_in("vae_course")]
+    version, released = digest_of(importlib.metadata.version("nbgrader"), *package), []
     for name, notebook in notebooks.items():
         released.append(course / "release" / name / f"{name}.ipynb")
-        digest = digest_of(version, nbformat.writes(notebook).encode())
+        digest = digest_of(version, nbformat.writes(notebook))
         if not released[-1].exists() or known_digests(course).get(name) != digest:
             source = course / "source" / name / f"{name}.ipynb"
             source.parent.mkdir(parents=True, exist_ok=True)
@@ -135,15 +135,9 @@ def _files_in(folder):
     return [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
 
 
-def _version():
-    """Return a digest of everything that releases and grades depend on, apart from notebooks and data."""
-    version = importlib.metadata.version("nbgrader").encode()
-    return digest_of(version, *(path.read_bytes() for path in _files_in("vae_course"))).encode()
-
-
 def digest_of(*parts):
-    """Return a digest of some bytes as text."""
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    """Return a digest of texts and bytes as text."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def known_digests(course):

@@ -7,12 +7,10 @@ import re
 import shutil
 from pathlib import Path
 
-import nbformat
-
-from vae_course.teaching import cited_numbers
+from vae_course.teaching.cited_numbers import cite_run
 from vae_course.teaching.deck import slides_of
 from vae_course.teaching.notebooks import read_notebook, title_of
-from vae_course.teaching.pages import render, to_pages, write_table
+from vae_course.teaching.pages import render, write_table
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking".split()
@@ -64,15 +62,13 @@ def _build_one(path, folder):
     deck = Deck(path.stem, path.stem)
     try:
         notebook = read_notebook(path)
-        # A deck cites the numbers of the same run as its figures.
-        if found := cited_numbers.recorded(notebook):
-            numbers = cited_numbers.read(path.parent)
-            numbers.setdefault(path.stem, {})[found["dataset"]] = found["numbers"]
-            cited_numbers.cite_notebook(notebook, numbers, path.stem, found["dataset"])
+        cite_run(notebook, path)  # a deck cites the numbers of the same run as its figures
         deck.title = title_of(notebook)
         found = re.search(r"\*\*Time:\*\* (\d+ minutes)", notebook.cells[0].source)
         deck.minutes = found.group(1) if found else ""
-        page, deck.titles = html_of(notebook, f"{int(path.stem[:2])} {deck.title}")
+        slides = slides_of(notebook)
+        page = render("deck", notebook, f"{int(path.stem[:2])} {deck.title}", slides=slides)
+        deck.titles = [slide.title for slide in slides]
     except Exception as error:  # not a notebook, no slide metadata, or not executed
         known = isinstance(error, (OSError, ValueError))
         deck.error = str(error) if known else f"{type(error).__name__}: {error}"
@@ -81,41 +77,11 @@ def _build_one(path, folder):
     return deck
 
 
-def html_of(notebook, title):
-    """Turn an executed lesson into a deck.
-
-    Args:
-        notebook: The notebook.
-        title: Title in the footer of each slide and on the browser tab.
-
-    Returns:
-        The deck as self-contained HTML, and the titles of its slides.
-
-    Raises:
-        DeckError: As in `slides_of`.
-    """
-    slides = slides_of(notebook)
-    parts = []
-    for slide in slides:
-        shared = {"id": slide.id, "title": slide.title, "notes": [*map(to_pages, slide.notes)]}
-        shared["opening"] = slide.parts[0].source.startswith("# ")
-        for place, part in enumerate(slide.parts, start=1):
-            part.source = to_pages(part.source)
-            part.metadata["deck"] |= {"slide": shared, "first": place == 1}
-            part.metadata["deck"] |= {"last": place == len(slide.parts)}
-        parts += slide.parts
-    notebook = nbformat.v4.new_notebook(cells=parts, metadata=notebook.metadata)
-    return render("deck", notebook, title), [slide.title for slide in slides]
-
-
 def write_pdfs(decks):
     """Print decks with an installed browser, each to a .pdf file of the same name.
 
     Args:
         decks: Paths of HTML decks.
-
-    Returns:
-        Paths of the PDFs.
 
     Raises:
         NoBrowser: If Playwright or a browser is missing.
@@ -125,13 +91,16 @@ def write_pdfs(decks):
     except ModuleNotFoundError:
         cure = "install it with pip install playwright"
         raise NoBrowser("Playwright is not installed", cure) from None
-    with sync_api.sync_playwright() as playwright:
-        browser = _launch(playwright.chromium, sync_api.Error)
-        try:
-            page = browser.new_page()
-            return [_print(page, Path(deck)) for deck in decks]
-        finally:
-            browser.close()
+    with (
+        sync_api.sync_playwright() as playwright,
+        _launch(playwright.chromium, sync_api.Error) as browser,
+    ):
+        page = browser.new_page()
+        for deck in decks:
+            page.goto(f"{deck.resolve().as_uri()}?print-pdf")
+            page.wait_for_selector("html[data-ready][data-printed]", state="attached")
+            paper = {"prefer_css_page_size": True, "print_background": True}
+            page.pdf(path=deck.with_suffix(".pdf"), **paper)
 
 
 def _launch(chromium, Error):
@@ -147,14 +116,6 @@ def _launch(chromium, Error):
             continue
     cure = "install one, or set VAE_COURSE_CHROMIUM to its path"
     raise NoBrowser("no Chromium, Chrome or Edge was found", cure)
-
-
-def _print(page, deck):
-    page.goto(f"{deck.resolve().as_uri()}?print-pdf")
-    page.wait_for_selector("html[data-ready][data-printed]", state="attached")
-    target = deck.with_suffix(".pdf")
-    page.pdf(path=target, prefer_css_page_size=True, print_background=True)
-    return target
 
 
 def write_index(decks, folder):
@@ -177,12 +138,3 @@ def write_index(decks, folder):
         cells = f"<td>{len(deck.titles)} slides</td><td>{deck.minutes}</td><td>{pdf}</td>"
         rows.append(f'<tr><td><a href="{name}.html">{int(name[:2])} {title}</a></td>{cells}</tr>')
     return write_table(folder, "Variational autoencoders: slides", rows, KEYS)
-
-
-def table(decks):
-    """Return the decks as a text table."""
-    width = max(len(deck.name) for deck in decks)
-    return "\n".join(
-        f"{deck.name:{width}}  " + ("FAILED" if deck.error else f"{len(deck.titles)} slides")
-        for deck in decks
-    )
