@@ -1,6 +1,7 @@
 """The command line: `vae-course run`, `slides`, `train`, `evaluate`, `data`, `student`, `grade`, and more."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -11,12 +12,14 @@ from pathlib import Path
 import click
 
 from vae_course import lesson
-from vae_course.atomic import check_writable
+from vae_course.atomic import check_writable, write_rows
 from vae_course.self_check import check_machine
 
 ROOT = Path(__file__).resolve().parents[1]
-DATASETS = click.Choice(["auto", "mnist", "digits"])
 FOLDER = click.Path(file_okay=False, path_type=Path)
+dataset_option = functools.partial(
+    click.option, "--dataset", type=click.Choice(["auto", "mnist", "digits"])
+)
 lessons_argument = click.argument("lessons", nargs=-1)
 notebooks_option = click.option(
     "--notebooks",
@@ -84,9 +87,7 @@ main.command_class = Command
 
 @main.command()
 @lessons_argument
-@click.option(
-    "--dataset",
-    type=DATASETS,
+@dataset_option(
     default="auto",
     envvar="VAE_COURSE_DATASET",
     help="Real MNIST, the embedded digits, or (auto) MNIST if available and else the embedded digits.",
@@ -143,17 +144,13 @@ def run(lessons, dataset, profile, out, strict, notebooks):
 def slides(lessons, out, notebooks):
     """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
     from vae_course.teaching.notebooks import find_lessons
-    from vae_course.teaching.slides import NoBrowser, build, write_index, write_pdfs
+    from vae_course.teaching.slides import build, write_index, write_pdfs
 
     start = time.perf_counter()
     _make_folder(out, notebooks)
     decks = build(find_lessons(notebooks, lessons), out)
     good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
-    printed = f"{len(good)} PDF(s)"
-    try:
-        write_pdfs(good)
-    except NoBrowser as error:
-        printed = str(error)
+    printed = write_pdfs(good)
     index = write_index(decks, out)
     for deck in decks:
         if deck.error:
@@ -171,7 +168,7 @@ def slides(lessons, out, notebooks):
     type=click.Choice(["lecture", "fast", "best", "map"]),
     help="The lecture's recipe, a fast one (default), the best one for an hour, or one for 2-D maps.",
 )
-@click.option("--dataset", type=DATASETS, help="As for run.")
+@dataset_option(help="As for run.")
 @click.option("--epochs", type=int, help="Number of epochs; by default that of the recipe.")
 @click.option("--latent-dim", type=int, help="Number of latent dimensions; 100 by default.")
 @click.option("--beta", type=float, help="Weight of the KL term; 1 by default.")
@@ -187,7 +184,7 @@ def train(out, resume, **wanted):
     from vae_course.runs import report, settings
 
     check_machine()
-    out, card, data = (settings.old_run if resume else settings.new_run)(out, wanted)
+    out, card, data = settings.choose(out, wanted, resume)
     if data:
         click.echo(f"Data set: {data.name} ({data.source})")
         lesson.load_tensorflow()
@@ -202,11 +199,7 @@ def train(out, resume, **wanted):
 
 @main.command()
 @click.argument("model")
-@click.option(
-    "--dataset",
-    type=DATASETS,
-    help="Which test images to use; by default those of the model's own data set.",
-)
+@dataset_option(help="Which test images to use; by default those of the model's own data set.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(model, dataset, as_json):
     """Score MODEL: a .keras file, a folder written by train, or a shipped model such as vae-100-mnist."""
@@ -262,11 +255,11 @@ def grade(submissions, out):
 
     rows = grading.grade(submissions, out)
     click.echo(grading.table(rows))
-    if rows[-1].problem == grading.INTERRUPTED:
+    if rows[-1]["problem"] == grading.INTERRUPTED:
         raise KeyboardInterrupt
-    grading.write_csv(rows, out / "grades.csv")
+    write_rows(out / "grades.csv", rows)
     click.echo(f"Written to {out / 'grades.csv'}")
-    sys.exit(any(row.problem for row in rows))
+    sys.exit(any(row["problem"] for row in rows))
 
 
 @main.command()

@@ -18,7 +18,7 @@ from pins import ROOT
 
 from vae_course.teaching import notebooks
 from vae_course.teaching.deck import slides_of
-from vae_course.teaching.pages import render, write_page
+from vae_course.teaching.pages import render
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in LESSONS]
@@ -89,7 +89,8 @@ def folder(built):
 def page_file(tmp_path_factory):
     """Give the page of one lesson."""
     path = tmp_path_factory.mktemp("pages") / "page.html"
-    write_page(notebooks.read_notebook(ROOT / "notebooks" / f"{PAGE}.ipynb"), path, "A lesson")
+    notebook = notebooks.read_notebook(ROOT / "notebooks" / f"{PAGE}.ipynb")
+    path.write_text(render("page", notebook, "A lesson"), encoding="utf-8")
     return path
 
 
@@ -273,7 +274,8 @@ def test_the_command_builds_all_decks_their_pdfs_and_an_index(browser, folder):
 def test_lesson_pages_need_no_network(browser, tmp_path, name):
     """The pages of `make run`: formulas drawn, figures there, nothing asked for elsewhere."""
     notebook = notebooks.read_notebook(ROOT / "notebooks" / f"{name}.ipynb")
-    write_page(notebook, tmp_path / "page.html", notebooks.title_of(notebook))
+    page = render("page", notebook, notebooks.title_of(notebook))
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
     with decks.opened(browser, tmp_path / "page.html") as (page, asked):
         page.wait_for_function("() => MathJax.startup.promise.then(() => true)")
         whole(page, asked)

@@ -163,6 +163,7 @@ def test_a_deck_cites_what_its_own_notebook_recorded(tmp_path):
         ),
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_first.ipynb")
+    (tmp_path / "decks").mkdir()
     (deck,) = slides.build([tmp_path / "01_first.ipynb"], tmp_path / "decks")
     assert not deck.error
     html = (tmp_path / "decks" / "01_first.html").read_text(encoding="utf-8")

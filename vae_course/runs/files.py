@@ -164,15 +164,9 @@ def read_history(folder, epochs):
         return []
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            rows = [
-                {key: int(value) if key == "epoch" else float(value) for key, value in row.items()}
-                for row in csv.DictReader(file)
-            ][:epochs]
-        found = [row["epoch"] for row in rows]
+            rows = [{k: json.loads(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        if [row["epoch"] for row in rows[:epochs]] != list(range(1, epochs + 1)):
+            raise ValueError(f"it lacks some of the {epochs} epochs that vae.keras has seen")
     except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is missing or damaged ({error}). {CURE}") from error
-    if found != list(range(1, epochs + 1)):
-        raise ValueError(
-            f"{path} is damaged: it has epochs {found}, but vae.keras has seen {epochs}. {CURE}"
-        )
-    return rows
+    return rows[:epochs]

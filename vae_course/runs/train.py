@@ -82,11 +82,15 @@ def train(folder, card, data):
 
 def _first_card(settings, data):
     recipe = dataclasses.asdict(training.find(settings["recipe"], data.name))
-    epochs = settings["epochs"] or recipe["epochs"]
+    chosen = settings | {"dataset": files.DATASETS[data.name]}
+    chosen["epochs"] = settings["epochs"] or recipe["epochs"]
+    options = [f"--{key.replace('_', '-')} {value}" for key, value in chosen.items()]
     return {key: settings[key] for key in ("latent_dim", "beta", "seed")} | {
         "dataset": data.name,
-        "recipe": {"name": settings["recipe"], **recipe, "epochs": epochs},
+        "recipe": {"name": settings["recipe"], **recipe, "epochs": chosen["epochs"]},
         "resumed": 0,
+        "command": " ".join(["vae-course train", *options]),
+        "passes": files.PASSES,
     }
 
 
@@ -129,19 +133,9 @@ def _open(folder, card, recipe, data):
 
 
 def _new_card(card, model, rows, scores, status):
-    command = (
-        "vae-course train --recipe {name} --dataset {short} --epochs {epochs} "
-        "--latent-dim {latent_dim} --beta {beta} --seed {seed}"
-    ).format(**card["recipe"] | card, short=files.DATASETS[card["dataset"]])
-    return {
-        "status": status,
-        "epochs_done": len(rows),
-        **{key: card[key] for key in ("resumed", "dataset", "recipe", "seed")},
-        "command": command,
-        "seconds": round(sum(row["seconds"] for row in rows), 1),
-        "passes": files.PASSES,
-        **files.describe(model, scores),
-    }
+    seconds = round(sum(row["seconds"] for row in rows), 1)
+    state = {"status": status, "epochs_done": len(rows), "seconds": seconds}
+    return card | state | files.describe(model, scores)
 
 
 class Follow(keras.callbacks.Callback):

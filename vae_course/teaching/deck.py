@@ -19,10 +19,6 @@ MOST_CODE_LINES = 15
 STEP = ". . ."  # as in Pandoc's slides
 
 
-class DeckError(ValueError):
-    """A lesson cannot be made into a deck; the message names the cell and the cure."""
-
-
 class Part(NamedTuple):
     """A part of a slide: title, text, code, output or figure; it appears at a step, 0 from the start."""
 
@@ -53,7 +49,7 @@ def slides_of(notebook):
         List of `Slide`.
 
     Raises:
-        DeckError: If slide metadata are missing or wrong, a cell was not executed or failed, or a slide has
+        ValueError: If slide metadata are missing or wrong, a cell was not executed or failed, or a slide has
             no title or too much code.
     """
     slides = []
@@ -67,7 +63,7 @@ def slides_of(notebook):
         if kind in ("slide", "subslide"):
             slides.append(Slide(cell.id))
         elif not slides:
-            raise DeckError(f'{where} comes before the first slide: give it the type "slide".')
+            raise ValueError(f'{where} comes before the first slide: give it the type "slide".')
         slide = slides[-1]
         if kind == "notes":
             slide.notes.append(cell.source)
@@ -76,28 +72,30 @@ def slides_of(notebook):
         elif cell.cell_type == "code":
             _add_code(slide, cell, kind, where)
         if not slide.title:
-            raise DeckError(f"{where} opens a slide without a title: begin its text with ## Title.")
+            raise ValueError(
+                f"{where} opens a slide without a title: begin its text with ## Title."
+            )
     if not slides:
-        raise DeckError('No cell opens a slide: give one the slide type "slide".')
+        raise ValueError('No cell opens a slide: give one the slide type "slide".')
     return slides
 
 
 def _type_of(cell, where):
     kind = cell.metadata.get("slideshow", {}).get("slide_type")
     if kind is None:
-        raise DeckError(
+        raise ValueError(
             f"{where} has no slide type: choose one under Slide Type in JupyterLab's Notebook Tools."
         )
     if kind not in TYPES:
-        raise DeckError(
+        raise ValueError(
             f"{where} has the slide type {kind!r}: it must be one of {', '.join(TYPES)}."
         )
     if cell.cell_type == "code":
         if cell.source.strip() and cell.execution_count is None:
-            raise DeckError(f"{where} was not executed: run the lesson from top to bottom first.")
+            raise ValueError(f"{where} was not executed: run the lesson from top to bottom first.")
         for output in cell.outputs:
             if output.output_type == "error":
-                raise DeckError(
+                raise ValueError(
                     f"{where} ended in {output.ename}: fix it, and run the lesson again."
                 )
     return kind
@@ -149,12 +147,12 @@ def _lines_shown(cell, where):
     lines = cell.source.splitlines()
     first, last = cell.metadata.get("slide_lines", (1, len(lines)))
     if not 1 <= first <= last <= len(lines):
-        raise DeckError(
+        raise ValueError(
             f"{where} has {len(lines)} lines, but slide_lines says {first} to {last}: correct slide_lines."
         )
     lines = lines[first - 1 : last]
     if len(lines) > MOST_CODE_LINES:
-        raise DeckError(
+        raise ValueError(
             f"{where} shows {len(lines)} lines of code, but at most {MOST_CODE_LINES} are readable: "
             'choose the ones that matter in its metadata, such as "slide_lines": [3, 12].'
         )

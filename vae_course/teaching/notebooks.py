@@ -15,7 +15,7 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from vae_course.atomic import write_atomically, write_text
 from vae_course.teaching import cited_numbers
 from vae_course.teaching.kernel import CellError, run_cells
-from vae_course.teaching.pages import write_page
+from vae_course.teaching.pages import render
 
 ROOT = Path(__file__).resolve().parents[2]
 README_PICTURE = ROOT / ".github" / "latent_maps.png"
@@ -156,8 +156,7 @@ def execute(path, folder, wanted):
             run = cited_numbers.cite_run(notebook, path)
             result.dataset, result.numbers, result.expected = run
             write_notebook(notebook, target)
-            with write_atomically(page) as unfinished:
-                write_page(notebook, unfinished, result.title)
+            write_text(page, render("page", notebook, result.title))
     except KeyboardInterrupt:
         result.status, result.error = "interrupted", "stopped before the end; run it again"
     except Exception as error:  # of any kind, so that the other lessons still run
@@ -225,17 +224,15 @@ def refresh(path):
         cited_numbers.keep(path.parent, path.stem, numbers)
     for cell in notebook.cells:
         if "readme-picture" in cell.metadata.get("tags", []):
-            (picture,) = [o.data["image/png"] for o in cell.outputs if "image/png" in o.data]
+            (picture,) = [
+                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
+            ]
             with write_atomically(README_PICTURE) as unfinished:
                 unfinished.write_bytes(base64.b64decode(picture))
 
 
 def cite(folder):
-    """Update the numbers cited in lessons, and in guides beside their folder, from what lessons recorded.
-
-    Args:
-        folder: Path of the folder of lessons.
-    """
+    """Update the numbers cited in a folder of lessons, and in guides beside it, from what they recorded."""
     numbers = cited_numbers.read(folder)
     for path in find_lessons(folder):
         notebook = read_notebook(path)

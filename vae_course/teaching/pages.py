@@ -1,7 +1,6 @@
 """Turn executed lessons into self-contained pages, an index of them, and a table."""
 
 import base64
-import copy
 import functools
 import html
 import importlib.util
@@ -18,7 +17,6 @@ from vae_course.lesson import told
 from vae_course.teaching.cited_numbers import differences
 
 TEMPLATES = Path(__file__).with_name("templates")
-SECOND_READING = "second-reading"  # tag of cells that may be skipped on a first reading
 REVEAL = "_static/revealjs"
 # Fonts by their names in style sheets: the package that contains each, and its files in the order of FACES.
 # The sans serif falls back on the other font, which has Greek letters, arrows, symbols and boxes.
@@ -37,34 +35,6 @@ FONTS = {
 FACES = (("400", "normal"), ("400", "italic"), ("500 700", "normal"), ("500 700", "italic"))
 # Latin, Greek, punctuation, superscripts, the euro, arrows, mathematics, lines and boxes, ticks and crosses.
 CHARACTERS = subset.parse_unicodes("20-17F,370-3FF,2010-209C,20AC,2190-22FF,2500-25FF,2713-2718")
-
-
-def write_page(notebook, path, title):
-    """Write an executed notebook as one HTML page that needs no network, with links to the other pages.
-
-    Args:
-        notebook: The executed notebook.
-        path: Path of the page.
-        title: Title of the browser tab.
-    """
-    notebook = copy.deepcopy(notebook)
-    _fold(notebook.cells)
-    path.write_text(render("page", notebook, title), encoding="utf-8")
-
-
-def _fold(cells):
-    """Mark each run of cells tagged `second-reading`, up to the next heading, to be folded on the page."""
-    open_cell = None
-    for cell in cells:
-        if SECOND_READING not in cell.metadata.get("tags", []):
-            open_cell = None
-        elif heading := re.match(r"## (.*)", cell.source):
-            cell.metadata |= {"fold": heading.group(1), "fold_end": True}
-            open_cell = cell
-        elif open_cell:
-            del open_cell.metadata["fold_end"]
-            cell.metadata["fold_end"] = True
-            open_cell = cell
 
 
 def render(template, notebook, title, **resources):
@@ -139,15 +109,7 @@ def _inside_html(script):
 
 
 def write_index(results, folder):
-    """Write `index.html`, which lists every lesson with its page, its seconds, its status and its numbers.
-
-    Args:
-        results: List of `Result`.
-        folder: Where the pages are.
-
-    Returns:
-        Path of the index.
-    """
+    """Write `index.html` with each lesson's page, seconds, status and numbers; return its path."""
     rows = ["<tr><th>Lesson<th>Data set<th>Time<th>Status<th>Key numbers</tr>"]
     for r in results:
         cells = [r.dataset, f"{r.seconds:.0f} s", r.status, r.error or ", ".join(_numbers(r))]

@@ -41,23 +41,8 @@ notebooks/rise.css
 """.split()
 
 
-class ReleaseError(ValueError):
-    """An exercise cannot be released; the message names the notebook and the cell."""
-
-
-def check_source(path):
-    """Check what nbgrader's release does not, or tells less clearly, such as a task that stays ungraded.
-
-    Args:
-        path: Path of the notebook, with solutions.
-
-    Returns:
-        The notebook.
-
-    Raises:
-        ReleaseError: If metadata or marks are missing or broken.
-        ValueError: If it is not a notebook.
-    """
+def _read_checked(path):
+    """Read an exercise, and check what nbgrader's release does not, or tells less clearly."""
     from nbgrader.nbgraderformat import MetadataValidator
 
     notebook, where, graded = read_notebook(path), path.name, 0
@@ -69,9 +54,9 @@ def check_source(path):
         where = path.name
         MetadataValidator().validate_nb(notebook)  # the same grade_id twice
     except Exception as error:  # nbgrader's schema and rules raise many kinds of errors
-        raise ReleaseError(f"{where}: {error}".splitlines()[0]) from error
+        raise ValueError(f"{where}: {error}".splitlines()[0]) from error
     if not graded:
-        raise ReleaseError(f"{path.name} has no graded cell: is its nbgrader metadata missing?")
+        raise ValueError(f"{path.name} has no graded cell: is its nbgrader metadata missing?")
     return notebook
 
 
@@ -101,8 +86,7 @@ def prepare(course, exercises=EXERCISES):
         Paths of the released notebooks, without solutions, in `course/release/NAME/NAME.ipynb`.
 
     Raises:
-        ReleaseError: If an exercise cannot be released.
-        ValueError: If it is not a notebook.
+        ValueError: If an exercise cannot be released.
         FileNotFoundError: If there are no exercises.
     """
     from nbgrader.converters import GenerateAssignment
@@ -110,7 +94,7 @@ def prepare(course, exercises=EXERCISES):
     course, sources = Path(course).resolve(), sorted(Path(exercises).glob("ex[0-9][0-9]_*.ipynb"))
     if not sources:
         raise FileNotFoundError(f"There is no exercise (exNN_name.ipynb) in {exercises}.")
-    notebooks = {source.stem: check_source(source) for source in sources}
+    notebooks = {source.stem: _read_checked(source) for source in sources}
     course.mkdir(parents=True, exist_ok=True)
     write_text(course / "nbgrader_config.json", json.dumps(CONFIG, indent=1))
     # All that releases and grades depend on, apart from notebooks and data.
@@ -124,7 +108,7 @@ def prepare(course, exercises=EXERCISES):
             source.parent.mkdir(parents=True, exist_ok=True)
             write_notebook(notebook, source)
             if reason := convert(GenerateAssignment, course, name):
-                raise ReleaseError(f"{name}.ipynb: nbgrader failed: {reason}")
+                raise ValueError(f"{name}.ipynb: nbgrader failed: {reason}")
             keep_digest(course, name, digest)
     return released
 
@@ -200,8 +184,7 @@ def make_zip(out, exercises=EXERCISES):
         Path of the zip.
 
     Raises:
-        ReleaseError: If an exercise cannot be released.
-        ValueError: If it is not a notebook.
+        ValueError: If an exercise cannot be released.
     """
     out, exercises = Path(out), Path(exercises)
     released = prepare(out / "nbgrader", exercises)

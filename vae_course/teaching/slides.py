@@ -1,18 +1,23 @@
 """Make slides for the classroom: for each lesson an HTML deck that needs no network, PDFs, and an index."""
 
+import contextlib
 import dataclasses
 import html
 import os
 import re
 import shutil
-from pathlib import Path
 
+from vae_course.atomic import write_text
 from vae_course.teaching.cited_numbers import cite_run
 from vae_course.teaching.deck import slides_of
 from vae_course.teaching.notebooks import read_notebook, title_of
 from vae_course.teaching.pages import render, write_table
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+NO_PDF = (
+    "no PDF: {}. The HTML decks are complete; for PDFs, {}, or print a deck from your browser after adding "
+    "?print-pdf to its address."
+)
 FLAGS = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking".split()
 KEYS = """<p>Keys: <kbd>&rarr;</kbd> or <kbd>Space</kbd> next, <kbd>&larr;</kbd> back, <kbd>S</kbd> speaker
 notes in their own window, <kbd>F</kbd> full screen, <kbd>O</kbd> all slides, <kbd>B</kbd> black,
@@ -30,28 +35,8 @@ class Deck:
     error: str = ""
 
 
-class NoBrowser(Exception):
-    """No browser can print the decks; the message says what is missing, and the cure."""
-
-    def __init__(self, what, cure):
-        super().__init__(
-            f"no PDF: {what}. The HTML decks are complete; for PDFs, {cure}, or print a deck from your "
-            "browser after adding ?print-pdf to its address."
-        )
-
-
 def build(paths, folder):
-    """Write a deck for each lesson; a lesson that fails does not stop the others.
-
-    Args:
-        paths: Paths of executed notebooks.
-        folder: Where the decks go.
-
-    Returns:
-        List of `Deck`.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a deck for each executed notebook; one that fails does not stop the others. Return `Deck`s."""
     return [_build_one(path, folder) for path in paths]
 
 
@@ -67,40 +52,35 @@ def _build_one(path, folder):
         found = re.search(r"\*\*Time:\*\* (\d+ minutes)", notebook.cells[0].source)
         deck.minutes = found.group(1) if found else ""
         slides = slides_of(notebook)
-        page = render("deck", notebook, f"{int(path.stem[:2])} {deck.title}", slides=slides)
+        title = f"{int(path.stem[:2])} {deck.title}"
+        write_text(target, render("deck", notebook, title, slides=slides))
         deck.titles = [slide.title for slide in slides]
     except Exception as error:  # not a notebook, no slide metadata, or not executed
         known = isinstance(error, (OSError, ValueError))
         deck.error = str(error) if known else f"{type(error).__name__}: {error}"
-    else:
-        target.write_text(page, encoding="utf-8")
     return deck
 
 
 def write_pdfs(decks):
-    """Print decks with an installed browser, each to a .pdf file of the same name.
-
-    Args:
-        decks: Paths of HTML decks.
-
-    Raises:
-        NoBrowser: If Playwright or a browser is missing.
-    """
+    """Print HTML decks to PDFs of the same names; return how many there are, or what is missing for them."""
     try:
         from playwright import sync_api
     except ModuleNotFoundError:
-        cure = "install it with pip install playwright"
-        raise NoBrowser("Playwright is not installed", cure) from None
-    with (
-        sync_api.sync_playwright() as playwright,
-        _launch(playwright.chromium, sync_api.Error) as browser,
-    ):
-        page = browser.new_page()
-        for deck in decks:
-            page.goto(f"{deck.resolve().as_uri()}?print-pdf")
-            page.wait_for_selector("html[data-ready][data-printed]", state="attached")
-            paper = {"prefer_css_page_size": True, "print_background": True}
-            page.pdf(path=deck.with_suffix(".pdf"), **paper)
+        return NO_PDF.format(
+            "Playwright is not installed", "install it with pip install playwright"
+        )
+    with sync_api.sync_playwright() as playwright:
+        if not (browser := _launch(playwright.chromium, sync_api.Error)):
+            cure = "install one, or set VAE_COURSE_CHROMIUM to its path"
+            return NO_PDF.format("no Chromium, Chrome or Edge was found", cure)
+        with browser:
+            page = browser.new_page()
+            for deck in decks:
+                page.goto(f"{deck.resolve().as_uri()}?print-pdf")
+                page.wait_for_selector("html[data-ready][data-printed]", state="attached")
+                paper = {"prefer_css_page_size": True, "print_background": True}
+                page.pdf(path=deck.with_suffix(".pdf"), **paper)
+    return f"{len(decks)} PDF(s)"
 
 
 def _launch(chromium, Error):
@@ -110,25 +90,14 @@ def _launch(chromium, Error):
     ways = [{"executable_path": path} for path in paths]
     ways += [] if named else [{"channel": "chrome"}, {"channel": "msedge"}, {}]
     for way in ways:
-        try:
+        with contextlib.suppress(Error):
             return chromium.launch(args=FLAGS, **way)
-        except Error:
-            continue
-    cure = "install one, or set VAE_COURSE_CHROMIUM to its path"
-    raise NoBrowser("no Chromium, Chrome or Edge was found", cure)
+    return None
 
 
 def write_index(decks, folder):
-    """Write `index.html`, which lists every deck with its PDF and number of slides, and the keys to use.
-
-    Args:
-        decks: List of `Deck`.
-        folder: Where the decks are.
-
-    Returns:
-        Path of the index.
-    """
-    folder, rows = Path(folder), []
+    """Write `index.html` with each deck, its PDF and number of slides, and the keys; return its path."""
+    rows = []
     for deck in decks:
         name, title = deck.name, html.escape(deck.title)
         if deck.error:
