@@ -138,7 +138,7 @@ def test_its_slides_are_made_for_a_room(path):
     slides = deck.slides_of(read(path))
     assert slides and slides[0].parts[0].source.startswith("# ")
     for slide in slides:
-        text = "\n".join(p.source for p in slide.parts if p.metadata["deck"]["kind"] == "text")
+        text = "\n".join(p.source for p in slide.parts if p.kind == "text")
         for not_prose in (r"\$\$.*?\$\$", r"\$[^$]*\$", r"^\|.*$", r"\]\([^)]*\)"):
             text = re.sub(not_prose, " ", text, flags=re.S if "$$" in not_prose else re.M)
         words, where = len(re.findall(r"\w[\w'-]*", text)), f"{path.stem}, slide {slide.title!r}"

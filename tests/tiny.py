@@ -22,8 +22,8 @@ if "--slowly" in sys.argv:
     from vae_course import lesson
     lesson.load_tensorflow()
     from vae_course.runs import train
-    show = train.Show.on_train_batch_end
-    train.Show.on_train_batch_end = lambda *a, **k: (show(*a, **k), time.sleep(0.5))
+    show = train.Follow.on_train_batch_end
+    train.Follow.on_train_batch_end = lambda *a, **k: (show(*a, **k), time.sleep(0.5))
 cli.main()
 """
 

@@ -1,9 +1,12 @@
-"""Write files atomically, so that nobody ever reads a half-written one."""
+"""Write files atomically, so that nobody ever reads a half-written one, and only where that is possible."""
 
 import contextlib
+import csv
+import io
 import os
 import secrets
 import shutil
+import tempfile
 from pathlib import Path
 
 
@@ -41,3 +44,29 @@ def write_atomically(path):
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write a text in UTF-8 to a path, completely or not at all."""
+    with write_atomically(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_rows(path, rows):
+    """Write a list of dictionaries with the same keys as CSV, completely or not at all."""
+    table = csv.DictWriter(text := io.StringIO(), rows[0])
+    table.writeheader()
+    table.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def check_writable(folder):
+    """Raise an `OSError` if a folder cannot be created, or no file can be created in it; change nothing."""
+    existing = (place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=next(existing)):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"Nothing can be written to {folder} ({error.strerror}): choose another folder with --out."
+        ) from error

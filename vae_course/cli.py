@@ -1,66 +1,79 @@
 """The command line: `vae-course run`, `slides`, `train`, `evaluate`, `data`, `student`, `grade`, and more."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import click
 
 from vae_course import lesson
+from vae_course.atomic import check_writable, write_rows
 from vae_course.self_check import check_machine
 
 ROOT = Path(__file__).resolve().parents[1]
-DATASETS = click.Choice(["auto", "mnist", "digits"])
+FOLDER = click.Path(file_okay=False, path_type=Path)
+dataset_option = functools.partial(
+    click.option, "--dataset", type=click.Choice(["auto", "mnist", "digits"])
+)
+lessons_argument = click.argument("lessons", nargs=-1)
 notebooks_option = click.option(
     "--notebooks",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     default=ROOT / "notebooks",
     help="Folder of the lessons; by default the one next to the package.",
 )
 
 
-@contextlib.contextmanager
-def _told_without_traceback():
-    """Turn errors that a user can fix into one message and exit status 1, Ctrl-C and SIGTERM into 130."""
-    before = [
-        signal.signal(signal.SIGINT, signal.default_int_handler),
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)),
-    ]
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"{error}: install the course as described in its README."
-        ) from error
-    except (OSError, ValueError, RuntimeError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo("Interrupted: no file is left half-written.", err=True)
-        sys.exit(130)
-    except Exception as error:
-        if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):  # TensorFlow's
-            raise
-        reason = "There is not enough memory: close other programs, or use a smaller model."
-        raise click.ClickException(reason) from error
-    finally:
-        signal.signal(signal.SIGINT, before[0])
-        signal.signal(signal.SIGTERM, before[1])
+def out_option(default, text):
+    """Make the option that names the folder for results."""
+    return click.option("--out", type=FOLDER, default=Path(default), help=text, show_default=True)
 
 
-def _folder_for_results(out, notebooks):
-    """Create the output folder, or raise an error before anything runs."""
+class Command(click.Command):
+    """A command that tells of errors which a user can fix in one message, without a traceback."""
+
+    def invoke(self, ctx):
+        """Run the command; such an error ends with exit status 1, Ctrl-C and SIGTERM with 130."""
+        before = [
+            signal.signal(signal.SIGINT, signal.default_int_handler),
+            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)),
+        ]
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            cure = "install the course as described in its README."
+            raise click.ClickException(f"{error}: {cure}") from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted: no file is left half-written.", err=True)
+            sys.exit(130)
+        except Exception as error:
+            if type(error).__name__ not in (
+                "MemoryError",
+                "ResourceExhaustedError",
+            ):  # TensorFlow's
+                raise
+            reason = "There is not enough memory: close other programs, or use a smaller model."
+            raise click.ClickException(reason) from error
+        finally:
+            signal.signal(signal.SIGINT, before[0])
+            signal.signal(signal.SIGTERM, before[1])
+
+
+def _make_folder(out, notebooks):
+    """Create the folder for results, or raise an error before anything runs."""
     if out.resolve().is_relative_to(notebooks.resolve()):
         raise ValueError(
             f"{out} is inside the lessons' folder: choose a folder outside {notebooks} with --out."
         )
+    check_writable(out)
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=out):  # raises if the folder cannot be written to
-        pass
 
 
 @click.group()
@@ -69,11 +82,12 @@ def main():
     """Run, fetch and maintain the course on variational autoencoders."""
 
 
+main.command_class = Command
+
+
 @main.command()
-@click.argument("lessons", nargs=-1)
-@click.option(
-    "--dataset",
-    type=DATASETS,
+@lessons_argument
+@dataset_option(
     default="auto",
     envvar="VAE_COURSE_DATASET",
     help="Real MNIST, the embedded digits, or (auto) MNIST if available and else the embedded digits.",
@@ -84,87 +98,68 @@ def main():
     default="quick",
     help="quick loads the shipped models, full retrains them.",
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/course"),
-    help="Folder for executed notebooks, pages and the index.",
-)
+@out_option("build/course", "Folder for executed notebooks, pages and the index.")
 @click.option("--strict", is_flag=True, help="Fail if a number differs from its expected value.")
 @notebooks_option
 def run(lessons, dataset, profile, out, strict, notebooks):
     """Execute LESSONS ("01", "05" ...) in order, or all of them, and report what they measured."""
     start, results = time.perf_counter(), []
-    with _told_without_traceback():
-        check_machine()
-        from vae_course.data import load_digits
-        from vae_course.teaching import pages
-        from vae_course.teaching.notebooks import execute, find_lessons
+    check_machine()
+    from vae_course.data import load_digits
+    from vae_course.teaching import pages
+    from vae_course.teaching.notebooks import execute, find_lessons
 
-        paths = find_lessons(notebooks, lessons)
-        data = load_digits(dataset)  # only once, so that all lessons use the same data
-        _folder_for_results(out, notebooks)
-        os.environ.pop("VAE_COURSE_DATASET", None)  # each lesson gets it as a parameter
-        wanted = {
-            "dataset": "digits" if data.name == "embedded digits" else "mnist",
-            "retrain": profile == "full",
-        }
-        click.echo(f"Data set: {data.name} ({data.source})")
-        for path in paths:
-            results.append(execute(path, out, wanted))
-            if results[-1].status == "interrupted":
-                break
-        click.echo(f"\n{pages.table(results)}\n")
-        click.echo(f"{len(results)} lesson(s) in {time.perf_counter() - start:.0f} s")
-        for result in results:
-            if result.error:
-                kept = out / f"{result.name}.ipynb"
-                told = f", kept as {kept}" if kept.exists() else ""
-                click.echo(f"{result.status} {result.name}{told}\n  {result.error}", err=True)
-        differing = pages.differing(results)
-        if differing:
-            click.echo("\n".join(differing), err=True)
-        elif any(result.expected for result in results):
-            click.echo(
-                "All numbers are as expected, up to chance and differences between machines."
-            )
-        click.echo(f"Open {pages.write_index(results, out)}")
+    paths = find_lessons(notebooks, lessons)
+    data = load_digits(dataset)  # only once, so that all lessons use the same data
+    _make_folder(out, notebooks)
+    os.environ.pop("VAE_COURSE_DATASET", None)  # each lesson gets it as a parameter
+    wanted = {"dataset": "digits" if data.name == "embedded digits" else "mnist"}
+    click.echo(f"Data set: {data.name} ({data.source})")
+    for path in paths:
+        results.append(execute(path, out, wanted | {"retrain": profile == "full"}))
+        if results[-1].status == "interrupted":
+            break
+    click.echo(f"\n{pages.table(results)}\n")
+    click.echo(f"{len(results)} lesson(s) in {time.perf_counter() - start:.0f} s")
+    for result in results:
+        if result.error:
+            kept = out / f"{result.name}.ipynb"
+            told = f", kept as {kept}" if kept.exists() else ""
+            click.echo(f"{result.status} {result.name}{told}\n  {result.error}", err=True)
+    differing = pages.differing(results)
+    if differing:
+        click.echo("\n".join(differing), err=True)
+    elif any(result.expected for result in results):
+        click.echo("All numbers are as expected, up to chance and differences between machines.")
+    click.echo(f"Open {pages.write_index(results, out)}")
     statuses = {result.status for result in results}
     failed = "FAILED" in statuses or (strict and differing)
     sys.exit(130 if "interrupted" in statuses else 1 if failed else 0)
 
 
 @main.command()
-@click.argument("lessons", nargs=-1)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/slides"),
-    help="Folder for the decks, PDFs and index.",
-)
+@lessons_argument
+@out_option("build/slides", "Folder for the decks, PDFs and index.")
 @notebooks_option
 def slides(lessons, out, notebooks):
     """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
     from vae_course.teaching.notebooks import find_lessons
-    from vae_course.teaching.slides import NoBrowser, build, table, write_index, write_pdfs
+    from vae_course.teaching.slides import build, write_index, write_pdfs
 
     start = time.perf_counter()
-    with _told_without_traceback():
-        _folder_for_results(out, notebooks)
-        decks = build(find_lessons(notebooks, lessons), out)
-        good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
-        try:
-            printed = f"{len(write_pdfs(good))} PDF(s)" if good else "no PDF"
-        except NoBrowser as error:
-            printed = str(error)
-        index = write_index(decks, out)
-    click.echo(table(decks))
+    _make_folder(out, notebooks)
+    decks = build(find_lessons(notebooks, lessons), out)
+    good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
+    printed = write_pdfs(good)
+    index = write_index(decks, out)
+    for deck in decks:
+        if deck.error:
+            click.echo(f"FAILED {deck.name}\n  {deck.error}", err=True)
+        else:
+            click.echo(f"{deck.name}: {len(deck.titles)} slides")
     click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
     click.echo(f"Open {index}")
-    failed = [deck for deck in decks if deck.error]
-    for deck in failed:
-        click.echo(f"FAILED {deck.name}\n  {deck.error}", err=True)
-    sys.exit(1 if failed else 0)
+    sys.exit(len(good) < len(decks))
 
 
 @main.command()
@@ -173,47 +168,38 @@ def slides(lessons, out, notebooks):
     type=click.Choice(["lecture", "fast", "best", "map"]),
     help="The lecture's recipe, a fast one (default), the best one for an hour, or one for 2-D maps.",
 )
-@click.option("--dataset", type=DATASETS, help="As for run.")
+@dataset_option(help="As for run.")
 @click.option("--epochs", type=int, help="Number of epochs; by default that of the recipe.")
 @click.option("--latent-dim", type=int, help="Number of latent dimensions; 100 by default.")
 @click.option("--beta", type=float, help="Weight of the KL term; 1 by default.")
 @click.option("--seed", type=int, help="Seed for weights, noise and image order; 1 by default.")
 @click.option(
     "--out",
-    type=click.Path(),
+    type=click.Path(path_type=Path),
     help="Folder for the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run in that folder with its own settings.")
 def train(out, resume, **wanted):
     """Train a VAE. Ctrl-C leaves a usable model, and --resume continues to the same result."""
-    from vae_course.runs.report import of_training
-    from vae_course.runs.settings import new_run, old_run
+    from vae_course.runs import report, settings
 
-    with _told_without_traceback():
-        check_machine()
-        if resume:
-            out, card, data = old_run(out, wanted)
-        else:
-            out, card, data = new_run(out, wanted)
-        if data:
-            click.echo(f"Data set: {data.name} ({data.source})")
-            lesson.load_tensorflow()
-            from vae_course.runs import train
+    check_machine()
+    out, card, data = settings.choose(out, wanted, resume)
+    if data:
+        click.echo(f"Data set: {data.name} ({data.source})")
+        lesson.load_tensorflow()
+        from vae_course.runs import train
 
-            card = train.train(out, card, data)
-        else:
-            click.echo("This run is already complete.")
-    click.echo(of_training(card, out), err=card["status"] == "diverged")
+        card = train.train(out, card, data)
+    else:
+        click.echo("This run is already complete.")
+    click.echo(report.of_training(card, out), err=card["status"] == "diverged")
     sys.exit({"complete": 0, "interrupted": 130, "diverged": 1}[card["status"]])
 
 
 @main.command()
 @click.argument("model")
-@click.option(
-    "--dataset",
-    type=DATASETS,
-    help="Which test images to use; by default those of the model's own data set.",
-)
+@dataset_option(help="Which test images to use; by default those of the model's own data set.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(model, dataset, as_json):
     """Score MODEL: a .keras file, a folder written by train, or a shipped model such as vae-100-mnist."""
@@ -221,7 +207,7 @@ def evaluate(model, dataset, as_json):
     from vae_course.runs.files import DATASETS as NAMES
     from vae_course.runs.report import of_scores
 
-    with _told_without_traceback(), contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr):
         lesson.load_tensorflow()
         from vae_course.runs import evaluate, load
 
@@ -238,61 +224,46 @@ def data(check):
     from vae_course.mnist import check_mnist, fetch_mnist
 
     if not check:
-        with _told_without_traceback():
-            click.echo(f"MNIST is at {fetch_mnist()}")
+        click.echo(f"MNIST is at {fetch_mnist()}")
         return
-    good = []
-    for place, path, message, ok in check_mnist():
+    places = check_mnist()
+    for place, path, message, _ in places:
         click.echo(f"{place}: {path or '-'}: {message}")
-        good += [ok] if path else []
+    good = [ok for _, path, _, ok in places if path]
     if not good:
-        raise click.ClickException(
-            "MNIST is in none of these places. To download it: vae-course data"
-        )
-    sys.exit(0 if all(good) else 1)
+        raise ValueError("MNIST is in none of these places. To download it: vae-course data")
+    sys.exit(not all(good))
 
 
 @main.command()
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/student"),
-    help="Folder for the zip.",
-)
+@out_option("build/student", "Folder for the zip.")
 def student(out):
     """Release the exercises: one zip without solutions, with the package and instructions."""
-    with _told_without_traceback():
-        from vae_course.teaching import release
+    from vae_course.teaching import release
 
-        click.echo(f"For students: {release.make_zip(out)}")
+    click.echo(f"For students: {release.make_zip(out)}")
     click.echo(f"For grading with nbgrader: {out / 'nbgrader'}")
 
 
 @main.command()
 @click.argument("submissions", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/student/nbgrader"),
-    help="nbgrader's folder with its gradebook; by default the one that `student` made.",
-)
+@out_option("build/student/nbgrader", "nbgrader's folder with its gradebook, made by student.")
 def grade(submissions, out):
     """Grade SUBMISSIONS, a folder with one folder of notebooks for each student. This runs their code."""
-    with _told_without_traceback():
-        check_machine()
-        from vae_course.teaching import grading
+    check_machine()
+    from vae_course.teaching import grading
 
-        rows = grading.grade(submissions, out)
-        click.echo(grading.table(rows))
-        if rows[-1].problem == grading.INTERRUPTED:
-            raise KeyboardInterrupt
-        grading.write_csv(rows, out / "grades.csv")
-        click.echo(f"Written to {out / 'grades.csv'}")
-    sys.exit(1 if any(row.problem for row in rows) else 0)
+    rows = grading.grade(submissions, out)
+    click.echo(grading.table(rows))
+    if rows[-1]["problem"] == grading.INTERRUPTED:
+        raise KeyboardInterrupt
+    write_rows(out / "grades.csv", rows)
+    click.echo(f"Written to {out / 'grades.csv'}")
+    sys.exit(any(row["problem"] for row in rows))
 
 
 @main.command()
-@click.argument("lessons", nargs=-1)
+@lessons_argument
 @notebooks_option
 def refresh(lessons, notebooks):
     """Execute LESSONS and exercises ("01", "ex01" ...), or all, and store their outputs on MNIST.
@@ -301,29 +272,23 @@ def refresh(lessons, notebooks):
     numbers cited in the texts are updated.
     """
     os.environ["VAE_COURSE_DATASET"] = "mnist"
-    with _told_without_traceback():
-        check_machine()
-        from vae_course.teaching.notebooks import cite, find_lessons, refresh
+    check_machine()
+    from vae_course.teaching.notebooks import cite, find_lessons, refresh
 
-        for path in find_lessons(notebooks, lessons, exercises=True):
-            try:
-                refresh(path)
-            except RuntimeError as error:
-                raise RuntimeError(f"{path} is unchanged: {error}") from error
-        guides = (notebooks.absolute().parent / name for name in ("README.md", "TEACHING.md"))
-        cite(notebooks, [guide for guide in guides if guide.exists()])
+    for path in find_lessons(notebooks, lessons, exercises=True):
+        refresh(path)
+    cite(notebooks)
 
 
 @main.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def tidy(files):
     """Remove execution noise from notebook FILES, and keep their outputs."""
-    changed = []
-    with _told_without_traceback():
-        from vae_course.teaching import notebooks
+    from vae_course.teaching import notebooks
 
-        for file in files:
-            if notebooks.tidy(file):
-                click.echo(f"tidied {file}")
-                changed.append(file)
-    sys.exit(1 if changed else 0)  # as pre-commit expects of a hook that changes files
+    changed = False
+    for file in files:
+        if notebooks.tidy(file):
+            click.echo(f"tidied {file}")
+            changed = True
+    sys.exit(changed)  # as pre-commit expects of a hook that changes files

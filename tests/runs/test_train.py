@@ -69,7 +69,13 @@ def blobs(monkeypatch):
 
 def resume(folder):
     """Go on with a run as --resume does."""
-    return train.train(*settings.old_run(folder, NOTHING))
+    return train.train(*settings.choose(folder, NOTHING, resume=True))
+
+
+def open_run(folder, card, data):
+    """Open the last checkpoint of a run as `train` does."""
+    recipe = {key: value for key, value in card["recipe"].items() if key != "name"}
+    return train._open(folder, card, training.Recipe(**recipe), data)
 
 
 def history(folder):
@@ -119,7 +125,7 @@ def test_a_cards_command_makes_the_run(whole, tmp_path):
     assert command[:2] == ["vae-course", "train"]
     wanted = command_line.make_context("train", command[2:]).params
     assert wanted.pop("out") is None and wanted.pop("resume") is False
-    _, chosen, _ = settings.new_run(tmp_path, wanted)
+    _, chosen, _ = settings.choose(tmp_path, wanted)
     assert chosen == SETTINGS | {"dataset": "digits"}
 
 
@@ -178,9 +184,9 @@ def test_a_kill_at_any_moment_leaves_the_last_whole_epoch(whole):
     ]
     rows = files.read_history(folder, EPOCHS)
     for number, copy in enumerate(copies[1:], 1):
-        _, card, data = settings.old_run(copy, NOTHING)
+        _, card, data = settings.choose(copy, NOTHING, resume=True)
         assert card["status"] == "running"
-        model, found = train._open(copy, card, train._recipe(copy, card), data)
+        model, found = open_run(copy, card, data)
         epoch = min(max(0, (number - 2) // 2), EPOCHS)
         assert found == rows[:epoch], copy.name
         assert int(model.optimizer.iterations) == 3 * epoch, copy.name
@@ -190,7 +196,7 @@ def test_before_its_card_a_run_is_nothing(whole):
     """Killed that early, it is told to start; what is there is no model yet."""
     first = whole[1][0]
     with pytest.raises(FileNotFoundError, match="holds no run"):
-        settings.old_run(first, NOTHING)
+        settings.choose(first, NOTHING, resume=True)
     lock, card = sorted(os.listdir(first))
     assert lock == ".lock" and card.startswith("card.") and card.endswith(".unfinished.json")
 
@@ -230,14 +236,13 @@ def test_ctrl_c_before_the_first_epoch_leaves_the_untrained_model(start, whole, 
     assert signal.getsignal(signal.SIGINT) is for_good
     assert (card["status"], card["epochs_done"], card["test_scores"]) == ("interrupted", 0, {})
     assert card == files.read_card(folder) and not (folder / "history.csv").exists()
-    files.check_files(folder, card)
     vae = keras.models.load_model(folder / "vae.keras")
     assert_same_weights(vae, keras.models.load_model(whole[1][2] / "vae.keras"))
 
 
 def test_ctrl_c_in_an_epoch_leaves_the_model_before_it(start, whole, monkeypatch):
     """Encoder and decoder are those of the last whole epoch, too."""
-    shown, show = [], train.Show.on_train_batch_end
+    shown, show = [], train.Follow.on_train_batch_end
 
     def press(self, batch, logs):
         shown.append(batch)
@@ -245,12 +250,12 @@ def test_ctrl_c_in_an_epoch_leaves_the_model_before_it(start, whole, monkeypatch
             signal.raise_signal(signal.SIGINT)
         show(self, batch, logs)
 
-    monkeypatch.setattr(train.Show, "on_train_batch_end", press)
+    monkeypatch.setattr(train.Follow, "on_train_batch_end", press)
     folder, card = start()
     assert len(shown) <= 6
     assert (card["status"], card["epochs_done"]) == ("interrupted", 1)
     assert history(folder) == history(whole[0])[:1]
-    files.check_files(folder, card)
+    assert card == files.read_card(folder)
     vae, encoder, _ = (keras.models.load_model(folder / name) for name in files.MODELS)
     assert int(vae.optimizer.iterations) == 3
     np.testing.assert_array_equal(vae.encoder.get_weights()[0], encoder.get_weights()[0])
@@ -332,7 +337,7 @@ def test_weights_that_are_spoiled_by_the_last_step_of_an_epoch_are_not_saved(sta
             bias = self.trained.decoder.layers[-1].bias
             bias.assign(np.full(bias.shape, np.nan))
 
-    monkeypatch.setattr(train.Keep, "on_train_batch_end", spoil)
+    monkeypatch.setattr(train.Follow, "on_train_batch_end", spoil)
     folder, card = start()
     assert (card["status"], card["epochs_done"]) == ("diverged", 1)
     model, _ = load.open_model(folder)
@@ -345,14 +350,14 @@ def test_a_full_disk_leaves_the_last_state(whole, tmp_path, monkeypatch):
     """A limit on the size of files stands for it: exit status 1, one message; later, the run goes on."""
     import resource
 
-    limits, begin = resource.getrlimit(resource.RLIMIT_FSIZE), train.Keep.on_epoch_begin
+    limits, begin = resource.getrlimit(resource.RLIMIT_FSIZE), train.Follow.on_epoch_begin
 
     def fill_disk(self, epoch, logs=None):
         begin(self, epoch, logs)
         if epoch == 1:
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
 
-    monkeypatch.setattr(train.Keep, "on_epoch_begin", fill_disk)
+    monkeypatch.setattr(train.Follow, "on_epoch_begin", fill_disk)
     folder = tmp_path / "run"
     try:
         status, _, err = call("train", *OPTIONS, "--out", folder)
@@ -361,7 +366,7 @@ def test_a_full_disk_leaves_the_last_state(whole, tmp_path, monkeypatch):
     assert status == 1 and "vae.keras cannot be written" in err and "Free some disk space" in err
     assert "Traceback" not in err and not list(folder.glob("*unfinished*"))
     assert int(keras.models.load_model(folder / "vae.keras").optimizer.iterations) == 3
-    _, card, _ = settings.old_run(folder, NOTHING)  # it can be gone on with
+    _, card, _ = settings.choose(folder, NOTHING, resume=True)  # it can be gone on with
     assert card["status"] == "running" and history(folder)[:1] == history(whole[0])[:1]
 
 
@@ -428,7 +433,7 @@ def test_a_damaged_state_is_refused(whole, tmp_path):
     shutil.copytree(whole[1][-1], folder)
     content = (folder / "vae.keras").read_bytes()
     (folder / "vae.keras").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match=r"vae\.keras is not a \.keras file"):
+    with pytest.raises(ValueError, match=r"vae\.keras is not a model of the course"):
         resume(folder)
     assert json.loads((folder / "card.json").read_text())["status"] == "running"
     assert (folder / "vae.keras").stat().st_size == len(content) // 2

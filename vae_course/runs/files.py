@@ -13,7 +13,8 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_text
+from vae_course.checks import check_beta, check_epochs, check_latent_dim, check_seed
 
 if os.name == "nt":
     import msvcrt
@@ -89,13 +90,20 @@ def rounded(value):
 
 def write_json(path, content):
     """Write a dictionary as JSON, completely or not at all."""
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    with write_atomically(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def check_settings(settings):
+    """Raise a `ValueError` if `epochs`, unless None, `latent_dim`, `beta` or `seed` is out of range."""
+    if settings["epochs"] is not None:
+        check_epochs(settings["epochs"])
+    check_latent_dim(settings["latent_dim"])
+    check_beta(settings["beta"])
+    check_seed(settings["seed"])
 
 
 def read_card(folder):
-    """Read the card of a run.
+    """Read the card of a run, and check that its models are there and are the card's.
 
     Args:
         folder: Path of the run's folder.
@@ -104,10 +112,11 @@ def read_card(folder):
         The card, a dictionary.
 
     Raises:
-        FileNotFoundError: If the folder has no card.
-        ValueError: If the card is damaged.
+        FileNotFoundError: If the folder has no card, or a model is missing.
+        ValueError: If the card is damaged, or a model's digest is not the one on the card.
     """
-    path = Path(folder) / "card.json"
+    folder = Path(folder)
+    path, history = folder / "card.json", folder / "history.csv"
     if not path.is_file():
         raise FileNotFoundError(
             f"{folder} holds no run of `vae-course train`: {path.name} is missing. "
@@ -115,52 +124,26 @@ def read_card(folder):
         )
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-        settings = [card["recipe"][key] for key in ("name", "epochs")]
-        settings += [
-            card[key] for key in ("latent_dim", "beta", "seed", "epochs_done", "resumed", "passes")
-        ]
-        settings += [card["sha256"][name] for name in MODELS if card["status"] != "running"]
-        good = card["status"] in STATUSES and card["dataset"] in DATASETS and None not in settings
+        check_settings(card | {"epochs": card["recipe"]["epochs"]})
+        others = [card[key] for key in ("epochs_done", "resumed", "passes")]
+        known = card["status"] in STATUSES and card["dataset"] in DATASETS
+        if not known or None in [*others, card["recipe"]["name"]]:
+            raise ValueError("its status, data set or a setting is unknown")
+        if card["status"] == "running":  # killed, so the checkpoint is newer than the card
+            digests = {"vae.keras": None} if history.exists() else {}
+        else:
+            digests = {name: card["sha256"][name] for name in MODELS}
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"{path} is damaged ({reason}). {CURE}") from error
-    if not good:
-        raise ValueError(f"{path} is damaged: status, data set or a setting is unknown. {CURE}")
+    for name, digest in digests.items():
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder / name} is missing. {CURE}")
+        if digest and sha256(folder / name) != digest:
+            raise ValueError(
+                f"{folder / name} is damaged: its digest is not the one on its card. {CURE}"
+            )
     return card
-
-
-def check_files(folder, card):
-    """Raise an error if a run's models are missing or differ from its card.
-
-    Args:
-        folder: Path of the run's folder.
-        card: Its card.
-
-    Raises:
-        FileNotFoundError: If a model is missing.
-        ValueError: If a model's digest is not the one on the card.
-    """
-    if card["status"] == "running":  # killed, so the checkpoint is newer than the card
-        if (Path(folder) / "history.csv").exists() and not (Path(folder) / "vae.keras").exists():
-            raise FileNotFoundError(f"{Path(folder) / 'vae.keras'} is missing. {CURE}")
-        return
-    for name in MODELS:
-        path = Path(folder) / name
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing. {CURE}")
-        if sha256(path) != card["sha256"][name]:
-            raise ValueError(f"{path} is damaged: its digest is not the one on its card. {CURE}")
-
-
-def write_history(folder, rows):
-    """Write a history, a list with one dictionary for each epoch, completely or not at all."""
-    with (
-        write_atomically(Path(folder) / "history.csv") as unfinished,
-        open(unfinished, "w", newline="", encoding="utf-8") as file,
-    ):
-        table = csv.DictWriter(file, rows[0])
-        table.writeheader()
-        table.writerows(rows)
 
 
 def read_history(folder, epochs):
@@ -181,15 +164,9 @@ def read_history(folder, epochs):
         return []
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            rows = [
-                {key: int(value) if key == "epoch" else float(value) for key, value in row.items()}
-                for row in csv.DictReader(file)
-            ][:epochs]
-        found = [row["epoch"] for row in rows]
+            rows = [{k: json.loads(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        if [row["epoch"] for row in rows[:epochs]] != list(range(1, epochs + 1)):
+            raise ValueError(f"it lacks some of the {epochs} epochs that vae.keras has seen")
     except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is missing or damaged ({error}). {CURE}") from error
-    if found != list(range(1, epochs + 1)):
-        raise ValueError(
-            f"{path} is damaged: it has epochs {found}, but vae.keras has seen {epochs}. {CURE}"
-        )
-    return rows
+    return rows[:epochs]

@@ -1,9 +1,8 @@
 """Choose and check the settings of a training run, before TensorFlow takes seconds to load."""
 
-import tempfile
 from pathlib import Path
 
-from vae_course.checks import check_beta, check_epochs, check_latent_dim, check_seed
+from vae_course.atomic import check_writable
 from vae_course.data import load_digits
 from vae_course.runs import files
 
@@ -17,125 +16,64 @@ DEFAULTS = {
 }
 
 
-def new_run(out, wanted):
-    """Choose the settings of a new run.
+def choose(out, wanted, resume=False):
+    """Choose the settings of a new run, or resume the run in a folder.
 
     Args:
-        out: Path of its folder; None for `build/train/<recipe>-<latent_dim>-<data set>`.
-        wanted: Dictionary with the keys of `DEFAULTS`; None means the default.
+        out: Path of the folder; None for `build/train/<recipe>-<latent_dim>-<data set>`.
+        wanted: Dictionary with the keys of `DEFAULTS`; None means the default or, to resume, the card's
+            value, with which all others must agree.
+        resume: Whether to resume.
 
     Returns:
-        Path of the folder, the settings, and the data.
+        Path of the folder, the settings or the card, and the data, which is None if the run is complete.
 
     Raises:
-        ValueError: If a setting is out of range, or `load_digits` raises it.
-        OSError: If the folder is not empty or cannot be written to, or the data are missing.
+        ValueError: If a setting is out of range or contradicts the card, `load_digits` raises it, a file of
+            the run is damaged, or the run diverged.
+        OSError: If the folder of a new run is not empty, the folder cannot be written to, or a file of the
+            run or the data are missing.
     """
-    settings = _with_defaults(wanted)
-    _check_numbers(settings)
-    if out is not None:
-        _check_free(out)
-    data = load_digits(settings["dataset"])
-    settings["dataset"] = files.DATASETS[data.name]
-    out = Path(_default_folder(settings) if out is None else out)
-    _check_free(out)
-    return out, settings, data
-
-
-def old_run(out, wanted):
-    """Choose how to resume a run.
-
-    Args:
-        out: As in `new_run`.
-        wanted: As in `new_run`; values other than None must agree with the run's card.
-
-    Returns:
-        Path of the folder, the card, and the data, which is None if the run is complete.
-
-    Raises:
-        ValueError: If a setting contradicts the card, a file of the run is damaged, or the run diverged.
-        OSError: If a file of the run or the data is missing, or the folder cannot be written to.
-    """
+    settings = DEFAULTS | {key: value for key, value in wanted.items() if value is not None}
+    files.check_settings(settings)
+    data = None
     if out is None:
-        settings = _with_defaults(wanted)
-        dataset = files.DATASETS[load_digits(settings["dataset"]).name]
-        out = _default_folder(settings | {"dataset": dataset})
-    _check_name(out)
-    out = Path(out)
-    card = files.read_card(out)
-    _check_agreement(out / "card.json", card, wanted)
-    files.check_files(out, card)
+        data = load_digits(settings["dataset"])
+        name = f"{settings['recipe']}-{settings['latent_dim']}-{files.DATASETS[data.name]}"
+        out = Path("build", "train", name)
+    if resume:
+        card = files.read_card(out)
+        _check_agreement(out, card, wanted)
+        if card["status"] == "complete":
+            return out, card, None
+        check_writable(out)
+        return out, card, load_digits(files.DATASETS[card["dataset"]])
+    if out.is_dir() and any(out.iterdir()):
+        go_on = ", or resume the run in it with --resume" * (out / "card.json").exists()
+        raise FileExistsError(
+            f"{out} is not empty, and nothing is overwritten: choose another with --out{go_on}."
+        )
+    check_writable(out)
+    data = data or load_digits(settings["dataset"])
+    return out, settings | {"dataset": files.DATASETS[data.name]}, data
+
+
+def _check_agreement(folder, card, wanted):
+    """Raise an error if a run would diverge again, or if options contradict its card."""
     if card["status"] == "diverged":
         raise ValueError(
-            f"The run in {out} diverged in epoch {card['epochs_done'] + 1}, and would do so again. "
+            f"The run in {folder} diverged in epoch {card['epochs_done'] + 1}, and would do so again. "
             "Start a new one without --resume, with a smaller --beta and another --out."
         )
-    if card["status"] == "complete":
-        return out, card, None
-    _check_writable(out)
-    return out, card, load_digits(files.DATASETS[card["dataset"]])
-
-
-def _with_defaults(wanted):
-    return DEFAULTS | {key: value for key, value in wanted.items() if value is not None}
-
-
-def _default_folder(settings):
-    name = f"{settings['recipe']}-{settings['latent_dim']}-{settings['dataset']}"
-    return Path("build", "train", name)
-
-
-def _check_numbers(settings):
-    if settings["epochs"] is not None:
-        check_epochs(settings["epochs"])
-    check_latent_dim(settings["latent_dim"])
-    check_beta(settings["beta"])
-    check_seed(settings["seed"])
-
-
-def _check_agreement(path, card, wanted):
-    settings = {key: card[key] for key in ("latent_dim", "beta", "seed")} | {
+    settings = card | {
         "recipe": card["recipe"]["name"],
         "epochs": card["recipe"]["epochs"],
         "dataset": files.DATASETS[card["dataset"]],
     }
-    try:
-        _check_numbers(settings)
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}). {files.CURE}") from error
     for name, value in wanted.items():
         if value not in (None, "auto", settings[name]):
             option = "--" + name.replace("_", "-")
             raise ValueError(
-                f"{option} {value} contradicts {path}, which says {settings[name]}: leave {option} out to "
-                "resume that run, or start a new one without --resume and with another --out."
+                f"{option} {value} contradicts {folder / 'card.json'}, which says {settings[name]}: leave "
+                f"{option} out to resume that run, or start a new one, without --resume in another --out."
             )
-
-
-def _check_name(folder):
-    if not str(folder):  # Path would take it for the current folder
-        raise ValueError('--out "" is not a folder: use one such as --out build/train/mine.')
-
-
-def _check_free(folder):
-    """Raise an error if a folder is not empty or cannot be written to, and leave nothing behind."""
-    _check_name(folder)
-    folder = Path(folder)
-    if folder.is_dir() and any(folder.iterdir()):
-        go_on = ", or resume the run in it with --resume" * (folder / "card.json").exists()
-        raise FileExistsError(
-            f"{folder} is not empty, and nothing is overwritten: choose another with --out{go_on}."
-        )
-    _check_writable(folder)
-
-
-def _check_writable(folder):
-    """Raise an error if a folder cannot be created, or no file can be created in it."""
-    existing = (place for place in (folder, *folder.absolute().parents) if place.exists())
-    try:
-        with tempfile.TemporaryFile(dir=next(existing, folder)):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"Nothing can be written to {folder} ({error.strerror}): choose another folder with --out."
-        ) from error

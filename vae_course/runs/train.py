@@ -11,7 +11,7 @@ import keras
 from tqdm import tqdm
 
 from vae_course import training
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_atomically, write_rows
 from vae_course.runs import files
 from vae_course.runs.evaluate import METRICS, evaluate
 from vae_course.runs.load import load_weights
@@ -45,21 +45,31 @@ def train(folder, card, data):
             )
         else:
             card = _first_card(card, data)
-        recipe = _recipe(folder, card)
+        try:
+            recipe = training.Recipe(**{k: v for k, v in card["recipe"].items() if k != "name"})
+        except TypeError as error:
+            raise ValueError(
+                f"{folder / 'card.json'} is damaged ({error}). {files.CURE}"
+            ) from error
         model, rows = _open(folder, card, recipe, data)
         files.write_json(folder / "card.json", _new_card(card, model, rows, {}, "running"))
         if not (folder / "vae.keras").exists():
             _save(model, folder / "vae.keras")
-        scores, status, callbacks = {}, "complete", [Keep(folder, model, rows), Stop(pressed)]
-        try:
-            _fit(model, recipe, data, card["seed"], rows, callbacks)
-            print(
-                f"scoring: {files.PASSES} passes over the test images", file=sys.stderr, flush=True
-            )
-            scores = evaluate(model, data.x_test, files.PASSES, callbacks[1:])
-        except (KeyboardInterrupt, FloatingPointError) as error:
-            status = "diverged" if isinstance(error, FloatingPointError) else "interrupted"
-            load_weights(model, folder / "vae.keras")  # undo the unfinished epoch
+        scores, status = {}, "complete"
+        seen, all_steps = (
+            n * training.steps_per_epoch(recipe, data) for n in (len(rows), recipe.epochs)
+        )
+        options = {"unit": "batch", "ncols": 100, "disable": None}  # None: only on a terminal
+        with tqdm(initial=seen, total=all_steps, **options) as bar:
+            follow = Follow(folder, model, rows, pressed, bar)
+            try:
+                if len(rows) < recipe.epochs:
+                    training.fit(model, recipe, data, recipe.epochs, card["seed"], [follow])
+                bar.write(f"scoring: {files.PASSES} passes over the test images", sys.stderr)
+                scores = evaluate(model, data.x_test, files.PASSES, [follow])
+            except (KeyboardInterrupt, FloatingPointError) as error:
+                status = "diverged" if isinstance(error, FloatingPointError) else "interrupted"
+                load_weights(model, folder / "vae.keras")  # undo the unfinished epoch
         for name in ("encoder", "decoder"):
             _save(getattr(model, name), folder / f"{name}.keras")
         if pressed and status == "complete":
@@ -72,11 +82,15 @@ def train(folder, card, data):
 
 def _first_card(settings, data):
     recipe = dataclasses.asdict(training.find(settings["recipe"], data.name))
-    epochs = settings["epochs"] or recipe["epochs"]
+    chosen = settings | {"dataset": files.DATASETS[data.name]}
+    chosen["epochs"] = settings["epochs"] or recipe["epochs"]
+    options = [f"--{key.replace('_', '-')} {value}" for key, value in chosen.items()]
     return {key: settings[key] for key in ("latent_dim", "beta", "seed")} | {
         "dataset": data.name,
-        "recipe": {"name": settings["recipe"], **recipe, "epochs": epochs},
+        "recipe": {"name": settings["recipe"], **recipe, "epochs": chosen["epochs"]},
         "resumed": 0,
+        "command": " ".join(["vae-course train", *options]),
+        "passes": files.PASSES,
     }
 
 
@@ -102,13 +116,6 @@ def _noted_interrupts():
         signal.signal(signal.SIGINT, before)
 
 
-def _recipe(folder, card):
-    try:
-        return training.Recipe(**{k: v for k, v in card["recipe"].items() if k != "name"})
-    except TypeError as error:
-        raise ValueError(f"{folder / 'card.json'} is damaged ({error}). {files.CURE}") from error
-
-
 def _open(folder, card, recipe, data):
     """Return the model of the last checkpoint, or a new one, and the rows of its history."""
     path = folder / "vae.keras"
@@ -125,89 +132,46 @@ def _open(folder, card, recipe, data):
     return model, files.read_history(folder, int(epochs))
 
 
-def _fit(model, recipe, data, seed, rows, callbacks):
-    seen, steps = len(rows), training.steps_per_epoch(recipe, data)
-    if seen == recipe.epochs:
-        return
-    shape = {"initial": seen * steps, "total": recipe.epochs * steps, "unit": "batch", "ncols": 100}
-    with tqdm(disable=None, **shape) as bar:  # None: only on a terminal
-        callbacks = [*callbacks, Show(bar, recipe.epochs)]
-        training.fit(model, recipe, data, recipe.epochs, seed, callbacks)
-
-
 def _new_card(card, model, rows, scores, status):
-    command = (
-        "vae-course train --recipe {name} --dataset {short} --epochs {epochs} "
-        "--latent-dim {latent_dim} --beta {beta} --seed {seed}"
-    ).format(**card["recipe"] | card, short=files.DATASETS[card["dataset"]])
-    return {
-        "status": status,
-        "epochs_done": len(rows),
-        **{key: card[key] for key in ("resumed", "dataset", "recipe", "seed")},
-        "command": command,
-        "seconds": round(sum(row["seconds"] for row in rows), 1),
-        "passes": files.PASSES,
-        **files.describe(model, scores),
-    }
+    seconds = round(sum(row["seconds"] for row in rows), 1)
+    state = {"status": status, "epochs_done": len(rows), "seconds": seconds}
+    return card | state | files.describe(model, scores)
 
 
-class Keep(keras.callbacks.Callback):
-    """Write the history and then the model after each epoch; the history may have one row too many."""
+class Follow(keras.callbacks.Callback):
+    """Advance a progress bar, stop after the batch in which Ctrl-C was noted, and keep each epoch's model."""
 
-    def __init__(self, folder, trained, rows):
+    def __init__(self, folder, trained, rows, pressed, bar):
         super().__init__()
         self.folder, self.trained, self.rows = folder, trained, rows
+        self.pressed, self.bar = pressed, bar
+
+    def stop_if_pressed(self, *_, **__):
+        """Raise KeyboardInterrupt if Ctrl-C was noted."""
+        if self.pressed:
+            raise KeyboardInterrupt
+
+    on_train_begin = on_test_begin = on_test_batch_end = stop_if_pressed
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock."""
         self.start = time.perf_counter()
+        self.before = epoch * self.params["steps"]
+        self.bar.set_description(f"epoch {epoch + 1}/{self.params['epochs']}", refresh=False)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Advance to a batch; Keras may have taken several steps since the last one."""
+        self.bar.set_postfix(loss=logs["loss"], refresh=False)
+        self.bar.update(self.before + batch + 1 - self.bar.n)
+        self.stop_if_pressed()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write both files, each completely or not at all."""
+        """Write the history, then the model, each completely or not at all; tell both losses."""
         seconds = round(time.perf_counter() - self.start, 2)
         names = [prefix + name for prefix in ("", "val_") for name in METRICS if name in logs]
         row = {"epoch": epoch + 1, "seconds": seconds} | {name: logs[name] for name in names}
         self.rows.append(row)
-        files.write_history(self.folder, self.rows)
+        write_rows(self.folder / "history.csv", self.rows)  # may have one row too many
         _save(self.trained, self.folder / "vae.keras")
-
-
-class Stop(keras.callbacks.Callback):
-    """Raise KeyboardInterrupt after the batch in which Ctrl-C was noted, or before the first."""
-
-    def __init__(self, pressed):
-        super().__init__()
-        self.pressed = pressed
-
-    def on_train_batch_end(self, *_, **__):
-        """Stop the training."""
-        if self.pressed:
-            raise KeyboardInterrupt
-
-    on_train_begin = on_test_begin = on_test_batch_end = on_train_batch_end
-
-
-class Show(keras.callbacks.Callback):
-    """Advance a progress bar with each batch or, without a terminal, print a line for each epoch."""
-
-    def __init__(self, bar, epochs):
-        super().__init__()
-        self.bar, self.epochs, self.held_out = bar, epochs, {}
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Show which epoch it is."""
-        self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
-        self.before = epoch * self.params["steps"]
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Advance to a batch; Keras may have taken several steps since the last one."""
-        self.bar.set_postfix({"loss": logs["loss"], **self.held_out}, refresh=False)
-        self.bar.update(self.before + batch + 1 - self.bar.n)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Show the loss on the test images, too."""
-        self.held_out = {"val_loss": logs["val_loss"]}
-        self.bar.set_postfix({"loss": logs["loss"], **self.held_out})
-        if self.bar.disable:
-            losses = f"loss {logs['loss']:.2f}, val_loss {logs['val_loss']:.2f}"
-            print(f"epoch {epoch + 1}/{self.epochs}: {losses}", file=sys.stderr, flush=True)
+        losses = f"loss {logs['loss']:.2f}, val_loss {logs['val_loss']:.2f}"
+        self.bar.write(f"{self.bar.desc}{losses}", sys.stderr)

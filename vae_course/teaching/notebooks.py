@@ -5,24 +5,25 @@ import dataclasses
 import json
 import re
 import time
+import warnings
 from pathlib import Path
 
 import nbformat
 import papermill
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_atomically, write_text
 from vae_course.teaching import cited_numbers
 from vae_course.teaching.kernel import CellError, run_cells
-from vae_course.teaching.pages import write_page
+from vae_course.teaching.pages import render
 
 ROOT = Path(__file__).resolve().parents[2]
 README_PICTURE = ROOT / ".github" / "latent_maps.png"
 MOST_FILE_BYTES = 100_000_000  # of a notebook; the largest lesson has 0.5 MB
 # Metadata about the execution, and what Colab adds; none of it teaches anything.
 NOISE = (
-    "accelerator colab collapsed execution ExecuteTime executionInfo gpuType id outputId papermill "
-    "scrolled signature widgets"
+    "accelerator colab collapsed execution ExecuteTime executionInfo gpuType id orig_nbformat_minor "
+    "outputId papermill scrolled signature widgets"
 ).split()
 
 
@@ -30,8 +31,7 @@ NOISE = (
 class Result:
     """The result of running one lesson: its status, its seconds, and its error or what it measured.
 
-    `numbers` maps names to a value and a scatter, `expected` holds their values when the lesson was written,
-    and `differing` lists the names that do not agree within their scatter.
+    `numbers` maps names to a value and a scatter, `expected` holds their values when the lesson was written.
     """
 
     name: str
@@ -40,7 +40,6 @@ class Result:
     seconds: float = 0.0
     numbers: dict = dataclasses.field(default_factory=dict)
     expected: dict = dataclasses.field(default_factory=dict)
-    differing: list = dataclasses.field(default_factory=list)
     error: str = ""
     status: str = "ok"  # or "FAILED" or "interrupted"
 
@@ -67,19 +66,22 @@ def find_lessons(folder, names=(), exercises=False):
         )
     if exercises:
         paths += sorted(folder.glob("exercises/ex[0-9][0-9]_*.ipynb"))
-    stems = [Path(name).name.removesuffix(".ipynb") for name in names]
-    for name, stem in zip(names, stems, strict=True):
-        if not stem or not any(path.stem.startswith(stem) for path in paths):
+    chosen = set() if names else set(paths)
+    for name in names:
+        stem = Path(name).name.removesuffix(".ipynb")
+        found = {path for path in paths if stem and path.stem.startswith(stem)}
+        if not found:
             known = ", ".join(path.stem for path in paths)
             raise FileNotFoundError(f"There is no lesson {name!r} in {folder}: it holds {known}.")
-    return [path for path in paths if not stems or path.stem.startswith(tuple(stems))]
+        chosen |= found
+    return sorted(chosen, key=paths.index)
 
 
 def read_notebook(path):
     """Read a notebook saved by any program, and convert it to format 4.5.
 
-    Cells without a valid id get one, and the saved state of widgets is dropped because only the program that
-    saved it can show it.
+    Cells without an id of their own get one, and the saved state of widgets is dropped because only the
+    program that saved it can show it.
 
     Args:
         path: Path of the file.
@@ -94,48 +96,21 @@ def read_notebook(path):
     path = Path(path)
     try:
         if (size := path.stat().st_size) > MOST_FILE_BYTES:
-            raise ValueError(f"it has {size / 1e6:.0f} MB; clear its outputs")
-        text = path.read_text(encoding="utf-8-sig")
-        if not text.strip():
-            raise ValueError("it is empty")
-        raw = json.loads(text)
-        if not isinstance(raw, dict) or "nbformat" not in raw:
-            raise ValueError("it is JSON, but not a notebook")
+            raise ValueError(f"it has {size / 1e6:.0f} MB: clear its outputs")
+        raw = json.loads(path.read_text(encoding="utf-8-sig"))
         if raw["nbformat"] != 4:
-            raise ValueError(f"it has format {raw['nbformat']} instead of 4; save it in JupyterLab")
-        _upgrade(raw)
-        notebook = nbformat.v4.to_notebook(raw)
-        nbformat.validate(notebook, relax_add_props=True)
-    except UnicodeDecodeError:
-        reason = "its text is not in UTF-8"
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = f"its JSON is broken ({error}); take a complete copy"
-    except (AttributeError, KeyError, TypeError) as error:
-        reason = f"a part of it is missing or wrong ({type(error).__name__}: {error})"
-    except (ValueError, nbformat.ValidationError) as error:
-        reason = str(error).splitlines()[0]
-    else:
-        return notebook
-    raise ValueError(f"{path} is not a valid notebook: {reason}.")
-
-
-def _upgrade(raw):
-    """Bring the JSON of a notebook from any format 4.x to 4.5, in place."""
-    seen = set()
-    raw["nbformat_minor"] = max(5, raw.get("nbformat_minor", 0))
-    raw["metadata"].pop("widgets", None)
-    for place, cell in enumerate(raw["cells"]):
-        metadata = cell.setdefault("metadata", {})
-        name = str(cell.get("id") or metadata.get("id"))  # Colab keeps it in the metadata
-        valid = re.fullmatch(r"[\w-]{1,64}", name, re.ASCII) and name not in seen | {"None"}
-        cell["id"] = name if valid else f"cell-{place}"
-        seen.add(cell["id"])
-        if cell["cell_type"] == "code":
-            cell.setdefault("outputs", [])
-            cell.setdefault("execution_count", None)
-        else:
-            cell.pop("outputs", None)
-            cell.pop("execution_count", None)
+            raise ValueError(f"it has format {raw['nbformat']} instead of 4")
+        raw["metadata"].pop("widgets", None)
+        with warnings.catch_warnings(action="ignore"):  # of two cells with the same id, or none
+            notebook = nbformat.v4.upgrade(nbformat.v4.to_notebook(raw))
+            nbformat.validate(notebook, relax_add_props=True)
+    except OSError:
+        raise
+    except Exception as error:  # JSON and nbformat raise many kinds for a damaged file
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        cure = "Take a complete copy, or save it again in JupyterLab."
+        raise ValueError(f"{path} is not a valid notebook ({reason}). {cure}") from error
+    return notebook
 
 
 def title_of(notebook):
@@ -170,20 +145,18 @@ def execute(path, folder, wanted):
     target, page = Path(folder, path.name), Path(folder, f"{path.stem}.html")
     result, start = Result(path.stem, path.stem), time.perf_counter()
     try:
-        for old in (target, page):
-            old.unlink(
-                missing_ok=True
-            )  # so that nobody takes an earlier run's files for this one's
+        for old in (target, page):  # so that nobody takes an earlier run's files for this one's
+            old.unlink(missing_ok=True)
         notebook = read_notebook(path)
         result.title = title_of(notebook)
         notebook = _with_parameters(notebook, wanted)
         try:
             run_cells(notebook, path.parent, path.stem)
         finally:
-            _compare(notebook, path, result)
+            run = cited_numbers.cite_run(notebook, path)
+            result.dataset, result.numbers, result.expected = run
             write_notebook(notebook, target)
-            with write_atomically(page) as unfinished:
-                write_page(notebook, unfinished, result.title)
+            write_text(page, render("page", notebook, result.title))
     except KeyboardInterrupt:
         result.status, result.error = "interrupted", "stopped before the end; run it again"
     except Exception as error:  # of any kind, so that the other lessons still run
@@ -194,23 +167,9 @@ def execute(path, folder, wanted):
     return result
 
 
-def _compare(notebook, path, result):
-    """Compare what a lesson recorded with what is expected, and update the numbers in its texts."""
-    numbers = cited_numbers.read(path.parent)
-    found = cited_numbers.recorded(notebook)
-    if found:
-        result.dataset, result.numbers = found["dataset"], found["numbers"]
-        expected = numbers.setdefault(path.stem, {}).get(result.dataset, {})
-        result.expected = expected
-        result.differing = cited_numbers.differences(expected, result.numbers)
-        numbers[path.stem][result.dataset] = expected | result.numbers
-        cited_numbers.cite_notebook(notebook, numbers, path.stem, result.dataset)
-
-
 def write_notebook(notebook, path):
     """Write a notebook to a path, completely or not at all."""
-    with write_atomically(path) as unfinished:
-        unfinished.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+    write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def tidy(path):
@@ -252,36 +211,33 @@ def refresh(path):
         CellError: If a cell fails.
     """
     notebook, found = read_notebook(path), []
-    run_cells(notebook, path.parent, path.stem)
-    if re.match(r"\d\d_", path.name):
-        on_digits = _with_parameters(read_notebook(path), {"dataset": "digits"})
-        run_cells(on_digits, path.parent, f"{path.stem}, digits")
-        found = filter(None, map(cited_numbers.recorded, (notebook, on_digits)))
+    try:
+        run_cells(notebook, path.parent, path.stem)
+        if re.match(r"\d\d_", path.name):
+            on_digits = _with_parameters(read_notebook(path), {"dataset": "digits"})
+            run_cells(on_digits, path.parent, f"{path.stem}, digits")
+            found = filter(None, map(cited_numbers.recorded, (notebook, on_digits)))
+    except RuntimeError as error:
+        raise CellError(f"{path} is unchanged: {error}") from error
     write_notebook(_tidied(notebook), path)
     for numbers in found:
         cited_numbers.keep(path.parent, path.stem, numbers)
     for cell in notebook.cells:
         if "readme-picture" in cell.metadata.get("tags", []):
             (picture,) = [
-                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", "")
+                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
             ]
             with write_atomically(README_PICTURE) as unfinished:
                 unfinished.write_bytes(base64.b64decode(picture))
 
 
-def cite(folder, guides):
-    """Update the numbers cited in lessons and guides from what the lessons recorded.
-
-    Args:
-        folder: Path of the folder of lessons.
-        guides: Paths of other texts, such as the README.
-    """
+def cite(folder):
+    """Update the numbers cited in a folder of lessons, and in guides beside it, from what they recorded."""
     numbers = cited_numbers.read(folder)
     for path in find_lessons(folder):
         notebook = read_notebook(path)
         cited_numbers.cite_notebook(notebook, numbers, path.stem, "MNIST")
         write_notebook(notebook, path)
-    for path in guides:
-        text = cited_numbers.cite(path.read_text(encoding="utf-8"), numbers)
-        with write_atomically(path) as unfinished:
-            unfinished.write_text(text, encoding="utf-8", newline="\n")
+    for name in ("README.md", "TEACHING.md"):
+        if (path := Path(folder).absolute().parent / name).exists():
+            write_text(path, cited_numbers.cite(path.read_text(encoding="utf-8"), numbers))

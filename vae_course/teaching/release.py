@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_atomically, write_text
 from vae_course.teaching.kernel import KERNEL_OPTIONS, own_jupyter
 from vae_course.teaching.notebooks import read_notebook, write_notebook
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = ROOT / "notebooks" / "exercises"
 FOLDER = "vae-course-exercises"  # of the zip
 
-# Used here, and written to nbgrader_config.py for those who call nbgrader by hand.
+# Used here, and written to nbgrader_config.json for those who call nbgrader by hand.
 CONFIG = {
     # Blank cells are valid Python that raises no error, so "Run All" reaches the end of the notebook.
     "ClearSolutions": {
@@ -34,7 +34,6 @@ CONFIG = {
     # nbgrader treats standard error as a failure, so a cell must not show that of C++ libraries.
     "Execute": {"timeout": 180, **KERNEL_OPTIONS},  # seconds for one cell
 }
-MARKS = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 STUDENT_FILES = """
 LICENSE README.md pyproject.toml requirements.lock environment.yml Makefile make_venv.py
 data/README.md data/registry.txt
@@ -42,66 +41,38 @@ notebooks/rise.css
 """.split()
 
 
-class ReleaseError(ValueError):
-    """An exercise cannot be released; the message names the notebook and the cell."""
-
-
-def check_source(path):
-    """Check that a release will not give away a solution or leave a task ungraded.
-
-    Args:
-        path: Path of the notebook, with solutions.
-
-    Returns:
-        The notebook.
-
-    Raises:
-        ReleaseError: If metadata is missing or broken, or marks do not match.
-        ValueError: If it is not a notebook.
-    """
+def _read_checked(path):
+    """Read an exercise, and check what nbgrader's release does not, or tells less clearly."""
     from nbgrader.nbgraderformat import MetadataValidator
 
-    notebook, validator, seen = read_notebook(path), MetadataValidator(), set()
-    for cell in notebook.cells:
-        try:
-            validator.validate_cell(cell)
-            problem = _problem(cell, seen)
-        except Exception as error:  # nbgrader's schema and rules raise many kinds of errors
-            problem = str(error).splitlines()[0]
-        if problem:
-            raise ReleaseError(f"{path.name}, cell {cell.id!r}: {problem}")
-    if not any(cell.metadata.get("nbgrader", {}).get("grade") for cell in notebook.cells):
-        raise ReleaseError(f"{path.name} has no graded cell: is its nbgrader metadata missing?")
+    notebook, where, graded = read_notebook(path), path.name, 0
+    try:
+        for cell in notebook.cells:
+            where = f"{path.name}, cell {cell.id!r}"
+            MetadataValidator().validate_cell(cell)
+            graded += _check_cell(cell)
+        where = path.name
+        MetadataValidator().validate_nb(notebook)  # the same grade_id twice
+    except Exception as error:  # nbgrader's schema and rules raise many kinds of errors
+        raise ValueError(f"{where}: {error}".splitlines()[0]) from error
+    if not graded:
+        raise ValueError(f"{path.name} has no graded cell: is its nbgrader metadata missing?")
     return notebook
 
 
-def _problem(cell, seen):
-    """Return what is wrong with a cell, or ""."""
+def _check_cell(cell):
+    """Raise an error for what nbgrader would accept, although it spoils the task; tell if it is graded."""
     mine = cell.metadata.get("nbgrader", {})
-    marks = ", ".join(" ".join(mark) for mark in MARKS.findall(cell.source))
-    solution, grade = mine.get("solution"), mine.get("grade")
-    solved, tested = "BEGIN SOLUTION, END SOLUTION", "BEGIN HIDDEN TESTS, END HIDDEN TESTS"
-    code = cell.cell_type == "code"
-    repeated = mine and mine["grade_id"] in seen
-    seen.add(mine.get("grade_id"))
-    rules = {
-        f"its marks do not match: {marks}": marks not in ("", solved, tested),
-        "it contains a solution, but its metadata does not say so: it would be handed out": (
-            marks == solved and not solution
-        ),
-        "it contains hidden tests, but its metadata does not say that it is graded": (
-            marks == tested and not (grade and not solution)
-        ),
-        "it is a solution without BEGIN SOLUTION and END SOLUTION: nothing would be left of it": (
-            code and solution and not marks
-        ),
-        "it is graded, but without BEGIN HIDDEN TESTS: a blank task would get full points": (
-            code and grade and not marks
-        ),
-        "it is graded, but for no points": grade and not mine.get("points", 0) > 0,
-        f"another cell has the same grade_id {mine.get('grade_id')!r}": repeated,
-    }
-    return next((problem for problem, broken in rules.items() if broken), "")
+    grade, code = mine.get("grade"), cell.cell_type == "code"
+    if code and mine.get("solution") and "BEGIN SOLUTION" not in cell.source:
+        raise ValueError("it is a solution without BEGIN SOLUTION: nothing would be left of it")
+    if code and grade and "BEGIN HIDDEN TESTS" not in cell.source:
+        raise ValueError(
+            "it is graded, but without BEGIN HIDDEN TESTS: a blank would get all points"
+        )
+    if grade and mine["points"] <= 0:
+        raise ValueError("it is graded, but for no points")
+    return bool(grade)
 
 
 def prepare(course, exercises=EXERCISES):
@@ -115,8 +86,7 @@ def prepare(course, exercises=EXERCISES):
         Paths of the released notebooks, without solutions, in `course/release/NAME/NAME.ipynb`.
 
     Raises:
-        ReleaseError: If an exercise cannot be released.
-        ValueError: If it is not a notebook.
+        ValueError: If an exercise cannot be released.
         FileNotFoundError: If there are no exercises.
     """
     from nbgrader.converters import GenerateAssignment
@@ -124,55 +94,47 @@ def prepare(course, exercises=EXERCISES):
     course, sources = Path(course).resolve(), sorted(Path(exercises).glob("ex[0-9][0-9]_*.ipynb"))
     if not sources:
         raise FileNotFoundError(f"There is no exercise (exNN_name.ipynb) in {exercises}.")
-    notebooks = {source.stem: check_source(source) for source in sources}
+    notebooks = {source.stem: _read_checked(source) for source in sources}
     course.mkdir(parents=True, exist_ok=True)
-    lines = [f"c.{g}.{name} = {v!r}" for g, values in CONFIG.items() for name, v in values.items()]
-    config = "\n".join(["c = get_config()", *lines, ""])
-    (course / "nbgrader_config.py").write_text(config, encoding="utf-8")
-    version, released = _version(), []
+    write_text(course / "nbgrader_config.json", json.dumps(CONFIG, indent=1))
+    # All that releases and grades depend on, apart from notebooks and data.
+    package = [path.read_bytes() for path in _files_in("vae_course")]
+    version, released = digest_of(importlib.metadata.version("nbgrader"), *package), []
     for name, notebook in notebooks.items():
         released.append(course / "release" / name / f"{name}.ipynb")
-        digest = digest_of(version, nbformat.writes(notebook).encode())
+        digest = digest_of(version, nbformat.writes(notebook))
         if not released[-1].exists() or known_digests(course).get(name) != digest:
             source = course / "source" / name / f"{name}.ipynb"
             source.parent.mkdir(parents=True, exist_ok=True)
             write_notebook(notebook, source)
             if reason := convert(GenerateAssignment, course, name):
-                raise ReleaseError(f"{name}.ipynb: nbgrader failed: {reason}")
+                raise ValueError(f"{name}.ipynb: nbgrader failed: {reason}")
             keep_digest(course, name, digest)
     return released
 
 
-def _package():
-    """List the files of the package."""
-    paths = sorted((ROOT / "vae_course").rglob("*"))
+def _files_in(folder):
+    """List the files of a folder of the course, apart from what Python writes there."""
+    paths = sorted((ROOT / folder).rglob("*"))
     return [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
 
 
-def _version():
-    """Return a digest of everything that releases and grades depend on, apart from notebooks and data."""
-    version = importlib.metadata.version("nbgrader").encode()
-    return digest_of(version, *(path.read_bytes() for path in _package())).encode()
-
-
 def digest_of(*parts):
-    """Return a digest of some bytes as text."""
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    """Return a digest of texts and bytes as text."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def known_digests(course):
     """Read from which sources and files things were released and graded, as digests by name."""
-    try:
-        kept = json.loads((course / "digests.json").read_text(encoding="utf-8"))
-        return kept if (course / "gradebook.db").exists() else {}
-    except (OSError, ValueError):  # missing or damaged, so everything is released and graded again
+    if not (course / "gradebook.db").exists() or not (course / "digests.json").exists():
         return {}
+    return json.loads((course / "digests.json").read_text(encoding="utf-8"))
 
 
 def keep_digest(course, name, digest):
     """Store from what something was released or graded."""
-    with write_atomically(course / "digests.json") as unfinished:
-        unfinished.write_text(json.dumps(known_digests(course) | {name: digest}, indent=1))
+    known = known_digests(course) | {name: digest}
+    write_text(course / "digests.json", json.dumps(known, indent=1))
 
 
 def convert(kind, course, assignment, student="*", **traits):
@@ -191,52 +153,24 @@ def convert(kind, course, assignment, student="*", **traits):
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
-    config = Config(CONFIG)
-    directory = CourseDirectory(root=str(course), assignment_id=assignment, config=config)
-    directory.student_id = student
-    converter = kind(coursedir=directory, config=config, force=True, **traits)
-    log, kept = converter.log, logging.handlers.BufferingHandler(1000)
-    handlers, level, log.handlers = log.handlers, log.level, [kept]
-    log.setLevel(logging.ERROR)
+    config, log = Config(CONFIG), logging.Logger("nbgrader", logging.ERROR)
+    log.addHandler(kept := logging.handlers.BufferingHandler(1000))
+    directory = CourseDirectory(
+        root=str(course), assignment_id=assignment, student_id=student, config=config, log=log
+    )
+    converter = kind(coursedir=directory, config=config, log=log, force=True, **traits)
     try:
-        with own_jupyter(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about how nbgrader uses its database
+        with own_jupyter(), warnings.catch_warnings(action="ignore"):  # of its database
             # For a new gradebook, nbgrader calls the program alembic, which is next to this Python.
-            os.environ["PATH"] = os.pathsep.join(
-                [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
-            )
+            scripts, others = sysconfig.get_path("scripts"), os.environ.get("PATH", "")
+            os.environ["PATH"] = f"{scripts}{os.pathsep}{others}"
             converter.start()
     except Exception as error:
         lines = "\n".join(record.getMessage() for record in kept.buffer).splitlines()
         reasons = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
         reason = (reasons or [f"{type(error).__name__}: {error}"])[-1]
         return re.sub(r"^(\w+\.)+(CellError: )?", "", reason)[:400]
-    finally:
-        log.handlers = handlers
-        log.setLevel(level)
     return ""
-
-
-def solutions(path):
-    """List the lines of solutions and hidden tests in an exercise, none of which may be handed out.
-
-    Args:
-        path: Path of the notebook, with solutions.
-
-    Returns:
-        List of lines, stripped, without those that also occur outside solutions.
-    """
-    secret, public = [], set()
-    for cell in read_notebook(path).cells:
-        inside = cell.cell_type == "markdown" and cell.metadata.get("nbgrader", {}).get("solution")
-        for line in cell.source.splitlines():
-            if mark := MARKS.search(line):
-                inside = mark.group(1) == "BEGIN"
-            elif inside:
-                secret.append(line.strip())
-            else:
-                public.add(line.strip())
-    return [line for line in secret if line and line not in public]
 
 
 def make_zip(out, exercises=EXERCISES):
@@ -250,16 +184,13 @@ def make_zip(out, exercises=EXERCISES):
         Path of the zip.
 
     Raises:
-        ReleaseError: If an exercise cannot be released, or still contains a line of a solution.
-        ValueError: If it is not a notebook.
+        ValueError: If an exercise cannot be released.
     """
     out, exercises = Path(out), Path(exercises)
     released = prepare(out / "nbgrader", exercises)
-    for path in released:
-        refuse_solutions(exercises / path.name, path)
-    extension = sorted(path for path in (ROOT / "jupyter").rglob("*") if path.is_file())
     lessons = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    shared = [*(ROOT / name for name in STUDENT_FILES), *_package(), *extension, *lessons]
+    shared = [ROOT / name for name in STUDENT_FILES]
+    shared += [*_files_in("vae_course"), *_files_in("jupyter"), *lessons]
     contents = {path.relative_to(ROOT).as_posix(): path for path in shared}
     contents |= {f"notebooks/exercises/{path.name}": path for path in released}
     contents["START_HERE.md"] = EXERCISES / "START_HERE.md"
@@ -271,11 +202,3 @@ def make_zip(out, exercises=EXERCISES):
         for name, path in contents.items():
             archive.write(path, f"{FOLDER}/{name}")
     return target
-
-
-def refuse_solutions(source, released):
-    """Raise a `ReleaseError` if a released notebook contains a line of its source's solutions."""
-    cells = read_notebook(released).cells
-    lines = {line.strip() for cell in cells for line in cell.source.splitlines()}
-    if left := [line for line in solutions(source) if line in lines]:
-        raise ReleaseError(f"{source.name}: this line of a solution is still there: {left[0]!r}")
