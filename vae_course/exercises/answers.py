@@ -14,18 +14,18 @@ from vae_course.exercises.verdict import NotYet, ToDo, Verdict, announced, is_bl
 
 # For each question, the digest of each option with "right" or a hint.
 CHOICES = json.loads(Path(__file__).with_name("choices.json").read_text(encoding="utf-8"))
-# For each question, the right number, the tolerance, and the number that each common mistake leads to.
+# For each question, the right number, under "", and the number that each common mistake leads to.
 NUMBERS = {q: n for ex in (ex01, ex02, ex03, ex04, ex05, ex06) for q, n in ex.NUMBERS.items()}
 
 
 def digest(question, option):
-    """Return the digest of an option of a question.
-
-    Args:
-        question: Name of the question, a key of `CHOICES`.
-        option: The option's letter.
-    """
+    """Return the digest of an option, a letter, of a question, a key of `CHOICES`."""
     return hashlib.sha256(f"{question}: {option}".encode()).hexdigest()[:10]
+
+
+def tolerance(right):
+    """Return how far an answer may be off: rounded to the second decimal, or a count that is exact."""
+    return 0.5 if isinstance(right, int) else 0.003 * (1 + abs(right))
 
 
 def _judge(question, answer):
@@ -81,10 +81,10 @@ def check_number(question, answer):
         raise NotYet(
             f"{answer} is not one number. Use a decimal point, and no commas between thousands."
         )
-    right, tolerance, mistakes = NUMBERS[question]
-    if abs(number - right) <= tolerance:
-        return "That is correct."
-    for text, value in mistakes.items():
-        if abs(number - value) <= tolerance:
+    right = NUMBERS[question][""]
+    for text, value in NUMBERS[question].items():
+        if abs(number - value) <= tolerance(right):
+            if not text:
+                return "That is correct."
             raise NotYet(f"{number:g}: {text}.")
     raise NotYet(f"{number:g} is too {'large' if number > right else 'small'}.")

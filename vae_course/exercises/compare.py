@@ -20,20 +20,10 @@ PATIENCE = 120.0  # seconds of wall-clock time, for a function that waits instea
 
 
 def call(function, name, inputs):
-    """Call a student's function on copies of inputs, in a thread that is stopped if it does not end.
+    """Call a student's function on copies of inputs, a dictionary, and return what it returns.
 
-    A signal would do the same, but only in the main thread and on Unix.
-
-    Args:
-        function: The student's function.
-        name: Its name.
-        inputs: Dictionary from names to values, passed by position.
-
-    Returns:
-        What it returns.
-
-    Raises:
-        NotYet: If it fails or does not end, with the inputs that caused it.
+    It runs in a thread that is stopped if it does not end: a signal would do only in the main thread and on
+    Unix. If it fails or does not end, `NotYet` shows the inputs that caused it.
     """
     copies = [value.copy() if hasattr(value, "copy") else value for value in inputs.values()]
     outcome = {}
@@ -97,16 +87,7 @@ def require_own(function, name):
 
 
 def as_array(value, what, where=""):
-    """Turn a student's value into an array of finite 64-bit floats.
-
-    Args:
-        value: A number, a list, or an array or tensor of NumPy, Keras or TensorFlow.
-        what: Name of the value in the message.
-        where: How it came about, the end of the message.
-
-    Raises:
-        NotYet: If the value is something else, or contains NaN or infinity.
-    """
+    """Turn a value, named `what`, into finite 64-bit floats, or raise `NotYet`, which ends with `where`."""
     if value is None:
         raise NotYet(f"{what} is None. Is a `return` missing?{where}")
     array = np.asarray(value)
@@ -163,14 +144,10 @@ def agree(found, expected, tolerance=1e-4):
 
 
 def combinations(*choices, most=9):
-    """Yield every way to take one entry from each dictionary, starting with the right one.
+    """Yield every way to take one entry from each dictionary, with at most `most` mistakes.
 
-    Args:
-        *choices: Dictionaries from a mistake to a value; in each, "" comes first and means no mistake.
-        most: Largest number of mistakes to combine.
-
-    Yields:
-        The mistakes, joined into one text, and the list of values.
+    Each goes from a mistake to a value; "" comes first and means no mistake. What is yielded is the mistakes,
+    joined into one text, and the list of values, starting with the right one.
     """
     for ways in itertools.product(*(choice.items() for choice in choices)):
         texts = [text for text, _ in ways if text]
@@ -179,21 +156,12 @@ def combinations(*choices, most=9):
 
 
 def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False):
-    """Turn a generator of expected results into a check of a student's function.
+    """Return a decorator that turns a generator of expected results into a check of a function.
 
     The generator takes the inputs and yields pairs of a text and a value: first "" and the right result,
-    then the name and the result of each common mistake.
-
-    Args:
-        name: Name of the student's function.
-        draw: Function of a random generator and the number of the trial (0 is the smallest), which returns a
-            dictionary from names to inputs.
-        tolerance: As for `agree`.
-        trials: Number of fresh inputs on which the function must be right.
-        afresh: Whether the function must make new draws, and so return another result, at each call.
-
-    Returns:
-        A decorator for the generator.
+    then the name and the result of each common mistake. `draw` makes the inputs, a dictionary, from a random
+    generator and the number of the trial, of which 0 is the smallest. With `afresh`, the function must make
+    new draws, and so return another result, at each call.
     """
 
     def decorate(results):

@@ -17,23 +17,20 @@ from vae_course.exercises.verdict import NotYet, announced, need
 
 _WEIGHTS, _DENSE, _BIASES = 9 * 1 * 16 + 9 * 16 * 32, 7 * 7 * 32 * 2, 16 + 32 + 2
 NUMBERS = {
-    "encoder parameters": (
-        _WEIGHTS + _DENSE + _BIASES,
-        0.5,
-        {
-            "the biases are missing, one for each kernel and each neuron": _WEIGHTS + _DENSE,
-            "the second convolution has a 3 x 3 kernel for each pair of its 16 and 32 channels": (
-                9 * 16 + 9 * 32 + _DENSE + _BIASES
-            ),
-            "two poolings leave 7 x 7 pixels for the dense layer, not 28 x 28": (
-                _WEIGHTS + 28 * 28 * 32 * 2 + _BIASES
-            ),
-            "after the second pooling there are 7 x 7 pixels, not 14 x 14": (
-                _WEIGHTS + 14 * 14 * 32 * 2 + _BIASES
-            ),
-            "the dense layer is missing": _WEIGHTS + 16 + 32,
-        },
-    )
+    "encoder parameters": {
+        "": _WEIGHTS + _DENSE + _BIASES,
+        "the biases are missing, one for each kernel and each neuron": _WEIGHTS + _DENSE,
+        "the second convolution has a 3 x 3 kernel for each pair of its 16 and 32 channels": (
+            9 * 16 + 9 * 32 + _DENSE + _BIASES
+        ),
+        "two poolings leave 7 x 7 pixels for the dense layer, not 28 x 28": (
+            _WEIGHTS + 28 * 28 * 32 * 2 + _BIASES
+        ),
+        "after the second pooling there are 7 x 7 pixels, not 14 x 14": (
+            _WEIGHTS + 14 * 14 * 32 * 2 + _BIASES
+        ),
+        "the dense layer is missing": _WEIGHTS + 16 + 32,
+    }
 }
 
 
@@ -45,18 +42,7 @@ def expect(name, facts):
 
 
 def built(build, name, latent_dim, shapes):
-    """Call a student's function that builds a model, and return the model.
-
-    Args:
-        build: The student's function.
-        name: Its name.
-        latent_dim: Number of latent dimensions.
-        shapes: Expected shapes of the model's input and output, without the batch.
-
-    Raises:
-        ToDo: If the function is still blank.
-        NotYet: If it does not build a model of these shapes, or does not use `latent_dim`.
-    """
+    """Return the model that a student's function builds; it must have these shapes and use `latent_dim`."""
     require_own(build, name)
     model, other = (call(build, name, {"latent_dim": n}) for n in (latent_dim, latent_dim + 1))
     if not isinstance(model, keras.Model):
@@ -78,11 +64,7 @@ def outputs_of(model, name, x):
 
 @announced
 def check_encoder(build):
-    """Check `build_encoder(latent_dim)`: two convolutions, two poolings, one dense layer without activation.
-
-    Args:
-        build: The student's function, from a number of latent dimensions to a keras.Model.
-    """
+    """Check `build_encoder(latent_dim)`: two convolutions, two poolings, and a linear dense layer."""
     name = "build_encoder"
     rng = np.random.default_rng()
     # With this many dimensions, the codes of a right encoder are never all positive by chance.

@@ -21,19 +21,16 @@ from vae_course.exercises.verdict import NotYet, announced
 _SLOPE, _SIGMA, _EPS = 2 * (1.0 + 0.5 - 3.0), 1.0, 0.5
 _GRADIENT = _SLOPE * 0.5 * _SIGMA * _EPS
 NUMBERS = {
-    "gradient of one draw": (
-        _GRADIENT,
-        0.005,
-        {
-            "the sign is wrong; z is smaller than 3": -_GRADIENT,
-            "the derivative of sigma with respect to log sigma^2 is sigma / 2": 2 * _GRADIENT,
-            "this is the gradient for mu, not for log sigma^2": _SLOPE,
-            "this is f(z) instead of its derivative": _SLOPE**2 / 4,
-            "this is the score function's estimate, not the reparameterized one": (
-                _SLOPE**2 / 4 * 0.5 * (_EPS**2 - 1)
-            ),
-        },
-    )
+    "gradient of one draw": {
+        "": _GRADIENT,
+        "the sign is wrong; z is smaller than 3": -_GRADIENT,
+        "the derivative of sigma with respect to log sigma^2 is sigma / 2": 2 * _GRADIENT,
+        "this is the gradient for mu, not for log sigma^2": _SLOPE,
+        "this is f(z) instead of its derivative": _SLOPE**2 / 4,
+        "this is the score function's estimate, not the reparameterized one": (
+            _SLOPE**2 / 4 * 0.5 * (_EPS**2 - 1)
+        ),
+    }
 }
 
 _IMAGES = 4000  # enough to know the width of the noise to 1 %
@@ -93,11 +90,7 @@ def _fault(z_mean, z_log_var, first, second, gradients):
 
 @announced
 def check_sample(function):
-    """Check `sample(z_mean, z_log_var)`: a draw from N(z_mean, exp(z_log_var)) that lets gradients pass.
-
-    Args:
-        function: The student's function; its arguments have shape `(batch, latent_dim)`.
-    """
+    """Check `sample(z_mean, z_log_var)`: a draw from N(z_mean, exp(z_log_var)) that lets gradients pass."""
     name = "sample"
     require_own(function, name)
     rng = np.random.default_rng()
@@ -145,13 +138,7 @@ def check_score_gradient(values, eps, sigma):
 
 @announced
 def check_sample_full(function):
-    """Check `sample_full(mean, covariance, eps)`: draws from a normal distribution with any covariance.
-
-    Any L with L L^T = covariance is right; L is read off from the function's results for unit vectors.
-
-    Args:
-        function: The student's function; both eps and its result have shape `(n, d)`.
-    """
+    """Check `sample_full(mean, covariance, eps)`: draws from a normal distribution with any covariance."""
     name, d = "sample_full", 3
     require_own(function, name)
     rng = np.random.default_rng()
@@ -162,7 +149,7 @@ def check_sample_full(function):
     z = result_of(function, name, inputs)
     if z.shape != eps.shape:
         raise NotYet(f"{name} returns shape {z.shape}, expected {eps.shape}.{called_with(inputs)}")
-    L = (z[1 : d + 1] - mean).T  # column i: what the i-th unit vector became
+    L = (z[1 : d + 1] - mean).T  # what unit vectors become; any L with L L^T = covariance is right
     size, right = np.abs(covariance), agree(L @ L.T, covariance, 1e-3)
     faults = {
         f"for eps = 0, z should be the mean, but it is {shown(z[0])}": not agree(z[0], mean),

@@ -9,16 +9,13 @@ from vae_course.exercises.verdict import NotYet, ToDo, Verdict, announced, is_bl
 
 _WEIGHTS = 3 * 3 * 32 * 16
 NUMBERS = {
-    "transposed parameters": (
-        _WEIGHTS + 16,
-        0.5,
-        {
-            "the biases are missing, one for each output channel": _WEIGHTS,
-            "there is one bias for each output channel, not for each input channel": _WEIGHTS + 32,
-            "each kernel has 3 x 3 weights for each pair of channels": 32 * 16 + 16,
-            "a kernel has weights for every input channel": 9 * 16 + 16,
-        },
-    )
+    "transposed parameters": {
+        "": _WEIGHTS + 16,
+        "the biases are missing, one for each output channel": _WEIGHTS,
+        "there is one bias for each output channel, not for each input channel": _WEIGHTS + 32,
+        "each kernel has 3 x 3 weights for each pair of channels": 32 * 16 + 16,
+        "a kernel has weights for every input channel": 9 * 16 + 16,
+    }
 }
 
 _LAYERS = {
@@ -111,11 +108,7 @@ def check_up_sample(picture):
 
 @announced
 def check_decoder(build):
-    """Check `build_decoder(latent_dim)`: images in (0, 1), grown by strides and not by up-sampling.
-
-    Args:
-        build: The student's function, from a number of latent dimensions to a keras.Model.
-    """
+    """Check `build_decoder(latent_dim)`: images in (0, 1), grown by strides and not by up-sampling."""
     name = "build_decoder"
     rng = np.random.default_rng()
     latent_dim = int(rng.integers(3, 12))

@@ -9,16 +9,13 @@ from vae_course.exercises.verdict import NotYet, announced, need
 from vae_course.latent import lerp, slerp
 
 NUMBERS = {
-    "length half-way": (
-        3.0 / math.sqrt(2.0),
-        0.006,
-        {
-            "this would be the length on the round path": 3.0,
-            "this is the length of the sum; half of it is the mid-point": 3.0 * math.sqrt(2.0),
-            "this is half a side; add the two as vectors": 1.5,
-            "the square root is missing, so this is the squared length": 4.5,
-        },
-    )
+    "length half-way": {
+        "": 3.0 / math.sqrt(2.0),
+        "this would be the length on the round path": 3.0,
+        "this is the length of the sum; half of it is the mid-point": 3.0 * math.sqrt(2.0),
+        "this is half a side; add the two as vectors": 1.5,
+        "the square root is missing, so this is the squared length": 4.5,
+    }
 }
 
 

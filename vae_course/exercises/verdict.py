@@ -49,11 +49,7 @@ class Verdict:
         return f"{head:9}" + f"\n{'':9}".join(lines)
 
     def points(self, most):
-        """Return the points earned as a plain float, which nbgrader reads.
-
-        Args:
-            most: Points of the whole task.
-        """
+        """Return the points earned, of so many, as a plain float, which nbgrader reads."""
         return round(float(most) * float(self.share or 0), 2)
 
     def _ipython_display_(self):

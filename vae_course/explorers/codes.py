@@ -9,19 +9,7 @@ IMAGES = 2  # starting points among the test images of each digit
 
 
 def check_codes(codes, labels, what="codes"):
-    """Reject latent vectors that cannot be explored.
-
-    Args:
-        codes: Latent vectors, shape `(n, latent_dim)`, finite, with n at least 1.
-        labels: One digit for each, shape `(n,)`.
-        what: Name of the codes in the error message.
-
-    Returns:
-        Both as arrays.
-
-    Raises:
-        ValueError: If the codes are empty, not finite or of the wrong shape, or the labels do not match.
-    """
+    """Return codes `(n, latent_dim)` and labels `(n,)` as arrays; refuse what cannot be explored."""
     codes, labels = np.asarray(codes, dtype="float32"), np.asarray(labels)
     if codes.ndim != 2 or len(codes) == 0 or labels.shape != codes.shape[:1]:
         raise ValueError(
@@ -40,12 +28,7 @@ def check_codes(codes, labels, what="codes"):
 def starting_points(codes, labels):
     """List starting points by name: the mean of each digit, then its first test images.
 
-    Args:
-        codes: Latent vectors of test images, shape `(n, latent_dim)`.
-        labels: Their digits, shape `(n,)`.
-
-    Returns:
-        Dictionary from name, "mean of the 3s" or "test image 18, a 3", to vector `(latent_dim,)`.
+    "mean of the 3s" or "test image 18, a 3" is the name of a vector `(latent_dim,)`.
     """
     digits = np.unique(labels)
     names = [f"mean of the {digit}s" for digit in digits]
@@ -57,20 +40,10 @@ def starting_points(codes, labels):
 
 
 def quick_decoder(decoder, latent_dim):
-    """Make a decoder fast enough for dragging by tracing it once, for any number of vectors.
+    """Trace a decoder once, for any number of vectors, so that it is fast enough for dragging.
 
-    It shares the model's weights, so later training shows.
-
-    Args:
-        decoder: Keras model from latent vectors to images.
-        latent_dim: Number of latent dimensions; Keras refuses a decoder of another size.
-
-    Returns:
-        Function from latent vectors `(n, latent_dim)` to images `(n, 28, 28)` in [0, 1]. It raises a
-        ValueError if an image is not finite.
-
-    Raises:
-        ValueError: If the decoder takes other vectors, or makes other images.
+    It shares the model's weights, so later training shows. What is returned turns `(n, latent_dim)` into
+    `(n, 28, 28)` in [0, 1]. Keras refuses a decoder for vectors of another size, with a `ValueError`.
     """
     import tensorflow as tf
 
@@ -94,13 +67,7 @@ def quick_decoder(decoder, latent_dim):
 
 
 class CodesExplorer(Explorer):
-    """An explorer of a decoder that starts at codes of test images.
-
-    Args:
-        decoder: Keras model from latent vectors to images.
-        codes: Latent vectors of test images, shape `(n, latent_dim)`.
-        labels: Their digits, shape `(n,)`.
-    """
+    """An explorer of a decoder that starts at codes of test images; arguments as in `DigitMorph`."""
 
     def __init__(self, decoder, codes, labels):
         super().__init__()

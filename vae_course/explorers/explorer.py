@@ -36,13 +36,7 @@ class Picture(anywidget.AnyWidget):
 
 
 def board(width, height, **layout):
-    """Return a figure, width by height in inches, and its axes; pyplot does not keep it.
-
-    Args:
-        width: In inches, `plotting.SCREEN_DPI` pixels each.
-        height: In inches.
-        **layout: Passed to `Figure.subplots`, for example `width_ratios`.
-    """
+    """Return a figure of so many inches and its axes, `Figure.subplots(**layout)`; no part of pyplot."""
     fig = Figure(figsize=(width, height), dpi=plotting.SCREEN_DPI, layout="constrained")
     return fig, FigureCanvasAgg(fig).figure.subplots(**layout)
 
@@ -67,8 +61,9 @@ def digit_on(ax, title=""):
 class Explorer:
     """A picture with controls, live in JupyterLab and a still figure elsewhere.
 
-    A subclass creates its controls in `_controls`, draws in `_draw`, and has a `_figure` for places without
-    widgets. All of its state is in its controls.
+    In a subclass, `_controls` makes `self._fig` and returns the rows of controls, lists of widgets; `_draw` turns
+    that figure into the one for the controls' values, and returns its description; `_figure` returns a pyplot
+    figure that makes the point without controls, and its description. All state is in the controls.
     """
 
     hint = ""
@@ -78,18 +73,6 @@ class Explorer:
         self._busy = False
         # One thread may respond to a drag while another runs a cell.
         self._lock = threading.RLock()
-
-    def _controls(self):
-        """Return the rows of controls, each a list of widgets."""
-        raise NotImplementedError
-
-    def _draw(self):
-        """Make `self._fig` the picture for the controls' values, and return its description."""
-        raise NotImplementedError
-
-    def _figure(self):
-        """Return a pyplot figure that makes the explorer's point without controls, and its description."""
-        raise NotImplementedError
 
     def widget(self):
         """Return the live explorer as one ipywidgets widget; always the same one."""

@@ -14,16 +14,9 @@ STILL = ((0.0, 0.0), (1.0, -1.4), (0.0, 1.2))  # mu and log sigma^2 in the figur
 
 
 def divergence(mu, log_var):
-    """Return KL[N(mu, sigma^2) || N(0, 1)] in nats, and the curve q log(q / p), whose area is the KL.
+    """Return KL[N(mu, sigma^2) || N(0, 1)] in nats, and q and the curve q log(q / p) at `POINTS`.
 
-    Args:
-        mu: Mean of q.
-        log_var: log(sigma^2) of q.
-
-    Returns:
-        The divergence in closed form, and q and the integrand at `POINTS`.
-
-    Source: lecture, slide on the KL divergence of normal distributions.
+    The area of the curve is the KL. Source: lecture, slide on the KL divergence of normal distributions.
     """
     log_q = -0.5 * (np.log(2 * np.pi) + log_var + (POINTS - mu) ** 2 / np.exp(log_var))
     (kl,) = latent.kl_per_dimension([[mu]], [[log_var]])

@@ -13,15 +13,7 @@ DRAWS = 12
 
 
 def estimates(eps, mu, sigma):
-    """Estimate the mean of f(z) = (z - 3)^2 and its gradient from draws, by reparameterization.
-
-    Args:
-        eps: Draws from N(0, 1), shape `(n,)`.
-        mu: Mean.
-        sigma: Standard deviation, above 0.
-
-    Returns:
-        Mean of f and its derivatives with respect to mu and sigma, each a mean over the draws.
+    """Estimate, from draws of N(0, 1), the mean of f(z) = (z - 3)^2 and its derivatives by mu and sigma.
 
     Source: Kingma and Welling (2014), section 2.4.
     """

@@ -9,19 +9,11 @@ from vae_course.explorers.explorer import Explorer, board
 
 
 def stamps(values, kernel, stride, padding):
-    """Build up a transposed convolution, stamp by stamp.
+    """Build up a transposed convolution of values `(i, i)` by a kernel `(k, k)`, stamp by stamp.
 
-    Args:
-        values: Input, shape `(i, i)`.
-        kernel: Shape `(k, k)`.
-        stride: Pixels between neighbouring stamps, 1 or more.
-        padding: "valid", or "same", which crops the output to side `i * stride`.
-
-    Returns:
-        The output after 0, 1, ... stamps, shape `(i * i + 1, o, o)`, and the corner of each stamp in it,
-        `(i * i, 2)`; with "same" a corner may lie outside, at negative rows or columns.
-
-    Source: lecture, slides on deconvolution; sizes as in Keras' `Conv2DTranspose`.
+    Returns the output after 0, 1, ... stamps, `(i * i + 1, o, o)`, and the corner of each stamp in it,
+    `(i * i, 2)`; "same" crops the output to side `i * stride`, and a corner may then lie outside, at
+    negative rows or columns. Source: lecture, slides on deconvolution; sizes as in Keras.
     """
     i, k = len(values), len(kernel)
     size = (i - 1) * stride + max(k, stride)
