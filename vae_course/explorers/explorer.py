@@ -61,9 +61,9 @@ def digit_on(ax, title=""):
 class Explorer:
     """A picture with controls, live in JupyterLab and a still figure elsewhere.
 
-    In a subclass, `_controls` makes `self._fig` and returns the rows of controls, lists of widgets; `_draw` turns
-    that figure into the one for the controls' values, and returns its description; `_figure` returns a pyplot
-    figure that makes the point without controls, and its description. All state is in the controls.
+    In a subclass, `_controls` makes `self._fig` and returns the rows of controls, lists of widgets; `_draw`
+    makes that figure the one for the controls' values, and returns its description; `_figure` returns a
+    pyplot figure that makes the point without controls, and its description. All state is in the controls.
     """
 
     hint = ""
