@@ -140,9 +140,7 @@ def check_own_images(my_train, my_test, course_images):
     try:
         train, test = _rows("my_train", my_train, 200), _rows("my_test", my_test, 50)
     except ValueError as error:
-        raise NotYet(
-            f"{error} Are they resized and grey, with 0 for paper and 1 for ink?"
-        ) from error
+        raise NotYet(f"{error} Make them grey, with 0 for paper and 1 for ink.") from error
     if train & test:
         raise NotYet(
             f"{len(train & test)} images of my_test are also in my_train. A score on training images "
