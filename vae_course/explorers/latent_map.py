@@ -93,6 +93,8 @@ class LatentMap(Explorer):
         picture.set_xlabel("what the decoder draws")
         (self._link,) = ax.plot([], [], "-", color="black", linewidth=1.5)
         (self._cross,) = ax.plot([], [], "P", color="black", markersize=13, markeredgecolor="white")
+        self._link.set_zorder(4)  # above the numbers of the gaps
+        self._cross.set_zorder(5)
         self._words = picture.text(0.5, 1.03, "\n\n", ha="center", transform=picture.transAxes)
         png(self._fig)  # lays it out
         self._to_data = self._fig.transFigure - ax.transData

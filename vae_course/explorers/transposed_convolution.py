@@ -39,7 +39,8 @@ def _show(ax, values, largest, title, corner=None, side=1):
     plotting.number_grid(values, ax, largest=largest).set_title(title)
     if corner is not None:
         place = np.array([corner[1], corner[0]]) - 0.5
-        ax.add_patch(plt.Rectangle(place, side, side, fill=False, ec="#D55E00", lw=3))
+        look = {"fill": False, "edgecolor": "#D55E00", "linewidth": 3, "clip_on": False}
+        ax.add_patch(plt.Rectangle(place, side, side, **look))
 
 
 class TransposedConvolutionExplorer(Explorer):
