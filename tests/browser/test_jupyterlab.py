@@ -301,13 +301,13 @@ def test_digit_morph(lesson, watch, digits, model):
     seen = watch("morph")
     twin = DigitMorph(vae.decoder, codes, digits.y_test)  # for where its large picture lies
     twin.widget()
-    left, bottom, right, top = twin._fig.axes[0].get_position().extents
+    area = twin._board.area(twin._board.axes[0])
     twin.close()
 
     def shows(picture, digit):
         height, width = picture.shape[:2]
-        rows = slice(round((1 - top) * height), round((1 - bottom) * height))
-        square = picture[rows, round(left * width) : round(right * width)]
+        left, top, right, bottom = np.array(area) * [width, height, width, height]
+        square = picture[round(top) : round(bottom), round(left) : round(right)]
         small = Image.fromarray(square.astype("uint8")).convert("L").resize((28, 28), Image.BOX)
         return np.abs(1 - np.asarray(small) / 255 - expected[digit]).mean() < 0.02
 

@@ -27,11 +27,11 @@ def test_the_quick_decoder_is_the_decoder(decoder, codes):
 @pytest.mark.parametrize(
     ("codes", "labels", "message"),
     [
-        (np.zeros((0, 5)), [], r"shape \(0, 5\), labels .*: pass at least one"),
-        (np.zeros(5), [1], r"shape \(5,\), labels .*: pass at least one"),
+        (np.zeros((0, 5)), [], r"shape \(0, 5\): pass at least one"),
+        (np.zeros(5), [1], r"shape \(5,\): pass at least one"),
         (np.full((3, 5), np.nan), [1, 2, 3], "3 rows that are not finite.*first is row 0"),
         (np.array([[0.0, 1], [0, np.inf]]), [1, 2], "1 rows that are not finite.*first is row 1"),
-        (np.zeros((3, 5)), [1, 2], r"shape \(3, 5\), labels \(2,\).*one label for each"),
+        (np.zeros((3, 5)), [1, 2], r"labels has shape \(2,\).*one label for each"),
     ],
 )
 def test_codes_that_cannot_be_explored_are_refused(codes, labels, message):
@@ -43,12 +43,14 @@ def test_codes_that_cannot_be_explored_are_refused(codes, labels, message):
 @pytest.mark.parametrize("explorer", [DigitMorph, lambda *a: LatentTraversal(*a, np.ones(5))])
 def test_a_wrong_decoder_is_refused_when_the_explorer_is_built(explorer, codes, labels):
     """One of another latent size, one that makes other images, one that is no model, one full of NaN."""
-    with pytest.raises(ValueError, match=r"(?s)incompatible.* 4.*\(None, 5\)"):
+    with pytest.raises(ValueError, match=r"takes vectors of shape \(4,\), but these have 5"):
         explorer(make_decoder(4), codes, labels)
     small = keras.Sequential([keras.Input((5,)), layers.Dense(49), layers.Reshape((7, 7, 1))])
-    with pytest.raises(ValueError, match=r"images of shape \(7, 7, 1\), but needs \(28, 28, 1\)"):
+    with pytest.raises(
+        ValueError, match=r"images of shape \(7, 7, 1\), but it should be \(28, 28, 1\)"
+    ):
         explorer(small, codes, labels)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'training'"):
+    with pytest.raises(ValueError, match="has no input and output shape"):
         explorer(lambda z: z, codes, labels)
     lost = make_decoder(5)
     lost.set_weights([w * np.nan for w in lost.get_weights()])
@@ -60,11 +62,9 @@ def test_a_map_needs_models_and_two_numbers_for_each_image(codes, labels):
     """No model at all, or one with codes of five numbers: refused by name."""
     with pytest.raises(ValueError, match="models is empty"):
         LatentMap({}, labels, "toy")
-    with pytest.raises(
-        ValueError, match="codes of b have 5 numbers, but a map needs a latent_dim of 2"
-    ):
+    with pytest.raises(ValueError, match="codes of b have 5 numbers, but a map needs 2"):
         LatentMap({"b": (make_decoder(5), codes)}, labels, "toy")
-    with pytest.raises(ValueError, match=r"(?s)incompatible.* 5.*\(None, 2\)"):
+    with pytest.raises(ValueError, match=r"takes vectors of shape \(5,\), but these have 2"):
         LatentMap({"c": (make_decoder(5), PLANE)}, DIGITS, "toy")
 
 

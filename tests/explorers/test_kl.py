@@ -57,3 +57,11 @@ def test_no_curve_leaves_its_axes(explorer):
         assert 0.3 * densities.get_ylim()[1] < max(q.max(), 0.4) <= densities.get_ylim()[1]
         assert integrand.get_ylim()[0] <= curve.min() and curve.max() <= integrand.get_ylim()[1]
         assert integrand.get_ylim()[1] <= max(2.5 * curve.max(), 1)
+
+
+def test_new_limits_are_drawn(explorer):
+    """When the axes have to change, the picture is the one drawn from scratch with the new axes."""
+    explorer._log_var.value = -4.0
+    picture = explorer._picture.png
+    explorer._board.unsettle()
+    assert explorer._board.png() == picture

@@ -28,15 +28,16 @@ def explorer():
 
 def go_to(explorer, point):
     """Put the pointer on a point, given in data coordinates; return what is drawn."""
-    explorer._picture.place = explorer._to_data.inverted().transform(point).tolist()
-    ends, cross = np.array(explorer._link.get_data()).T, np.ravel(explorer._cross.get_data())
-    return np.asarray(explorer._digit.get_array()), ends, cross, explorer._words.get_text()
+    scene = explorer._chosen()[1]
+    explorer._picture.place = list(scene.board.to_place(scene.ax, point))
+    ends, cross = np.array(scene.link.get_data()).T, np.ravel(scene.cross.get_data())
+    return np.asarray(scene.digit.get_array()), ends, cross, scene.words.get_text()
 
 
 def test_it_starts_in_the_largest_gap(explorer):
     """The empty disc of the ring: gap 1, about one unit from the nearest code."""
     assert "in gap 1" in explorer._picture.alt
-    chosen = explorer._map
+    chosen, _ = explorer._chosen()
     assert np.linalg.norm(chosen.centres[0]) < 0.3 and 0.9 < chosen.radii[0] < 1.3
 
 
@@ -49,7 +50,7 @@ def test_the_place_under_the_pointer_is_decoded_and_its_nearest_code_found(explo
     np.testing.assert_allclose(cross, point, atol=1e-9)
     np.testing.assert_allclose(ends, [point, RING[distances.argmin()]], atol=1e-6)
     assert f"a {LABELS[distances.argmin()]}, {distances.min():.2f} away" in words
-    chosen = explorer._map
+    chosen, _ = explorer._chosen()
     inside = np.linalg.norm(chosen.centres - point, axis=1) < chosen.radii
     where = f"in gap {inside.argmax() + 1}" if inside.any() else "in none of the marked gaps"
     assert where in words and where in explorer._picture.alt
@@ -69,9 +70,8 @@ def test_the_other_model_is_one_button_away(explorer, counted):
 
 def test_places_outside_the_data_are_still_answered(explorer):
     """At the corner of the map: in no gap, the nearest code far away, no error."""
-    corner = explorer._to_data.transform(explorer._picture.area[:2])
-    limits = explorer._fig.axes[0].axis()
-    np.testing.assert_allclose(corner, [limits[0], limits[2]], atol=1e-9)
+    scene = explorer._chosen()[1]
+    corner = scene.board.to_data(scene.ax, explorer._picture.area[:2])
     _, _, cross, words = go_to(explorer, corner)
     np.testing.assert_allclose(cross, corner)
     assert "in none of the marked gaps" in words and not explorer._error.value

@@ -57,7 +57,7 @@ def test_the_round_path_turns_evenly(explorer, decoder, codes):
 
 def test_a_third_is_mixed_in_by_its_weight(explorer, decoder, codes, labels):
     """Weights of three digits add up to 1, stand above the picture, and are what is decoded."""
-    explorer._mixed.value, explorer._weight.value, explorer._t.value = "mean of the 9s", 40, 25
+    explorer._third.value, explorer._weight.value, explorer._t.value = "mean of the 9s", 40, 25
     means = [codes[labels == digit].mean(axis=0) for digit in (3, 7, 9)]
     mixed = 0.45 * means[0] + 0.15 * means[1] + 0.4 * means[2]
     np.testing.assert_allclose(shown(explorer)[0], pictures_of(decoder, mixed)[0], atol=1e-5)
@@ -66,12 +66,13 @@ def test_a_third_is_mixed_in_by_its_weight(explorer, decoder, codes, labels):
 
 
 def test_the_decoder_is_called_once_for_each_change(explorer, counted):
-    """The picture and the nine frames of its path are decoded together."""
+    """Dragging t decodes one picture; a new path decodes its nine frames with it."""
     calls = counted(explorer, "_decode")
     explorer._t.value = 60
+    explorer._t.value = 61
     explorer._walk.value = "slerp"
     explorer._weight.value = 10
-    assert [len(z) for z in calls] == [10, 10, 10]
+    assert [len(z) for z in calls] == [1, 1, 10, 10]
 
 
 def test_a_path_that_is_not_defined_is_explained(explorer, decoder, counted):

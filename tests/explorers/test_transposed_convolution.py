@@ -58,9 +58,9 @@ def test_all_kinds_of_settings_can_be_drawn_and_stepped_through():
         assert explorer._step.max == i * i
         explorer._step.value = i * i
         assert not explorer._error.value
-        output = explorer._fig.axes[2].images[0].get_array()
-        values, kernel = (np.arange(1.0, n * n + 1).reshape(n, n) for n in (i, k))
-        np.testing.assert_array_equal(output, stamps(values, kernel, stride, padding)[0][-1])
+        output = explorer._grids[2].squares.get_array()
+        states = stamps(np.arange(1.0, i * i + 1).reshape(i, i), explorer._weights, stride, padding)
+        np.testing.assert_array_equal(np.reshape(output, states[0][-1].shape), states[0][-1])
         assert size_in_words(i, k, stride, padding) in explorer._picture.alt
     before = len(shown)
     explorer._side.value = 2
@@ -74,10 +74,10 @@ def test_the_frame_marks_the_value_and_its_stamp():
     explorer = TransposedConvolutionExplorer()
     explorer.widget()
     explorer._step.value = 2
-    given, scaled, output = explorer._fig.axes
-    assert [p.get_bbox().bounds for p in given.patches] == [(0.5, -0.5, 1, 1)]
-    assert [p.get_bbox().bounds for p in output.patches] == [(0.5, -0.5, 3, 3)]
+    given, scaled, output = explorer._grids
+    assert given.frame.get_bbox().bounds == (1, 0, 1, 1)
+    assert output.frame.get_bbox().bounds == (1, 0, 3, 3)
     assert [t.get_text() for t in scaled.texts] == [str(2 * n) for n in range(1, 10)]
     explorer._step.value = 0
-    assert not given.patches and not output.patches
+    assert not given.frame.get_visible() and not output.frame.get_visible()
     explorer.close()

@@ -3,24 +3,38 @@
 import numpy as np
 
 from vae_course import latent
-from vae_course.explorers.explorer import Explorer
 
 IMAGES = 2  # starting points among the test images of each digit
 
 
 def check_codes(codes, labels, what="codes"):
-    """Return codes `(n, latent_dim)` and labels `(n,)` as arrays; refuse what cannot be explored."""
+    """Reject latent vectors that cannot be explored.
+
+    Args:
+        codes: Latent vectors, shape `(n, latent_dim)`, finite, with n at least 1.
+        labels: One digit for each, shape `(n,)`.
+        what: Name of the codes in the error message.
+
+    Returns:
+        Both as arrays.
+
+    Raises:
+        ValueError: If the codes are empty, not finite or of the wrong shape, or the labels do not match.
+    """
     codes, labels = np.asarray(codes, dtype="float32"), np.asarray(labels)
-    if codes.ndim != 2 or len(codes) == 0 or labels.shape != codes.shape[:1]:
+    if codes.ndim != 2 or 0 in codes.shape:
         raise ValueError(
-            f"{what} has shape {codes.shape}, labels {labels.shape}: pass at least one latent vector, "
-            "(n, latent_dim), and one label for each."
+            f"{what} has shape {codes.shape}: pass at least one latent vector, (n, latent_dim)."
         )
-    bad = np.flatnonzero(~np.isfinite(codes).all(axis=1))
-    if len(bad):
+    if not np.isfinite(codes).all():
+        bad = np.flatnonzero(~np.isfinite(codes).all(axis=1))
         raise ValueError(
             f"{what} has {len(bad)} rows that are not finite (NaN or infinite), the first is row {bad[0]}. "
             "Did the training diverge? Train again with a lower learning rate, or leave them out."
+        )
+    if labels.shape != codes.shape[:1]:
+        raise ValueError(
+            f"labels has shape {labels.shape}, {what} {codes.shape}: pass one label for each vector."
         )
     return codes, labels
 
@@ -28,7 +42,12 @@ def check_codes(codes, labels, what="codes"):
 def starting_points(codes, labels):
     """List starting points by name: the mean of each digit, then its first test images.
 
-    "mean of the 3s" or "test image 18, a 3" is the name of a vector `(latent_dim,)`.
+    Args:
+        codes: Latent vectors of test images, shape `(n, latent_dim)`.
+        labels: Their digits, shape `(n,)`.
+
+    Returns:
+        Dictionary from name, "mean of the 3s" or "test image 18, a 3", to vector `(latent_dim,)`.
     """
     digits = np.unique(labels)
     names = [f"mean of the {digit}s" for digit in digits]
@@ -40,40 +59,45 @@ def starting_points(codes, labels):
 
 
 def quick_decoder(decoder, latent_dim):
-    """Trace a decoder once, for any number of vectors, so that it is fast enough for dragging.
+    """Make a decoder fast enough for dragging by tracing it once, for any number of vectors.
 
-    It shares the model's weights, so later training shows. What is returned turns `(n, latent_dim)` into
-    `(n, 28, 28)` in [0, 1]. Keras refuses a decoder for vectors of another size, with a `ValueError`.
+    It shares the model's weights, so later training shows.
+
+    Args:
+        decoder: Keras model from latent vectors to images.
+        latent_dim: Number of latent dimensions that it must accept.
+
+    Returns:
+        Function from latent vectors `(n, latent_dim)` to images `(n, 28, 28)` in [0, 1]. It raises a
+        ValueError if an image is not finite.
+
+    Raises:
+        ValueError: If the decoder is not such a model, or its input or output has the wrong shape.
     """
     import tensorflow as tf
 
-    traced = tf.function(
-        lambda z: decoder(z, training=False),
-        input_signature=[tf.TensorSpec((None, latent_dim), tf.float32)],
-        autograph=False,  # which would hide what Keras says in a traceback
-    )
+    try:
+        taken, made = decoder.input_shape[1:], decoder.output_shape[1:]
+    except AttributeError as error:
+        raise ValueError(
+            f"{decoder!r} has no input and output shape: pass a Keras model that is built, such as "
+            "vae.decoder."
+        ) from error
+    if taken != (latent_dim,):
+        raise ValueError(
+            f"The decoder takes vectors of shape {taken}, but these have {latent_dim} numbers: "
+            "pass the decoder that belongs to them."
+        )
+    if made != (28, 28, 1):
+        raise ValueError(f"The decoder makes images of shape {made}, but it should be (28, 28, 1).")
+    signature = [tf.TensorSpec((None, latent_dim), tf.float32)]
+    traced = tf.function(lambda z: decoder(z, training=False), input_signature=signature)
 
     def decode(z):
-        pictures = traced(np.asarray(z, dtype="float32")).numpy()
-        if pictures.shape[1:] != (28, 28, 1):
-            made = pictures.shape[1:]
-            raise ValueError(f"The decoder makes images of shape {made}, but needs (28, 28, 1).")
+        pictures = traced(tf.constant(np.asarray(z, dtype="float32"))).numpy()[..., 0]
         if not np.isfinite(pictures).all():
             raise ValueError("The decoder outputs NaN: train it again with a lower learning rate.")
-        return pictures[..., 0]
+        return pictures
 
     decode(np.zeros((1, latent_dim)))  # trace now, not at the first drag
     return decode
-
-
-class CodesExplorer(Explorer):
-    """An explorer of a decoder that starts at codes of test images; arguments as in `DigitMorph`."""
-
-    def __init__(self, decoder, codes, labels):
-        super().__init__()
-        codes, labels = check_codes(codes, labels)
-        self._points = starting_points(codes, labels)
-        self._decode = quick_decoder(decoder, codes.shape[1])
-        self._names = list(self._points)
-        last = len(self._names) - 1  # 3, 7 and 0, if all digits are there
-        self._first, self._second, self._third = (self._names[min(i, last)] for i in (3, 7, 0))

@@ -1,13 +1,14 @@
 """Walk through a plane of codes, and see what the decoder makes of every place."""
 
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
-from ipywidgets import ToggleButtons
 from scipy.spatial import cKDTree
 
 from vae_course import latent, plotting
 from vae_course.explorers.codes import check_codes, quick_decoder
-from vae_course.explorers.explorer import Explorer, board, digit_on, png
+from vae_course.explorers.explorer import Board, Explorer, digit_on, switch
 
 GAPS = 6
 
@@ -18,15 +19,16 @@ class _Map:
     def __init__(self, name, decoder, codes, labels, title, gaps):
         self.codes, self.labels = check_codes(codes, labels, f"codes of {name}")
         if self.codes.shape[1] != 2:
-            size = f"{self.codes.shape[1]} numbers"
-            raise ValueError(f"The codes of {name} have {size}, but a map needs a latent_dim of 2.")
+            raise ValueError(
+                f"The codes of {name} have {self.codes.shape[1]} numbers, but a map needs 2 for each "
+                "image: use a model with latent_dim 2."
+            )
         self.name, self.title = name, title
         self.decode = quick_decoder(decoder, 2)
         self.tree = cKDTree(self.codes)
-        found = (
-            latent.largest_gaps(self.codes, count=gaps) if gaps else (np.empty((0, 2)), np.empty(0))
-        )
-        self.centres, self.radii = found
+        self.centres, self.radii = np.empty((0, 2)), np.empty(0)
+        if gaps:
+            self.centres, self.radii = latent.largest_gaps(self.codes, count=gaps)
         self.start = self.centres[0] if len(self.centres) else self.codes[0]
 
     def clusters(self, count=3):
@@ -44,6 +46,20 @@ class _Map:
         corners = np.concatenate(drawn)
         (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0)
         ax.set(xlim=(left, right), ylim=(bottom, top), title=f"{self.name}: {self.title}")
+
+    def scene(self):
+        """Draw the map on a board, and return it with the artists that follow the chosen place."""
+        board = Board(8.6, 4.9, ncols=2, width_ratios=(5, 3))
+        ax, picture = board.axes
+        self.draw_on(ax)
+        ax.set_autoscale_on(False)
+        digit = digit_on(picture)
+        picture.set_xlabel("what the decoder draws")
+        (link,) = ax.plot([], [], "-", color="black", linewidth=1.5)
+        (cross,) = ax.plot([], [], "P", color="black", markersize=13, markeredgecolor="white")
+        words = picture.text(0.5, 1.03, "\n\n", ha="center", transform=picture.transAxes)
+        board.move(digit, link, cross, words)
+        return SimpleNamespace(board=board, ax=ax, digit=digit, link=link, cross=cross, words=words)
 
 
 class LatentMap(Explorer):
@@ -77,42 +93,39 @@ class LatentMap(Explorer):
         }
 
     def _controls(self):
-        names = list(self._maps)
-        self._model = self._control(ToggleButtons, "model", "110px", self._open, options=names)
-        self._picture.observe(lambda change: self._answer(), "place")
-        self._open()
+        self._model = self._watch(switch("model", list(self._maps)), self._go_to_start)
+        self._watch(self._picture, name="place")
+        self._scenes = {}
+        self._go_to_start()
         return [[self._model]] if len(self._maps) > 1 else []
 
-    def _open(self):
-        """Draw the chosen map, and go to the middle of its largest gap."""
-        self._map = self._maps[self._model.value]
-        self._fig, (ax, picture) = board(8.6, 4.9, ncols=2, width_ratios=(5, 3))
-        self._map.draw_on(ax)
-        ax.set_autoscale_on(False)
-        self._digit = digit_on(picture)
-        picture.set_xlabel("what the decoder draws")
-        (self._link,) = ax.plot([], [], "-", color="black", linewidth=1.5)
-        (self._cross,) = ax.plot([], [], "P", color="black", markersize=13, markeredgecolor="white")
-        self._link.set_zorder(4)  # above the numbers of the gaps
-        self._cross.set_zorder(5)
-        self._words = picture.text(0.5, 1.03, "\n\n", ha="center", transform=picture.transAxes)
-        png(self._fig)  # lays it out
-        self._to_data = self._fig.transFigure - ax.transData
-        self._picture.area = ax.get_position().extents.tolist()
-        self._picture.place = self._to_data.inverted().transform(self._map.start).tolist()
+    def _go_to_start(self):
+        """Move to the middle of the largest gap of the chosen map."""
+        chosen, scene = self._chosen()
+        with self._picture.hold_trait_notifications():
+            self._picture.area = scene.board.area(scene.ax)
+            self._picture.place = list(scene.board.to_place(scene.ax, chosen.start))
+
+    def _chosen(self):
+        """Return the chosen map and its scene, which is drawn when it is first needed."""
+        name = self._model.value
+        if name not in self._scenes:
+            self._scenes[name] = self._maps[name].scene()
+        return self._maps[name], self._scenes[name]
 
     def _draw(self):
-        chosen, z = self._map, self._to_data.transform(self._picture.place)
+        chosen, scene = self._chosen()
+        z = scene.board.to_data(scene.ax, self._picture.place)
         distance, nearest = chosen.tree.query(z)
-        self._digit.set_data(chosen.decode(z[None])[0])
-        self._link.set_data(*zip(z, chosen.codes[nearest], strict=True))
-        self._cross.set_data(*z[:, None])
+        scene.digit.set_data(chosen.decode(z[None])[0])
+        scene.link.set_data(*zip(z, chosen.codes[nearest], strict=True))
+        scene.cross.set_data(*z[:, None])
         inside = np.flatnonzero(np.linalg.norm(chosen.centres - z, axis=1) < chosen.radii)
         place = f", in gap {inside[0] + 1}" if len(inside) else ", in none of the marked gaps"
         where = f"z = ({z[0]:.2f}, {z[1]:.2f})" + (place if len(chosen.centres) else "")
         near = f"nearest code: a {chosen.labels[nearest]}, {distance:.2f} away"
-        self._words.set_text(f"{where}\n{near}")
-        return f"{chosen.name}: {where}; {near}. Its decoded picture."
+        scene.words.set_text(f"{where}\n{near}")
+        return scene.board.png(), f"{chosen.name}: {where}; {near}. Its decoded picture."
 
     def _figure(self):
         """Draw all maps side by side, and below each the decoded gaps and clusters."""

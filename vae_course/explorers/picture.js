@@ -1,5 +1,5 @@
 // A picture drawn by the kernel; if `area` is not empty, a point in it can be dragged or moved by keys.
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 // Sliders of ipywidgets show their names but hide them from screen readers; the buttons of Play have none.
 function nameControls(explorer) {
@@ -22,9 +22,12 @@ function render({ model, el }) {
   image.draggable = false;
   el.appendChild(image);
 
+  let shown = "";
   function show() {
-    URL.revokeObjectURL(image.src);
-    image.src = URL.createObjectURL(new Blob([model.get("png")], { type: "image/png" }));
+    const next = URL.createObjectURL(new Blob([model.get("png")], { type: "image/png" }));
+    image.src = next;
+    if (shown) URL.revokeObjectURL(shown);
+    shown = next;
   }
   function tell() {
     image.alt = model.get("alt");
@@ -36,22 +39,21 @@ function render({ model, el }) {
 
   // The model waits for the kernel's answer to the last change, and then sends only the newest one.
   function choose(x, y) {
-    const [left, bottom, right, top] = model.get("area");
+    const [left, top, right, bottom] = model.get("area");
     const inside = (value, low, high) => Math.min(Math.max(value, low), high);
-    model.set("place", [inside(x, left, right), inside(y, bottom, top)]);
+    model.set("place", [inside(x, left, right), inside(y, top, bottom)]);
     model.save_changes();
   }
-  function at(event) {
-    const box = image.getBoundingClientRect();
-    return [(event.clientX - box.left) / box.width, (box.bottom - event.clientY) / box.height];
-  }
   function follow(event) {
-    choose(...at(event));
+    const box = image.getBoundingClientRect();
+    choose((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
   }
   function press(event) {
-    const [x, y] = at(event);
-    const [left, bottom, right, top] = model.get("area");
-    if (x < left || x > right || y < bottom || y > top) return;
+    const box = image.getBoundingClientRect();
+    const x = (event.clientX - box.left) / box.width;
+    const y = (event.clientY - box.top) / box.height;
+    const [left, top, right, bottom] = model.get("area");
+    if (x < left || x > right || y < top || y > bottom) return;
     image.setPointerCapture(event.pointerId);
     image.addEventListener("pointermove", follow);
     follow(event);
@@ -64,10 +66,10 @@ function render({ model, el }) {
     if (!direction) return;
     event.preventDefault();
     event.stopPropagation(); // otherwise JupyterLab would go to another cell
-    const [left, bottom, right, top] = model.get("area");
+    const [left, top, right, bottom] = model.get("area");
     const [x, y] = model.get("place");
     const share = event.shiftKey ? 0.1 : 0.02;
-    choose(x + direction[0] * share * (right - left), y + direction[1] * share * (top - bottom));
+    choose(x + direction[0] * share * (right - left), y + direction[1] * share * (bottom - top));
   }
   if (model.get("area").length) {
     image.classList.add("vae-course-choosing");
@@ -81,16 +83,24 @@ function render({ model, el }) {
     image.addEventListener("keydown", step);
   }
   // The picture is not in the page yet, and some of the controls may follow even later.
-  const names = new MutationObserver(() => {
+  let frame, names;
+  function keepNames() {
     const explorer = el.closest(".vae-course-explorer");
-    if (explorer) nameControls(explorer);
-  });
-  names.observe(document.body, { childList: true, subtree: true });
+    if (!explorer) {
+      frame = requestAnimationFrame(keepNames);
+      return;
+    }
+    nameControls(explorer);
+    names = new MutationObserver(() => nameControls(explorer));
+    names.observe(explorer, { childList: true, subtree: true });
+  }
+  keepNames();
   return () => {
-    names.disconnect();
+    cancelAnimationFrame(frame);
+    names?.disconnect();
     model.off("change:png", show);
     model.off("change:alt", tell);
-    URL.revokeObjectURL(image.src);
+    URL.revokeObjectURL(shown);
   };
 }
 

@@ -2,10 +2,9 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from ipywidgets import FloatSlider, ToggleButtons
 from matplotlib.collections import LineCollection
 
-from vae_course.explorers.explorer import Explorer, board
+from vae_course.explorers.explorer import Board, Explorer, slider, switch
 
 TARGET = 3.0  # f(z) = (z - 3)^2, as in the lesson
 TRICK, PLAIN = "z = mu + sigma * eps", "plain sampling"
@@ -13,7 +12,15 @@ DRAWS = 12
 
 
 def estimates(eps, mu, sigma):
-    """Estimate, from draws of N(0, 1), the mean of f(z) = (z - 3)^2 and its derivatives by mu and sigma.
+    """Estimate the mean of f(z) = (z - 3)^2 and its gradient from draws, by reparameterization.
+
+    Args:
+        eps: Draws from N(0, 1), shape `(n,)`.
+        mu: Mean.
+        sigma: Standard deviation, above 0.
+
+    Returns:
+        Mean of f and its derivatives with respect to mu and sigma, each a mean over the draws.
 
     Source: Kingma and Welling (2014), section 2.4.
     """
@@ -41,7 +48,10 @@ class _Panels:
         (self.tip,) = right.plot([], [], "*", color="C0", markersize=12)
         (self.here,) = right.plot([], [], "o", color="black", markersize=9)
         self.heads = [ax.set_title(" ", fontsize="medium") for ax in (left, right)]
-        self.linked = [self.links, self.eps, self.arrow, self.tip]
+        self.artists = [
+            *(self.links, self.eps, self.z, self.arrow, self.tip, self.here),
+            *self.heads,
+        ]
 
     def put(self, mu, sigma, eps, linked):
         """Draw the samples; return the mean of f over them, and the gradient in words."""
@@ -49,14 +59,12 @@ class _Panels:
         loss, by_mu, by_sigma = estimates(eps, mu, sigma)
         lines = [[(e, 1), (sample, 0)] for e, sample in zip(eps, z, strict=True)]
         downhill = np.array([mu - 0.15 * by_mu, sigma - 0.15 * by_sigma])
-        self.links.set_segments(lines)
-        self.eps.set_data(eps, np.ones(len(eps)))
+        self.links.set_segments(lines if linked else [])
+        self.eps.set_data(*((eps, np.ones(len(eps))) if linked else ([], [])))
         self.z.set_data(z, np.zeros(len(z)))
         self.here.set_data([mu], [sigma])
-        self.arrow.set_data(*zip((mu, sigma), downhill, strict=True))
-        self.tip.set_data(*downhill[:, None])
-        for artist in self.linked:
-            artist.set_visible(linked)
+        self.arrow.set_data(*(zip((mu, sigma), downhill, strict=True) if linked else ([], [])))
+        self.tip.set_data(*(downhill[:, None] if linked else ([], [])))
         exact = (mu - TARGET) ** 2 + sigma**2
         self.heads[0].set_text(f"mean of f(z) = (z − 3)²: {loss:.2f}, exactly {exact:.2f}")
         slopes = f"gradient: mu {by_mu:+.1f}, sigma {by_sigma:+.1f}; star: downhill"
@@ -81,11 +89,12 @@ class ReparameterizationExplorer(Explorer):
         self._eps = self._rng.standard_normal(DRAWS)
 
     def _controls(self):
-        self._mu = self._control(FloatSlider, "mu", min=-1, max=5, value=0.5, step=0.01)
-        self._sigma = self._control(FloatSlider, "sigma", min=0.1, max=2.5, value=1, step=0.01)
-        self._kind = self._control(ToggleButtons, "draws", "190px", options=[TRICK, PLAIN])
-        self._fig, axes = board(8.6, 4.0, ncols=2)
-        self._panels = _Panels(*axes)
+        self._mu = self._watch(slider("mu", -1, 5, 0.5))
+        self._sigma = self._watch(slider("sigma", 0.1, 2.5, 1.0))
+        self._kind = self._watch(switch("draws", [TRICK, PLAIN], "190px"))
+        self._board = Board(8.6, 4.0, ncols=2)
+        self._panels = _Panels(*self._board.axes)
+        self._board.move(*self._panels.artists)
         return [[self._mu, self._sigma], [self._kind]]
 
     def _draw(self):
@@ -93,7 +102,9 @@ class ReparameterizationExplorer(Explorer):
         eps = self._eps if linked else self._rng.standard_normal(DRAWS)
         loss, slopes = self._panels.put(mu, sigma, eps, linked)
         how = f"the same {DRAWS} eps; {slopes}" if linked else f"{DRAWS} fresh draws; no gradient"
-        return f"Samples for mu {mu:.2f} and sigma {sigma:.2f}: {how}. Mean of f {loss:.2f}."
+        return self._board.png(), (
+            f"Samples for mu {mu:.2f} and sigma {sigma:.2f}: {how}. Mean of f {loss:.2f}."
+        )
 
     def _figure(self):
         fig, axes = plt.subplots(2, 2, figsize=(9.5, 7))

@@ -2,18 +2,17 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from ipywidgets import Dropdown, FloatSlider, IntSlider
 from matplotlib.colors import LinearSegmentedColormap
 
 from vae_course import latent, plotting
-from vae_course.explorers.codes import CodesExplorer
-from vae_course.explorers.explorer import board, digit_on
+from vae_course.explorers.codes import check_codes, quick_decoder, starting_points
+from vae_course.explorers.explorer import Board, Explorer, choice, digit_on, slider, whole_slider
 
 LIMIT = 3.0
 LESS_AND_MORE = LinearSegmentedColormap.from_list("ink", ["#0072B2", "white", "#D55E00"])
 
 
-class LatentTraversal(CodesExplorer):
+class LatentTraversal(Explorer):
     """Move one latent dimension from -3 to 3, with the dimensions sorted by their KL.
 
     Args:
@@ -30,22 +29,34 @@ class LatentTraversal(CodesExplorer):
     """
 
     def __init__(self, decoder, codes, labels, kl):
-        super().__init__(decoder, codes, labels)
+        super().__init__()
+        codes, labels = check_codes(codes, labels)
         self._kl = np.asarray(kl, dtype=float)
-        if self._kl.shape != np.shape(codes)[1:] or not np.isfinite(self._kl).all():
+        if self._kl.shape != codes.shape[1:] or not np.isfinite(self._kl).all():
             raise ValueError(
-                f"kl has shape {self._kl.shape}, codes {np.shape(codes)}: pass one finite number for each "
+                f"kl has shape {self._kl.shape}, codes {codes.shape}: pass one finite number for each "
                 "latent dimension, as from latent.kl_per_dimension."
             )
+        self._points = starting_points(codes, labels)
+        self._decode = quick_decoder(decoder, codes.shape[1])
         self._order = np.argsort(-self._kl)
+        names = list(self._points)
+        self._first = names[min(3, len(names) - 1)]
 
     def _controls(self):
-        images = {"options": self._names, "value": self._first}
-        self._start = self._control(Dropdown, "image", "270px", **images)
-        self._rank = self._control(IntSlider, "place by KL", min=1, max=len(self._kl), value=1)
-        ends = {"min": -LIMIT, "max": LIMIT, "step": 0.05}
-        self._value = self._control(FloatSlider, "value", value=LIMIT, **ends)
-        self._fig, (bars, *pictures) = board(8.6, 3.2, ncols=4, width_ratios=(4, 3, 3, 3))
+        self._start = self._watch(choice("image", list(self._points), self._first))
+        self._rank = self._watch(whole_slider("place by KL", 1, len(self._kl), 1))
+        self._value = self._watch(slider("value", -LIMIT, LIMIT, LIMIT, step=0.05))
+        self._make_board()
+        return [[self._start], [self._rank, self._value]]
+
+    def _bars(self, ax, **look):
+        ax.bar(np.arange(1, len(self._kl) + 1), self._kl[self._order], width=1.0, **look)
+        ax.set(xlabel="dimension, by KL", ylabel="nats per image")
+
+    def _make_board(self):
+        self._board = Board(8.6, 3.2, ncols=4, width_ratios=(4, 3, 3, 3))
+        bars, *pictures = self._board.axes
         self._bars(bars, color="0.7")
         (self._bar,) = bars.bar([1], [0], width=1.0, color="C0")
         (self._arrow,) = bars.plot([], [], "v", color="C0", markersize=9, clip_on=False)
@@ -54,11 +65,8 @@ class LatentTraversal(CodesExplorer):
         self._change.set(cmap=LESS_AND_MORE, clim=(-1, 1))
         self._heads = [ax.set_title("\n") for ax in pictures[:2]]
         self._title = bars.set_title(" ")
-        return [[self._start], [self._rank, self._value]]
-
-    def _bars(self, ax, **look):
-        ax.bar(np.arange(1, len(self._kl) + 1), self._kl[self._order], width=1.0, **look)
-        ax.set(xlabel="dimension, by KL", ylabel="nats per image")
+        images = self._before, self._after, self._change
+        self._board.move(self._bar, self._arrow, *images, *self._heads, self._title)
 
     def _draw(self):
         rank, value = self._rank.value, self._value.value
@@ -76,7 +84,7 @@ class LatentTraversal(CodesExplorer):
         self._heads[1].set_text(f"moved to\nz[{dimension}] = {value:+.2f}")
         self._title.set_text(f"z[{dimension}]: {nats:.2f} nats")
         most = np.abs(after - before).max()
-        return (
+        return self._board.png(), (
             f"The {self._start.value} with dimension {dimension}, number {rank} by KL with {nats:.2f} nats, "
             f"set from {z[dimension]:+.2f} to {value:+.2f}: a pixel changes by {most:.2f} at most."
         )
