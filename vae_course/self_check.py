@@ -22,7 +22,7 @@ TRAINED = Path(__file__).with_name("trained")
 # Same as pretrained.NAMES, because importing that module would import Keras.
 CHECKPOINTS = "ae-2-mnist vae-2-mnist vae-100-mnist ae-2-digits vae-2-digits vae-100-digits".split()
 # Seconds that each lesson takes with its default parameters, measured on 2 cores.
-SECONDS = {0: 26, 1: 38, 2: 21, 3: 30, 4: 22, 5: 45, 6: 30}
+SECONDS = {0: 26, 1: 45, 2: 21, 3: 30, 4: 22, 5: 45, 6: 30}
 OWN_GROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 FILE_CACHE = ("inactive_file", "active_file")
 LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a browser the rest
