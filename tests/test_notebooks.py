@@ -218,7 +218,7 @@ def functions_in(path):
 SHOWN = [
     ("05_convolutional_vae", "squared_error", losses.squared_error),
     ("01_autoencoder_latent_gaps", "Autoencoder.call", models.Autoencoder.call),
-    ("01_autoencoder_latent_gaps", "Autoencoder.compute_loss", models.Autoencoder.compute_loss),
+    ("01_autoencoder_latent_gaps", "squared_error", losses.squared_error),
 ]
 
 
