@@ -101,7 +101,7 @@ def _packages():
     wanted = [need for need in wanted if not need.marker or need.marker.evaluate({"extra": ""})]
     found = [row for need in wanted for row in _guarded(need.name, _package, need)]
     shown = [finding for finding in found if finding.what in MAIN or not finding.ok]
-    value = f"{len(found) - len(shown)} installed, of versions that fit"
+    value = f"{len(found) - len(shown)} installed, in suitable versions"
     # pip does not install the course for a Python that does not fit.
     python = Finding("Python", platform.python_version(), True)
     return [python, *shown, Finding("other packages", value, True)]
@@ -159,7 +159,7 @@ def _trained():
             bad.append(name)
     bad = " ".join(bad)
     cure = f"`git checkout vae_course/trained`, or retrain: `python -m vae_course.runs.ship {bad}`."
-    value = f"damaged or missing: {bad}" if bad else f"{len(pretrained.NAMES)} shipped, all whole"
+    value = f"damaged or missing: {bad}" if bad else f"{len(pretrained.NAMES)} shipped, all intact"
     yield Finding("trained models", value, not bad, cure)
 
 
