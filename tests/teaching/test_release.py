@@ -198,6 +198,8 @@ def with_value(**values):
         ("kl", bare, "Solution region detected in a non-solution cell"),
         ("kl-check", bare, "Hidden test region detected in a non-grade cell"),
         ("kl", with_source("### BEGIN SOLUTION\nx = 1"), "no end solution statement found"),
+        # This nobody else sees: a solution without its beginning, in a cell that nbgrader does not know.
+        ("use", with_source("kl = 1\n### END SOLUTION"), "'END SOLUTION' would be handed out"),
     ],
 )
 def test_broken_metadata_is_refused_with_the_notebook(cell, change, words, tmp_path):

@@ -34,6 +34,7 @@ CONFIG = {
     # nbgrader treats standard error as a failure, so a cell must not show that of C++ libraries.
     "Execute": {"timeout": 180, **KERNEL_OPTIONS},  # seconds for one cell
 }
+MARK = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 STUDENT_FILES = """
 LICENSE README.md pyproject.toml requirements.lock environment.yml Makefile make_venv.py
 data/README.md data/registry.txt
@@ -109,6 +110,12 @@ def prepare(course, exercises=EXERCISES):
             write_notebook(notebook, source)
             if reason := convert(GenerateAssignment, course, name):
                 raise ValueError(f"{name}.ipynb: nbgrader failed: {reason}")
+            if left := MARK.search(released[-1].read_text(encoding="utf-8")):
+                released[-1].unlink()
+                raise ValueError(
+                    f"{name}.ipynb: {left[0]!r} would be handed out. Its mate is missing, or the metadata of its "
+                    "cell do not say that it is a solution or a test."
+                )
             keep_digest(course, name, digest)
     return released
 
@@ -126,9 +133,11 @@ def digest_of(*parts):
 
 def known_digests(course):
     """Read from which sources and files things were released and graded, as digests by name."""
-    if not (course / "gradebook.db").exists() or not (course / "digests.json").exists():
+    try:
+        known = json.loads((course / "digests.json").read_text(encoding="utf-8"))
+        return known if (course / "gradebook.db").exists() else {}
+    except (OSError, ValueError):  # missing or damaged, so everything is released and graded again
         return {}
-    return json.loads((course / "digests.json").read_text(encoding="utf-8"))
 
 
 def keep_digest(course, name, digest):
