@@ -65,6 +65,9 @@ def _check_cell(cell):
     """Raise an error for what nbgrader would accept, although it spoils the task; tell if it is graded."""
     mine = cell.metadata.get("nbgrader", {})
     grade, code = mine.get("grade"), cell.cell_type == "code"
+    marks = MARK.findall(cell.source)
+    if marks and marks != [("BEGIN", marks[0][1]), ("END", marks[0][1])]:
+        raise ValueError(f"its marks do not match: {', '.join(map(' '.join, marks))}")
     if code and mine.get("solution") and "BEGIN SOLUTION" not in cell.source:
         raise ValueError("it is a solution without BEGIN SOLUTION: nothing would be left of it")
     if code and grade and "BEGIN HIDDEN TESTS" not in cell.source:
@@ -110,12 +113,6 @@ def prepare(course, exercises=EXERCISES):
             write_notebook(notebook, source)
             if reason := convert(GenerateAssignment, course, name):
                 raise ValueError(f"{name}.ipynb: nbgrader failed: {reason}")
-            if left := MARK.search(released[-1].read_text(encoding="utf-8")):
-                released[-1].unlink()
-                raise ValueError(
-                    f"{name}.ipynb: {left[0]!r} would be handed out. Its mate is missing, or the metadata of its "
-                    "cell do not say that it is a solution or a test."
-                )
             keep_digest(course, name, digest)
     return released
 
