@@ -18,27 +18,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 # The Python below an activated environment: that environment may be the one to delete.
 PYTHON = getattr(sys, "_base_executable", None) or sys.executable
-PIP = ["-m", "pip", "install", "--quiet"]
+PIP = "-m pip install --quiet "
 STEPS = {
     "locked": [
-        [*PIP, "--require-hashes", "-r", "requirements.lock"],
-        [*PIP, "--no-deps", "--no-build-isolation", "-e", "."],
+        PIP + "--require-hashes -r requirements.lock",
+        PIP + "--no-deps --no-build-isolation -e .",
     ],
-    "newest": [[*PIP, "--upgrade", "-e", ".[test]"]],
+    "newest": [PIP + "--upgrade -e .[test]"],
     # Of every package that pyproject.toml names, the lowest version that it allows.
     "lowest": [
-        [*PIP, "uv>=0.9,<1"],
-        [
-            "-m",
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--upgrade",
-            "--resolution=lowest-direct",
-            "-e",
-            ".[test]",
-        ],
+        PIP + "uv>=0.9,<1",
+        "-m uv pip install --quiet --upgrade --resolution=lowest-direct -e .[test]",
     ],
 }
 # The lowest versions of NumPy and SciPy were built for none later than Python 3.12.
@@ -144,7 +134,7 @@ def install(folder, kind):
     """Install the packages. `.ready` tells that they are all there."""
     print(f"Installing packages into {folder.name}, about 3 GB: a few minutes, once.", flush=True)
     for step in STEPS[kind]:
-        if subprocess.call([str(python_of(folder)), *step]):
+        if subprocess.call([str(python_of(folder)), *step.split()]):
             sys.exit("The installation failed, see above. Mend that, then run make again.")
     if not _ask(folder, "import vae_course; print(vae_course.__name__)"):
         sys.exit(

@@ -16,6 +16,7 @@ from benchmarks.bench import ROOT, describe
 from vae_course import training
 from vae_course.data import load_digits
 from vae_course.runs.evaluate import evaluate
+from vae_course.runs.files import rounded
 
 TURNS = 3
 
@@ -60,20 +61,14 @@ class Clock(keras.callbacks.Callback):
         self.seconds.append(self.end - self.start)
 
 
-def rounded(value):
-    """Round to six significant digits."""
-    return float(f"{value:.6g}")
-
-
 def train(recipe, data, quick):
     """Train once from scratch; return the recipe, the final scores, and the losses epoch by epoch."""
     model = training.build(recipe, data)
     history = training.fit(model, recipe, data, quick=quick)
+    scores = evaluate(model, data.x_test)
     return {
         "recipe": dataclasses.asdict(recipe),
-        "test_scores": {
-            name: rounded(mean) for name, (mean, _) in evaluate(model, data.x_test).items()
-        },
+        "test_scores": {name: rounded(mean) for name, (mean, _) in scores.items()},
         "history": {name: [rounded(v) for v in values] for name, values in history.items()},
     }
 

@@ -152,7 +152,7 @@ def test_a_traversal_of_whole_numbers_takes_fractions():
         ),
         (lambda: latent.largest_gaps(RNG.normal(size=(9, 2)), 0), "count=0"),
         (lambda: latent.largest_gaps(np.outer(np.arange(9.0), [1, 2])), "on one line"),
-        (lambda: latent.largest_gaps(np.ones((9, 2))), "in one place"),
+        (lambda: latent.largest_gaps(np.ones((9, 2))), "on one line"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(call, message):

@@ -138,7 +138,7 @@ def test_its_slides_are_made_for_a_room(path):
     slides = deck.slides_of(read(path))
     assert slides and slides[0].parts[0].source.startswith("# ")
     for slide in slides:
-        text = "\n".join(p.source for p in slide.parts if p.metadata["deck"]["kind"] == "text")
+        text = "\n".join(p.source for p in slide.parts if p.kind == "text")
         for not_prose in (r"\$\$.*?\$\$", r"\$[^$]*\$", r"^\|.*$", r"\]\([^)]*\)"):
             text = re.sub(not_prose, " ", text, flags=re.S if "$$" in not_prose else re.M)
         words, where = len(re.findall(r"\w[\w'-]*", text)), f"{path.stem}, slide {slide.title!r}"
@@ -218,7 +218,7 @@ def functions_in(path):
 SHOWN = [
     ("05_convolutional_vae", "squared_error", losses.squared_error),
     ("01_autoencoder_latent_gaps", "Autoencoder.call", models.Autoencoder.call),
-    ("01_autoencoder_latent_gaps", "Autoencoder.compute_loss", models.Autoencoder.compute_loss),
+    ("01_autoencoder_latent_gaps", "squared_error", losses.squared_error),
 ]
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from vae_course.models import VAE, build_decoder, build_encoder
-from vae_course.quick_vae import QuickVAE, from_cells, to_cells
+from vae_course.quick_vae import QuickVAE, from_cells
 
 
 @pytest.fixture
@@ -36,11 +36,9 @@ def loss_and_gradients(model, images):
 
 
 def test_cells_hold_the_pixels_of_two_by_two_squares(images):
-    """Against slices of the image; and there and back is the image."""
-    cells = keras.ops.convert_to_numpy(to_cells(images))
-    assert cells.shape == (6, 14, 14, 4)
-    for channel, (i, j) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
-        np.testing.assert_array_equal(cells[..., channel], images[:, i::2, j::2, 0])
+    """Against slices of the image."""
+    places = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    cells = np.stack([images[:, i::2, j::2, 0] for i, j in places], axis=-1)
     np.testing.assert_array_equal(from_cells(cells), images)
 
 

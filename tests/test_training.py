@@ -46,7 +46,7 @@ def test_the_lectures_recipe_is_the_listings():
     for dataset in "MNIST", "embedded digits":
         recipe = training.find("lecture", dataset)
         assert (recipe.optimizer, recipe.batch_size, recipe.epochs) == ("rmsprop", 64, 50)
-        optimizer = training.make_optimizer(recipe, steps=10, epochs=50)
+        optimizer = training._make_optimizer(recipe, steps=10, epochs=50)
         assert optimizer.get_config() == {
             **keras.optimizers.RMSprop().get_config(),
             "name": optimizer.name,
@@ -57,13 +57,13 @@ def test_the_lectures_recipe_is_the_listings():
 def test_adams_rate_grows_for_a_tenth_and_falls_to_zero(name):
     """By the formula of half a cosine, at its start, its middle and its end; an epoch is the least."""
     recipe = training.find(name, "MNIST")
-    optimizer = training.make_optimizer(recipe, steps=100, epochs=21)
+    optimizer = training._make_optimizer(recipe, steps=100, epochs=21)
     rate, top = optimizer._learning_rate, recipe.learning_rate
     steps = [0, 105, 210, 1155, 2100]
     expected = [0, 0.5, 1, 0.5, 0]
     np.testing.assert_allclose([float(rate(s)) for s in steps], top * np.array(expected), atol=1e-8)
     assert optimizer.beta_2 == recipe.memory
-    short = training.make_optimizer(recipe, steps=100, epochs=5)._learning_rate
+    short = training._make_optimizer(recipe, steps=100, epochs=5)._learning_rate
     np.testing.assert_allclose([float(short(s)) for s in (50, 100, 300)], [top / 2, top, top / 2])
 
 
@@ -106,12 +106,12 @@ def test_a_stopped_training_goes_on_to_the_same_place(kind, blobs, tmp_path):
 def test_each_epoch_holds_every_image_once_in_an_order_of_its_own():
     """Counted over the stream of two epochs, begun at the second of three."""
     images = np.arange(10, dtype="float32").reshape(10, 1, 1, 1)
-    stream = [b.numpy().ravel().tolist() for b in training.batches(images, 4, 7, 1, 3)]
+    stream = [b.numpy().ravel().tolist() for b in training._batches(images, 4, 7, 1, 3)]
     assert [len(batch) for batch in stream] == [4, 4, 2, 4, 4, 2]
     epochs = [sum(stream[:3], []), sum(stream[3:], [])]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10))
     assert epochs[0] != epochs[1]
-    later = [b.numpy().ravel().tolist() for b in training.batches(images, 4, 7, 2, 3)]
+    later = [b.numpy().ravel().tolist() for b in training._batches(images, 4, 7, 2, 3)]
     assert sum(later, []) == epochs[1]
 
 
@@ -202,14 +202,14 @@ def test_black_and_white_images_are_drawn_anew_in_each_epoch():
     grey = np.full((40, 28, 28, 1), 0.3, "float32")
 
     def epoch(number, seed=1):
-        return np.concatenate(list(training.batches(grey, 16, seed, number, number + 1, True)))
+        return np.concatenate(list(training._batches(grey, 16, seed, number, number + 1, True)))
 
     first, second = epoch(0), epoch(1)
     assert set(np.unique(first)) == {0, 1}
     assert first.mean() == pytest.approx(0.3, abs=4 * np.sqrt(0.21 / first.size))
     assert 0.3 < np.mean(first != second) < 0.55  # 0.42 for independent draws
     np.testing.assert_array_equal(
-        second, np.concatenate(list(training.batches(grey, 16, 1, 0, 2, True)))[40:]
+        second, np.concatenate(list(training._batches(grey, 16, 1, 0, 2, True)))[40:]
     )
     assert (epoch(0, seed=2) != first).any()
 

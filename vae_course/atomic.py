@@ -1,6 +1,8 @@
 """Write files atomically, so that nobody ever reads a half-written one, and only where that is possible."""
 
 import contextlib
+import csv
+import io
 import os
 import secrets
 import shutil
@@ -48,6 +50,14 @@ def write_text(path, text):
     """Write a text in UTF-8 to a path, completely or not at all."""
     with write_atomically(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_rows(path, rows):
+    """Write a list of dictionaries with the same keys as CSV, completely or not at all."""
+    table = csv.DictWriter(text := io.StringIO(), rows[0])
+    table.writeheader()
+    table.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def check_writable(folder):

@@ -1,6 +1,7 @@
 """The command line: `vae-course run`, `slides`, `train`, `evaluate`, `data`, `student`, `grade`, and more."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -11,13 +12,15 @@ from pathlib import Path
 import click
 
 from vae_course import lesson
-from vae_course.atomic import check_writable
+from vae_course.atomic import check_writable, write_rows
 from vae_course.checks import LIKELIHOODS
 from vae_course.self_check import check_machine
 
 ROOT = Path(__file__).resolve().parents[1]
-DATASETS = click.Choice(["auto", "mnist", "digits"])
 FOLDER = click.Path(file_okay=False, path_type=Path)
+dataset_option = functools.partial(
+    click.option, "--dataset", type=click.Choice(["auto", "mnist", "digits"])
+)
 lessons_argument = click.argument("lessons", nargs=-1)
 notebooks_option = click.option(
     "--notebooks",
@@ -64,12 +67,6 @@ class Command(click.Command):
             signal.signal(signal.SIGTERM, before[1])
 
 
-class Course(click.Group):
-    """A group of such commands."""
-
-    command_class = Command
-
-
 def _make_folder(out, notebooks):
     """Create the folder for results, or raise an error before anything runs."""
     if out.resolve().is_relative_to(notebooks.resolve()):
@@ -80,17 +77,18 @@ def _make_folder(out, notebooks):
     out.mkdir(parents=True, exist_ok=True)
 
 
-@click.group(cls=Course)
+@click.group()
 @click.version_option(package_name="vae-course")
 def main():
     """Run, fetch and maintain the course on variational autoencoders."""
 
 
+main.command_class = Command
+
+
 @main.command()
 @lessons_argument
-@click.option(
-    "--dataset",
-    type=DATASETS,
+@dataset_option(
     default="auto",
     envvar="VAE_COURSE_DATASET",
     help="Real MNIST, the embedded digits, or (auto) MNIST if available and else the embedded digits.",
@@ -147,23 +145,21 @@ def run(lessons, dataset, profile, out, strict, notebooks):
 def slides(lessons, out, notebooks):
     """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
     from vae_course.teaching.notebooks import find_lessons
-    from vae_course.teaching.slides import NoBrowser, build, table, write_index, write_pdfs
+    from vae_course.teaching.slides import build, write_index, write_pdfs
 
     start = time.perf_counter()
     _make_folder(out, notebooks)
     decks = build(find_lessons(notebooks, lessons), out)
     good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
-    try:
-        printed = f"{len(write_pdfs(good))} PDF(s)" if good else "no PDF"
-    except NoBrowser as error:
-        printed = str(error)
+    printed = write_pdfs(good)
     index = write_index(decks, out)
-    click.echo(table(decks))
-    click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
-    click.echo(f"Open {index}")
     for deck in decks:
         if deck.error:
             click.echo(f"FAILED {deck.name}\n  {deck.error}", err=True)
+        else:
+            click.echo(f"{deck.name}: {len(deck.titles)} slides")
+    click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
+    click.echo(f"Open {index}")
     sys.exit(len(good) < len(decks))
 
 
@@ -173,7 +169,7 @@ def slides(lessons, out, notebooks):
     type=click.Choice(["lecture", "fast", "best", "map"]),
     help="The lecture's recipe, a fast one (default), the best one for an hour, or one for 2-D maps.",
 )
-@click.option("--dataset", type=DATASETS, help="As for run.")
+@dataset_option(help="As for run.")
 @click.option("--epochs", type=int, help="Number of epochs; by default that of the recipe.")
 @click.option("--latent-dim", type=int, help="Number of latent dimensions; 100 by default.")
 @click.option("--beta", type=float, help="Weight of the KL term; 1 by default.")
@@ -196,7 +192,7 @@ def train(out, resume, **wanted):
     from vae_course.runs import report, settings
 
     check_machine()
-    out, card, data = (settings.old_run if resume else settings.new_run)(out, wanted)
+    out, card, data = settings.choose(out, wanted, resume)
     if data:
         click.echo(f"Data set: {data.name} ({data.source})")
         lesson.load_tensorflow()
@@ -211,11 +207,7 @@ def train(out, resume, **wanted):
 
 @main.command()
 @click.argument("model")
-@click.option(
-    "--dataset",
-    type=DATASETS,
-    help="Which test images to use; by default those of the model's own data set.",
-)
+@dataset_option(help="Which test images to use; by default those of the model's own data set.")
 @click.option(
     "--log-likelihood",
     "draws",
@@ -281,11 +273,11 @@ def grade(submissions, out):
 
     rows = grading.grade(submissions, out)
     click.echo(grading.table(rows))
-    if rows[-1].problem == grading.INTERRUPTED:
+    if rows[-1]["problem"] == grading.INTERRUPTED:
         raise KeyboardInterrupt
-    grading.write_csv(rows, out / "grades.csv")
+    write_rows(out / "grades.csv", rows)
     click.echo(f"Written to {out / 'grades.csv'}")
-    sys.exit(any(row.problem for row in rows))
+    sys.exit(any(row["problem"] for row in rows))
 
 
 @main.command()

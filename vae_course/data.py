@@ -98,12 +98,10 @@ def choose(dataset):
     Raises:
         ValueError: If `dataset` or the variable is none of the three.
     """
-    name, value, cure = "dataset", dataset, "choose one of"
-    if dataset == "auto" and os.environ.get("VAE_COURSE_DATASET"):
-        name, value = "VAE_COURSE_DATASET", os.environ["VAE_COURSE_DATASET"]
-        cure = "unset it, or set it to one of"
+    variable = os.environ.get("VAE_COURSE_DATASET") if dataset == "auto" else None
+    value, name = variable or dataset, "VAE_COURSE_DATASET" if variable else "dataset"
     if value not in CHOICES:
-        raise ValueError(f"{name} is {value!r}: {cure} {', '.join(CHOICES)}.")
+        raise ValueError(f"{name} is {value!r}: set it to one of {', '.join(CHOICES)}.")
     return value
 
 

@@ -105,19 +105,18 @@ def largest_gaps(points, count=5):
             or `count` is less than 1.
     """
     points = np.asarray(points, dtype=float)
+    problem = ValueError(
+        f"points has shape {points.shape}: give at least 4 finite points in the plane, not all on one line."
+    )
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 4 or not np.isfinite(points).all():
-        raise ValueError(
-            f"points has shape {points.shape}: give at least 4 finite points in the plane, (n, 2)."
-        )
+        raise problem
     if count < 1:
         raise ValueError(f"count={count} asks for no circle: give 1 or more.")
     try:
         corners = Voronoi(points).vertices
         sides = ConvexHull(points).equations  # outward normals and offsets: negative inside
     except QhullError as error:
-        raise ValueError(
-            "All points lie on one line, or in one place: there is no plane with gaps."
-        ) from error
+        raise problem from error
     radii = cKDTree(points).query(corners)[0]
     depths = -(corners @ sides[:, :2].T + sides[:, 2]).max(axis=1)
     corners, radii = corners[depths >= radii], radii[depths >= radii]

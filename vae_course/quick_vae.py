@@ -26,20 +26,8 @@ def _sums_of_weights():
 SUMS = _sums_of_weights()
 
 
-def to_cells(images):
-    """Sort the pixels of each 2 x 2 cell into four channels.
-
-    Args:
-        images: Tensor `(batch, height, width, 1)`, height and width even.
-
-    Returns:
-        Tensor `(batch, height / 2, width / 2, 4)`.
-    """
-    return tf.nn.space_to_depth(images, 2)
-
-
 def from_cells(cells):
-    """Undo `to_cells`.
+    """Sort four channels, one for each place in a 2 x 2 cell, into one picture.
 
     Args:
         cells: Tensor `(batch, height, width, 4)`.
@@ -93,4 +81,4 @@ class QuickVAE(VAE):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the loss of `VAE`: a sum over pixels does not depend on their order."""
-        return super().compute_loss(to_cells(x if y is None else y), None, y_pred)
+        return super().compute_loss(tf.nn.space_to_depth(x if y is None else y, 2), None, y_pred)

@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import logging
 import os
+import platform
 import sys
 import textwrap
 from pathlib import Path
@@ -18,7 +19,7 @@ from vae_course import pretrained
 
 MAIN = ("tensorflow", "keras", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
 # Seconds that each lesson takes with its default parameters, measured on 2 cores.
-SECONDS = {0: 26, 1: 38, 2: 21, 3: 30, 4: 22, 5: 45, 6: 30}
+SECONDS = {0: 26, 1: 45, 2: 21, 3: 30, 4: 22, 5: 45, 6: 30}
 OWN_GROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a browser the rest
 REINSTALL = (
@@ -59,14 +60,12 @@ def self_check(dataset="auto"):
         List of `Finding`. A check that itself fails is a finding, too.
     """
     checks = {
-        "Python": _python,
         "packages": _packages,
         "settings": _settings,
         "data set": lambda: _data(dataset),
         "trained models": _trained,
-        "processor cores": _cores,
         "free memory": _memory,
-        "time to run": _time,
+        "processor cores": _cores,
     }
     return [finding for what, check in checks.items() for finding in _guarded(what, check)]
 
@@ -95,20 +94,6 @@ def _guarded(what, check, *arguments):
         return [Finding(what, value, False, REINSTALL)]
 
 
-def _python():
-    from packaging.specifiers import SpecifierSet
-
-    allowed = SpecifierSet(importlib.metadata.metadata("vae-course")["Requires-Python"])
-    cure = "Install Python 3.12, then run `make clean` and `make lab PYTHON=python3.12`."
-    yield _fits("Python", "{}.{}.{}".format(*sys.version_info), allowed, cure)
-
-
-def _fits(what, version, allowed, cure):
-    if allowed.contains(version, prereleases=True):
-        return Finding(what, version, True)
-    return Finding(what, f"{version}, but the course needs {allowed}", False, cure)
-
-
 def _packages():
     from packaging.requirements import Requirement
 
@@ -116,16 +101,21 @@ def _packages():
     wanted = [need for need in wanted if not need.marker or need.marker.evaluate({"extra": ""})]
     found = [row for need in wanted for row in _guarded(need.name, _package, need)]
     shown = [finding for finding in found if finding.what in MAIN or not finding.ok]
-    value = f"{len(found) - len(shown)} installed, of versions that fit"
-    return [*shown, Finding("other packages", value, True)]
+    value = f"{len(found) - len(shown)} installed, in suitable versions"
+    # pip does not install the course for a Python that does not fit.
+    python = Finding("Python", platform.python_version(), True)
+    return [python, *shown, Finding("other packages", value, True)]
 
 
 def _package(need):
     cure = f'In a new cell: `%pip install "{need.name}{need.specifier}"`, then restart the kernel.'
     try:
-        yield _fits(need.name, importlib.metadata.version(need.name), need.specifier, cure)
+        version = importlib.metadata.version(need.name)
     except importlib.metadata.PackageNotFoundError:
-        yield Finding(need.name, "is not installed", False, cure)
+        return [Finding(need.name, "is not installed", False, cure)]
+    if need.specifier.contains(version, prereleases=True):
+        return [Finding(need.name, version, True)]
+    return [Finding(need.name, f"{version}, but the course needs {need.specifier}", False, cure)]
 
 
 def _settings():
@@ -169,21 +159,20 @@ def _trained():
             bad.append(name)
     bad = " ".join(bad)
     cure = f"`git checkout vae_course/trained`, or retrain: `python -m vae_course.runs.ship {bad}`."
-    value = f"damaged or missing: {bad}" if bad else f"{len(pretrained.NAMES)} shipped, all whole"
+    value = f"damaged or missing: {bad}" if bad else f"{len(pretrained.NAMES)} shipped, all intact"
     yield Finding("trained models", value, not bad, cure)
 
 
-def _count_cores():
-    """Return how many cores this process may use, given its affinity and its container."""
+def _cores():
     import joblib
 
-    return joblib.cpu_count()
-
-
-def _cores():
+    count = joblib.cpu_count()  # what its affinity and its container leave to this process
     cure = "All lessons run, but take twice as long. Use at least 2 cores if you can."
-    count = _count_cores()
     yield Finding("processor cores", str(count), count >= 2, cure)
+    minutes = sum(SECONDS.values()) / 60 * (1 if count >= 2 else 2)
+    yield Finding(
+        "time to run", f"about {minutes:.0f} minutes for all {len(SECONDS)} lessons", True
+    )
 
 
 def _words(folder, *names):
@@ -222,13 +211,6 @@ def _memory():
     free = free_memory() / 1e9
     cure = "In JupyterLab: Kernel, Shut Down All Kernels; then close other programs or ask for more memory."
     yield Finding("free memory", f"{free:.1f} GB", free >= LEAST_GIGABYTES, cure)
-
-
-def _time():
-    minutes = sum(SECONDS.values()) / 60 * (1 if _count_cores() >= 2 else 2)
-    yield Finding(
-        "time to run", f"about {minutes:.0f} minutes for all {len(SECONDS)} lessons", True
-    )
 
 
 class UnsupportedMachineError(ValueError):
@@ -313,8 +295,10 @@ def _keras_faults():
         if value not in (wanted, str(wanted).lower()) and not follows_floatx:
             source = [where for where in told if told[where] == value][-1]
             what = f"Keras has {name}={value!r}, set {source}, but the course needs {wanted!r}."
-            by_variable = source == f"by {variable}"
-            yield what, _unset(variable) if by_variable else f"Remove that setting, {AGAIN}"
+            cure = (
+                _unset(variable) if source == f"by {variable}" else f"Remove that setting, {AGAIN}"
+            )
+            yield what, cure
 
 
 def _keras_file():

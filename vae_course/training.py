@@ -61,17 +61,8 @@ def find(name, dataset):
     return (DIGITS if dataset == "embedded digits" else RECIPES)[name]
 
 
-def make_optimizer(recipe, steps, epochs):
-    """Make a recipe's optimizer.
-
-    Args:
-        recipe: A `Recipe`.
-        steps: Steps per epoch.
-        epochs: Epochs of the whole training, for the learning rate schedule.
-
-    Returns:
-        A Keras optimizer.
-    """
+def _make_optimizer(recipe, steps, epochs):
+    """Make a recipe's optimizer for so many epochs of so many steps."""
     rate = recipe.learning_rate
     if recipe.decay:
         growing = max(steps, epochs * steps // 10)
@@ -111,7 +102,7 @@ def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         model = Autoencoder(encoder, decoder)
     else:
         model = VAE(encoder, decoder, beta, **likelihood)
-    model.compile(make_optimizer(recipe, steps_per_epoch(recipe, data), epochs))
+    model.compile(_make_optimizer(recipe, steps_per_epoch(recipe, data), epochs))
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -126,22 +117,8 @@ def binarized(model, images):
     return binarize(images) if getattr(model, "likelihood", None) == "bernoulli" else images
 
 
-def batches(images, batch_size, seed, first_epoch, epochs, black_and_white=False):
-    """Make a stream of batches in an order that depends only on the seed and the epoch.
-
-    So training that stopped after an epoch can resume as if it had never stopped.
-
-    Args:
-        images: Training images, shape `(n, 28, 28, 1)`.
-        batch_size: Images in a batch; the last one of an epoch may be smaller.
-        seed: Seed of the order.
-        first_epoch: Epoch to start with, counted from 0.
-        epochs: Epoch to stop before.
-        black_and_white: Whether to draw each pixel, 0 or 1, anew in each epoch (`data.binarize`).
-
-    Returns:
-        `tf.data.Dataset` of tensors `(batch_size, 28, 28, 1)`, epoch after epoch.
-    """
+def _batches(images, batch_size, seed, first_epoch, epochs, black_and_white=False):
+    """Make a stream of batches; the order depends only on seed and epoch, so that training can be resumed."""
     images = tf.constant(images)
     first_batch = first_epoch * math.ceil(len(images) / batch_size)
 
@@ -170,23 +147,27 @@ def _steps_at_once(steps):
     return max(n for n in range(1, max(1, steps // 10) + 1) if steps % n == 0)
 
 
-class StopAtNaN(keras.callbacks.Callback):
-    """Stop the training as soon as a number is no longer finite, before anything is saved."""
+class _Guard(keras.callbacks.Callback):
+    """Give each epoch its own noise, and stop as soon as a number is not finite, before anything is saved."""
 
-    def __init__(self, suspects):
+    def __init__(self, recipe, seed):
         super().__init__()
-        self.suspects = suspects
+        self.rate, self.seed = recipe.learning_rate, seed
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Remember which epoch it is."""
-        self.epoch = epoch + 1
+        self.epoch, self.suspects = epoch + 1, f"the learning rate, {self.rate:g},"
+        if isinstance(self.model, VAE):
+            self.suspects = f"beta={self.model.beta:g} or {self.suspects}"
+            # Keras does not save the state of the noise generator. Adjacent seeds would not do, because each
+            # step adds 1 and they would run through the same noise.
+            state = np.random.SeedSequence([self.seed, epoch]).generate_state(2)
+            self.model.encoder.get_layer("z").noise.state.assign(state)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Check the loss."""
         self._check("the loss is", logs["loss"])
 
     def on_epoch_end(self, epoch, logs=None):
-        """Check scores, weights and the optimizer's state, which the last step may have spoiled."""
+        # The last step may have spoiled the weights.
         state = self.model.variables + self.model.optimizer.variables
         self._check("weights or scores are", *logs.values(), *state)
 
@@ -227,33 +208,19 @@ def fit(
     epochs = recipe.epochs if epochs is None else epochs
     steps = steps_per_epoch(recipe, data)
     seen = int(model.optimizer.iterations) // steps
-    likelihood = getattr(model, "likelihood", None)
-    is_vae, is_binary = isinstance(model, VAE), likelihood == "bernoulli"
-    suspects = f"beta={model.beta:g} or " if is_vae else ""
-    suspects += f"the learning rate, {recipe.learning_rate:g},"
-    worker, callbacks = model, [StopAtNaN(suspects), *callbacks]
+    worker, likelihood = model, getattr(model, "likelihood", None)
     # A learned variance is a weight of the model itself, and several draws need their own pass.
-    if is_vae and quick and model.draws == 1 and likelihood != "learned-gaussian":
+    if likelihood not in (None, "learned-gaussian") and quick and model.draws == 1:
         worker = QuickVAE(model.encoder, model.decoder, model.beta, likelihood)
         worker.compile(model.optimizer, steps_per_execution=_steps_at_once(steps))
-    if is_vae:
-        # Keras does not save the state of the noise generator, so each epoch starts from its own. Adjacent
-        # seeds would not do, because each step adds 1 and they would run through the same noise.
-        noise = model.encoder.get_layer("z").noise.state
-        renew = keras.callbacks.LambdaCallback(
-            lambda epoch, logs: noise.assign(
-                np.random.SeedSequence([seed, epoch]).generate_state(2)
-            )
-        )
-        callbacks = [renew, *callbacks]
     return worker.fit(
-        batches(data.x_train, recipe.batch_size, seed, seen, epochs, is_binary),
+        _batches(data.x_train, recipe.batch_size, seed, seen, epochs, likelihood == "bernoulli"),
         steps_per_epoch=steps,
         initial_epoch=seen,
         epochs=epochs,
         validation_data=binarized(model, data.x_test) if validate else None,
         validation_batch_size=500,
-        callbacks=callbacks,
+        callbacks=[_Guard(recipe, seed), *callbacks],
         shuffle=False,  # the stream is already shuffled
         verbose=verbose,
     ).history

@@ -17,8 +17,8 @@ import pytest
 from pins import ROOT
 
 from vae_course.teaching import notebooks
-from vae_course.teaching.pages import write_page
-from vae_course.teaching.slides import html_of
+from vae_course.teaching.deck import slides_of
+from vae_course.teaching.pages import render
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in LESSONS]
@@ -89,7 +89,8 @@ def folder(built):
 def page_file(tmp_path_factory):
     """Give the page of one lesson."""
     path = tmp_path_factory.mktemp("pages") / "page.html"
-    write_page(notebooks.read_notebook(ROOT / "notebooks" / f"{PAGE}.ipynb"), path, "A lesson")
+    notebook = notebooks.read_notebook(ROOT / "notebooks" / f"{PAGE}.ipynb")
+    path.write_text(render("page", notebook, "A lesson"), encoding="utf-8")
     return path
 
 
@@ -215,7 +216,8 @@ def test_a_slide_that_is_too_long_fails_with_its_title_and_by_how_many_pixels(br
         )
         for title, text in texts.items()
     ]
-    page, _ = html_of(nbformat.v4.new_notebook(cells=cells), "A test")
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    page = render("deck", notebook, "A test", slides=slides_of(notebook))
     (tmp_path / "deck.html").write_text(page, encoding="utf-8")
     with decks.opened(browser, tmp_path / "deck.html") as (page, _):
         found = decks.complaints(decks.walk(page))
@@ -272,7 +274,8 @@ def test_the_command_builds_all_decks_their_pdfs_and_an_index(browser, folder):
 def test_lesson_pages_need_no_network(browser, tmp_path, name):
     """The pages of `make run`: formulas drawn, figures there, nothing asked for elsewhere."""
     notebook = notebooks.read_notebook(ROOT / "notebooks" / f"{name}.ipynb")
-    write_page(notebook, tmp_path / "page.html", notebooks.title_of(notebook))
+    page = render("page", notebook, notebooks.title_of(notebook))
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
     with decks.opened(browser, tmp_path / "page.html") as (page, asked):
         page.wait_for_function("() => MathJax.startup.promise.then(() => true)")
         whole(page, asked)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from vae_course.atomic import write_rows
 from vae_course.runs import files
 
 ROWS = [{"epoch": n, "seconds": 1.5, "loss": 10.1 / n, "val_loss": 11.3 / n} for n in (1, 2, 3)]
@@ -29,7 +30,7 @@ def folder(tmp_path):
     files.write_json(tmp_path / "card.json", CARD)
     for name in files.MODELS:
         (tmp_path / name).write_bytes(name.encode())
-    files.write_history(tmp_path, ROWS)
+    write_rows(tmp_path / "history.csv", ROWS)
     return tmp_path
 
 

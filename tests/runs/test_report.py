@@ -63,9 +63,12 @@ def test_what_cannot_be_compared_is_said_to_be(change, told):
     assert f"These two cannot be compared: this run is on {told}" in text
 
 
-@pytest.mark.parametrize(
+states = pytest.mark.parametrize(
     "done, state", [(0, "the untrained model"), (3, "the model after epoch 3")]
 )
+
+
+@states
 def test_an_interrupted_run_says_what_there_is_and_how_to_go_on(done, state):
     """No score, but a command."""
     card = CARD | {"status": "interrupted", "epochs_done": done, "test_scores": {}}
@@ -75,9 +78,7 @@ def test_an_interrupted_run_says_what_there_is_and_how_to_go_on(done, state):
     assert 'vae-course train --resume --out "my run"' in text and "score" not in text
 
 
-@pytest.mark.parametrize(
-    "done, state", [(0, "the untrained model"), (3, "the model after epoch 3")]
-)
+@states
 def test_a_run_that_diverged_says_when_and_why_and_what_is_left(done, state):
     """The epoch, beta and the learning rate, and the cure."""
     recipe = CARD["recipe"] | {"learning_rate": 0.006}

@@ -33,7 +33,7 @@ def run(here):
 
 def test_without_options_it_is_the_fast_recipe_in_a_folder_of_its_own():
     """The folder is named after recipe, latent dimensions and data set; it is not made yet."""
-    out, chosen, data = settings.new_run(None, NOTHING)
+    out, chosen, data = settings.choose(None, NOTHING)
     assert out == Path("build/train/fast-100-digits") and not Path("build").exists()
     expected = {"recipe": "fast", "latent_dim": 100, "beta": 1.0, "seed": 1, "epochs": None}
     assert chosen == expected | files.LECTURES | {"dataset": "digits"}
@@ -43,20 +43,20 @@ def test_without_options_it_is_the_fast_recipe_in_a_folder_of_its_own():
 def test_options_are_taken():
     """Zero is a value: a seed of 0, a beta of 0."""
     wanted = {"recipe": "best", "epochs": 2, "latent_dim": 7, "beta": 0.0, "seed": 0}
-    out, chosen, _ = settings.new_run(None, NOTHING | wanted)
+    out, chosen, _ = settings.choose(None, NOTHING | wanted)
     assert out == Path("build/train/best-7-digits")
     assert chosen == wanted | files.LECTURES | {"dataset": "digits"}
 
 
 def test_another_likelihood_has_a_folder_of_its_own():
     """Its name ends the folder's."""
-    out, chosen, _ = settings.new_run(None, NOTHING | {"likelihood": "bernoulli", "draws": 5})
+    out, chosen, _ = settings.choose(None, NOTHING | {"likelihood": "bernoulli", "draws": 5})
     assert out == Path("build/train/fast-100-digits-bernoulli")
     assert (chosen["likelihood"], chosen["draws"]) == ("bernoulli", 5)
     with pytest.raises(ValueError, match="likelihood='poisson' is unknown"):
-        settings.new_run(None, NOTHING | {"likelihood": "poisson"})
+        settings.choose(None, NOTHING | {"likelihood": "poisson"})
     with pytest.raises(ValueError, match="draws=5 needs beta=1"):
-        settings.new_run(None, NOTHING | {"draws": 5, "beta": 2.0})
+        settings.choose(None, NOTHING | {"draws": 5, "beta": 2.0})
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_numbers_that_make_no_training_are_refused(name, value, monkeypatch):
     """Before data are looked for; the error names value and cure."""
     monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
     with pytest.raises(ValueError, match=rf"{name}={re.escape(str(value))} .*use a"):
-        settings.new_run(None, NOTHING | {name: value})
+        settings.choose(None, NOTHING | {name: value})
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_numbers_that_make_no_training_are_refused(name, value, monkeypatch):
 )
 def test_numbers_at_the_edge_are_taken(name, value):
     """The ends of the ranges belong to them."""
-    assert settings.new_run(None, NOTHING | {name: value})[1][name] == value
+    assert settings.choose(None, NOTHING | {name: value})[1][name] == value
 
 
 def test_a_folder_that_holds_something_is_left_alone(here):
@@ -103,7 +103,7 @@ def test_a_folder_that_holds_something_is_left_alone(here):
     (here / "mine").mkdir()
     (here / "mine" / "thesis.tex").write_text("x")
     with pytest.raises(FileExistsError, match=r"mine is not empty.*--out\.$"):
-        settings.new_run(here / "mine", NOTHING)
+        settings.choose(here / "mine", NOTHING)
     assert (here / "mine" / "thesis.tex").read_text() == "x"
     assert [path.name for path in here.iterdir()] == ["mine"]
 
@@ -111,9 +111,9 @@ def test_a_folder_that_holds_something_is_left_alone(here):
 def test_a_folder_that_holds_a_run_can_be_gone_on_with(run):
     """The error says how; an empty folder is taken."""
     with pytest.raises(FileExistsError, match="run is not empty.*--resume"):
-        settings.new_run(run, NOTHING)
+        settings.choose(run, NOTHING)
     (run / "card.json").unlink()
-    assert settings.new_run(run, NOTHING)[0] == run
+    assert settings.choose(run, NOTHING)[0] == run
 
 
 def test_a_run_that_diverged_is_not_gone_on_with(run):
@@ -123,7 +123,7 @@ def test_a_run_that_diverged_is_not_gone_on_with(run):
         (run / name).write_bytes(name.encode())
     files.write_json(run / "card.json", card | {"status": "diverged", "epochs_done": 2})
     with pytest.raises(ValueError, match="diverged in epoch 3.*smaller --beta"):
-        settings.old_run(run, NOTHING)
+        settings.choose(run, NOTHING, resume=True)
 
 
 def test_the_default_folder_is_looked_at_as_well():
@@ -132,7 +132,7 @@ def test_the_default_folder_is_looked_at_as_well():
     folder.mkdir(parents=True)
     (folder / "vae.keras").touch()
     with pytest.raises(FileExistsError, match="fast-100-digits is not empty"):
-        settings.new_run(None, NOTHING)
+        settings.choose(None, NOTHING)
 
 
 @pytest.mark.parametrize("below", [(), ("sub",), ("sub", "deeper")])
@@ -141,7 +141,7 @@ def test_a_file_in_the_way_is_refused(here, below, monkeypatch):
     (here / "file").write_text("x")
     monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
     with pytest.raises(OSError, match="Nothing can be written to .*file.*--out"):
-        settings.new_run(here.joinpath("file", *below), NOTHING)
+        settings.choose(here.joinpath("file", *below), NOTHING)
     assert (here / "file").read_text() == "x"
 
 
@@ -153,19 +153,19 @@ def test_a_folder_that_cannot_be_written_is_refused(here, run, monkeypatch):
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with pytest.raises(OSError, match=r"new \(Permission denied\)"):
-        settings.new_run(here / "new", NOTHING)
+        settings.choose(here / "new", NOTHING)
     with pytest.raises(OSError, match=r"run \(Permission denied\)"):
-        settings.old_run(run, NOTHING)
+        settings.choose(run, NOTHING, resume=True)
 
 
 def test_an_old_run_goes_on_by_its_card(run, monkeypatch):
     """No option is needed; those that say the same, and a data set "auto", are no contradiction."""
     monkeypatch.setenv("VAE_COURSE_DATASET", "mnist")  # no option: the card wins
-    out, card, data = settings.old_run(run, NOTHING)
+    out, card, data = settings.choose(run, NOTHING, resume=True)
     assert out == run and card["latent_dim"] == 2 and data.name == "embedded digits"
     same = {"recipe": "fast", "epochs": 3, "latent_dim": 2, "beta": 1.0, "seed": 1}
-    settings.old_run(run, same | {"dataset": "digits"})
-    settings.old_run(run, same | {"dataset": "auto"})
+    settings.choose(run, same | {"dataset": "digits"}, resume=True)
+    settings.choose(run, same | {"dataset": "auto"}, resume=True)
 
 
 def test_an_old_run_is_found_by_the_options_of_a_new_one(run):
@@ -173,7 +173,7 @@ def test_an_old_run_is_found_by_the_options_of_a_new_one(run):
     folder = Path("build/train/fast-2-digits")
     folder.parent.mkdir(parents=True)
     run.rename(folder)
-    assert settings.old_run(None, NOTHING | {"latent_dim": 2})[0] == folder
+    assert settings.choose(None, NOTHING | {"latent_dim": 2}, resume=True)[0] == folder
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_an_old_run_is_found_by_the_options_of_a_new_one(run):
 def test_an_option_that_contradicts_the_card_is_refused(run, name, value, told):
     """Both values are named."""
     with pytest.raises(ValueError, match=told):
-        settings.old_run(run, NOTHING | {name: value})
+        settings.choose(run, NOTHING | {name: value}, resume=True)
 
 
 def test_a_complete_run_needs_no_data(run, monkeypatch):
@@ -199,7 +199,7 @@ def test_a_complete_run_needs_no_data(run, monkeypatch):
     files.write_json(run / "card.json", card)
     monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
     with pytest.raises(FileNotFoundError, match=r"vae\.keras is missing"):
-        settings.old_run(run, NOTHING)
+        settings.choose(run, NOTHING, resume=True)
     for name in files.MODELS:
         (run / name).write_bytes(name.encode())
-    assert settings.old_run(run, NOTHING) == (run, card, None)
+    assert settings.choose(run, NOTHING, resume=True) == (run, card, None)

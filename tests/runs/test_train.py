@@ -69,7 +69,7 @@ def blobs(monkeypatch):
 
 def resume(folder):
     """Go on with a run as --resume does."""
-    return train.train(*settings.old_run(folder, NOTHING))
+    return train.train(*settings.choose(folder, NOTHING, resume=True))
 
 
 def open_run(folder, card, data):
@@ -125,7 +125,7 @@ def test_a_cards_command_makes_the_run(whole, tmp_path):
     assert command[:2] == ["vae-course", "train"]
     wanted = command_line.make_context("train", command[2:]).params
     assert wanted.pop("out") is None and wanted.pop("resume") is False
-    _, chosen, _ = settings.new_run(tmp_path, wanted)
+    _, chosen, _ = settings.choose(tmp_path, wanted)
     assert chosen == SETTINGS | {"dataset": "digits"}
 
 
@@ -184,7 +184,7 @@ def test_a_kill_at_any_moment_leaves_the_last_whole_epoch(whole):
     ]
     rows = files.read_history(folder, EPOCHS)
     for number, copy in enumerate(copies[1:], 1):
-        _, card, data = settings.old_run(copy, NOTHING)
+        _, card, data = settings.choose(copy, NOTHING, resume=True)
         assert card["status"] == "running"
         model, found = open_run(copy, card, data)
         epoch = min(max(0, (number - 2) // 2), EPOCHS)
@@ -196,7 +196,7 @@ def test_before_its_card_a_run_is_nothing(whole):
     """Killed that early, it is told to start; what is there is no model yet."""
     first = whole[1][0]
     with pytest.raises(FileNotFoundError, match="holds no run"):
-        settings.old_run(first, NOTHING)
+        settings.choose(first, NOTHING, resume=True)
     lock, card = sorted(os.listdir(first))
     assert lock == ".lock" and card.startswith("card.") and card.endswith(".unfinished.json")
 
@@ -366,7 +366,7 @@ def test_a_full_disk_leaves_the_last_state(whole, tmp_path, monkeypatch):
     assert status == 1 and "vae.keras cannot be written" in err and "Free some disk space" in err
     assert "Traceback" not in err and not list(folder.glob("*unfinished*"))
     assert int(keras.models.load_model(folder / "vae.keras").optimizer.iterations) == 3
-    _, card, _ = settings.old_run(folder, NOTHING)  # it can be gone on with
+    _, card, _ = settings.choose(folder, NOTHING, resume=True)  # it can be gone on with
     assert card["status"] == "running" and history(folder)[:1] == history(whole[0])[:1]
 
 

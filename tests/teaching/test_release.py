@@ -136,7 +136,7 @@ def test_nothing_is_left_in_the_repository(made):
     assert {p.name for p in (made / "nbgrader").iterdir()} == {
         "digests.json",
         "gradebook.db",
-        "nbgrader_config.py",
+        "nbgrader_config.json",
         "release",
         "source",
     }
@@ -197,13 +197,15 @@ def with_value(**values):
         # These are refused by nbgrader when it releases.
         ("kl", bare, "Solution region detected in a non-solution cell"),
         ("kl-check", bare, "Hidden test region detected in a non-grade cell"),
-        ("kl", with_source("### BEGIN SOLUTION\nx = 1"), "no end solution statement found"),
+        ("kl", with_source("### BEGIN SOLUTION\nx = 1"), "marks do not match: BEGIN SOLUTION"),
+        # nbgrader would hand this out.
+        ("use", with_source("kl = 1\n### END SOLUTION"), "cell 'use'.*do not match: END SOLUTION"),
     ],
 )
 def test_broken_metadata_is_refused_with_the_notebook(cell, change, words, tmp_path):
     """Nothing is handed out that gives a solution away or cannot be graded."""
     folder = broken(tmp_path, change, cell)
-    with pytest.raises(release.ReleaseError, match=f"^{NAMES[1]}.*{words}"):
+    with pytest.raises(ValueError, match=f"^{NAMES[1]}.*{words}"):
         release.make_zip(tmp_path / "out", folder)
     assert not list((tmp_path / "out").rglob("*.zip"))
     assert not list((tmp_path / "out").rglob(f"release/*/{NAMES[1]}"))
@@ -216,16 +218,10 @@ def test_a_notebook_without_any_metadata_or_that_is_none_is_refused(tmp_path):
         cell["metadata"] = {}
         cell["source"] = "text"
     (tmp_path / NAMES[1]).write_text(json.dumps(raw), encoding="utf-8")
-    with pytest.raises(release.ReleaseError, match=f"{NAMES[1]} has no graded cell"):
-        release.check_source(tmp_path / NAMES[1])
+    with pytest.raises(ValueError, match=f"{NAMES[1]} has no graded cell"):
+        release.prepare(tmp_path / "out", tmp_path)
     (tmp_path / NAMES[1]).write_text('{"cells": [', encoding="utf-8")
     with pytest.raises(ValueError, match=f"{NAMES[1]} is not a valid notebook"):
-        release.check_source(tmp_path / NAMES[1])
+        release.prepare(tmp_path / "out", tmp_path)
     with pytest.raises(FileNotFoundError, match="no exercise"):
         release.prepare(tmp_path / "out", tmp_path / "nowhere")
-
-
-def test_every_exercise_itself_is_sound():
-    """Each passes the look that a release takes first."""
-    for name in NAMES:
-        release.check_source(release.EXERCISES / name)

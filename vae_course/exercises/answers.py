@@ -6,38 +6,33 @@ right ones away.
 
 import hashlib
 import json
-import math
-import numbers
 from pathlib import Path
 
 from vae_course.exercises import ex01, ex02, ex03, ex04, ex05, ex06, ex07
-from vae_course.exercises.verdict import NotYet, ToDo, Verdict, announced
+from vae_course.exercises.compare import as_array
+from vae_course.exercises.verdict import NotYet, ToDo, Verdict, announced, is_blank, need
 
 # For each question, the digest of each option with "right" or a hint.
 CHOICES = json.loads(Path(__file__).with_name("choices.json").read_text(encoding="utf-8"))
-# For each question, the right number, the tolerance, and the number that each common mistake leads to.
+# For each question, the right number, under "", and the number that each common mistake leads to.
 NUMBERS = {q: n for ex in (ex01, ex02, ex03, ex04, ex05, ex06, ex07) for q, n in ex.NUMBERS.items()}
 
 
 def digest(question, option):
-    """Return the digest of an option of a question.
-
-    Args:
-        question: Name of the question, a key of `CHOICES`.
-        option: The option's letter.
-    """
+    """Return the digest of an option, a letter, of a question, a key of `CHOICES`."""
     return hashlib.sha256(f"{question}: {option}".encode()).hexdigest()[:10]
 
 
+def tolerance(right):
+    """Return how far an answer may be off: rounded to the second decimal, or a count that is exact."""
+    return 0.5 if isinstance(right, int) else 0.003 * (1 + abs(right))
+
+
 def _judge(question, answer):
-    """Return "right" or a hint for one choice; raise `ToDo` if it is blank."""
-    if answer is None or answer is Ellipsis:
-        raise ToDo("Replace None with the letter of your answer, in quotes.")
-    letters = "abcdefghij"[: len(CHOICES[question])]
-    letter = answer.strip().lower() if isinstance(answer, str) else ""
-    if letter not in list(letters):
-        return f"{answer!r} is not an option. Write one of {', '.join(letters)}, in quotes."
-    return CHOICES[question][digest(question, letter)]
+    """Return "right" or a hint for one choice."""
+    letters = ", ".join("abcdefghij"[: len(CHOICES[question])])
+    unknown = f"{answer!r} is not an option. Write one of {letters}, in quotes."
+    return CHOICES[question].get(digest(question, str(answer).strip().lower()), unknown)
 
 
 @announced
@@ -48,6 +43,7 @@ def check_choice(question, answer):
         question: Name of the question, a key of `CHOICES`.
         answer: The letter of an option, such as "a", or None if blank.
     """
+    need("Replace None with the letter of your answer, in quotes.", answer)
     words = _judge(question, answer)
     if words != "right":
         raise NotYet(words)
@@ -64,20 +60,11 @@ def check_choices(answers):
     Returns:
         A `Verdict` with the fraction that is right.
     """
-    if all(answer is None or answer is Ellipsis for answer in answers.values()):
+    if all(map(is_blank, answers.values())):
         raise ToDo("Replace each None with the letter of your answer, in quotes.")
-    told = {}
-    for question, answer in answers.items():
-        try:
-            told[question] = _judge(question, answer)
-        except ToDo:
-            told[question] = "still blank."
-    share = sum(words == "right" for words in told.values()) / len(told)
-    lines = [
-        f"{question.split()[-1]}: {'right.' if words == 'right' else words}"
-        for question, words in told.items()
-    ]
-    return Verdict("right" if share == 1 else "wrong", "\n".join(lines), share)
+    told = [(q, "still blank." if is_blank(a) else _judge(q, a)) for q, a in answers.items()]
+    lines = [f"{q.split()[-1]}: {'right.' if words == 'right' else words}" for q, words in told]
+    return Verdict("\n".join(lines), sum(words == "right" for _, words in told) / len(told))
 
 
 @announced
@@ -88,23 +75,16 @@ def check_number(question, answer):
         question: Name of the question, a key of `NUMBERS`.
         answer: A number, or None if blank.
     """
-    if answer is None or answer is Ellipsis:
-        raise ToDo("Replace None with your number.")
-    if isinstance(answer, tuple) and len(answer) == 2:
+    need("Replace None with your number.", answer)
+    number = as_array(answer, "Your answer")
+    if number.shape:
         raise NotYet(
-            f"{answer} is a pair of numbers because of the comma. Use a decimal point, and no commas "
-            "between thousands."
+            f"{answer} is not one number. Use a decimal point, and no commas between thousands."
         )
-    if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
-        if getattr(answer, "shape", None) != ():  # NumPy and TensorFlow have their own numbers
-            raise NotYet(f"{answer!r} is not a number. Write digits, such as 12.3, without quotes.")
-    answer = float(answer)
-    if not math.isfinite(answer):
-        raise NotYet(f"{answer} is not a finite number.")
-    right, tolerance, mistakes = NUMBERS[question]
-    if abs(answer - right) <= tolerance:
-        return "That is correct."
-    for text, value in mistakes.items():
-        if abs(answer - value) <= tolerance:
-            raise NotYet(f"{answer:g}: {text}.")
-    raise NotYet(f"{answer:g} is too {'large' if answer > right else 'small'}.")
+    right = NUMBERS[question][""]
+    for text, value in NUMBERS[question].items():
+        if abs(number - value) <= tolerance(right):
+            if not text:
+                return "That is correct."
+            raise NotYet(f"{number:g}: {text}.")
+    raise NotYet(f"{number:g} is too {'large' if number > right else 'small'}.")

@@ -12,44 +12,18 @@ import traceback
 
 import numpy as np
 
-from vae_course.exercises.verdict import NotYet, ToDo, announced
+from vae_course.exercises.verdict import NotYet, ToDo, announced, need
 
 # CPU time counts, not wall-clock time, because a busy machine must not fail an honest answer.
 SECONDS = 10.0
 PATIENCE = 120.0  # seconds of wall-clock time, for a function that waits instead of computing
 
 
-class TimeIsUp(SystemExit):
-    """Raised inside a function that does not end; a SystemExit, because that makes a thread end silently."""
-
-
-def _stop(thread):
-    """Raise `TimeIsUp` in a thread, repeatedly if it catches it; return whether it has ended."""
-    for _ in range(40):
-        if not thread.is_alive():
-            break
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(TimeIsUp)
-        )
-        thread.join(0.05)
-    return not thread.is_alive()
-
-
 def call(function, name, inputs):
-    """Call a student's function on copies of inputs, in a thread that is stopped if it does not end.
+    """Call a student's function on copies of inputs, a dictionary, and return what it returns.
 
-    A signal would do the same, but only in the main thread and on Unix.
-
-    Args:
-        function: The student's function.
-        name: Its name.
-        inputs: Dictionary from names to values, passed by position.
-
-    Returns:
-        What it returns.
-
-    Raises:
-        NotYet: If it fails or does not end, with the inputs that caused it.
+    It runs in a thread that is stopped if it does not end: a signal would do only in the main thread and on
+    Unix. If it fails or does not end, `NotYet` shows the inputs that caused it.
     """
     copies = [value.copy() if hasattr(value, "copy") else value for value in inputs.values()]
     outcome = {}
@@ -62,109 +36,84 @@ def call(function, name, inputs):
 
     context = contextvars.copy_context()  # so that printed text appears below the right cell
     thread = threading.Thread(target=context.run, args=(work,), daemon=True)
-    computed, started = time.process_time(), time.monotonic()
+    started, computed = time.monotonic(), time.process_time()
+    stop, patience = computed + SECONDS, started + PATIENCE
     try:
         thread.start()
-        while (
-            thread.is_alive()
-            and time.process_time() - computed < SECONDS
-            and time.monotonic() - started < PATIENCE
-        ):
+        while thread.is_alive() and time.process_time() < stop and time.monotonic() < patience:
             thread.join(0.05)  # short waits let Ctrl-C through
     finally:
-        stopped = _stop(thread)
+        late = thread.is_alive()
+        for _ in range(40):  # it may catch the first ones
+            if thread.is_alive():
+                ident, exit = ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, exit)
+                thread.join(0.05)
     if "value" in outcome:
         return outcome["value"]
-    error = outcome.get("error", TimeIsUp())
-    if isinstance(error, TimeIsUp):
+    error = outcome.get("error")
+    if late:
         words = f"it was still running after {time.monotonic() - started:.0f} seconds."
         words += " Is there a loop that never ends?"
-        words += "" if stopped else " It could not be stopped, so please restart the kernel."
-    else:
-        words = _describe(error, function)
-    raise NotYet(f"{name}: {words}\nIt was called with\n{inputs_shown(inputs)}") from error
-
-
-def _describe(error, function):
-    """Describe a student's exception by its type, its text and the student's own line, without paths."""
-    if not isinstance(error, Exception):
-        return f"it tried to exit ({type(error).__name__})."
-    text = f"it raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-    file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-    if frames and frames[-1].line:
-        text += f"\n  in the line: {frames[-1].line}"
-    return text
+        if thread.is_alive():
+            words += " It could not be stopped, so please restart the kernel."
+    elif not isinstance(error, Exception):
+        words = f"it tried to exit ({type(error).__name__})."
+    else:  # its type, its text and the student's own line, without paths
+        words = f"it raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+        if frames and frames[-1].line:
+            words += f"\n  in the line: {frames[-1].line}"
+    raise NotYet(f"{name}: {words}{called_with(inputs)}") from error
 
 
 def require_own(function, name):
     """Raise `ToDo` if a function is still blank, `NotYet` if it is not the student's own function."""
-    if function is None or function is Ellipsis or _is_empty(function):
-        raise ToDo(f"{name}: write it in the cell above, where it says YOUR CODE HERE.")
+    todo = f"{name}: write it in the cell above, where it says YOUR CODE HERE."
+    need(todo, function)
     if not callable(function):
         raise NotYet(
             f"{name} is a {type(function).__name__}, not a function. Keep the line `def {name}(...):`."
         )
+    if code := getattr(function, "__code__", None):
+        steps = {step.opname for step in dis.get_instructions(code)}
+        nothing = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
+        if steps <= nothing and set(code.co_consts) <= {None, function.__doc__}:
+            raise ToDo(todo)
     package = (getattr(inspect.unwrap(function), "__module__", None) or "").split(".")[0]
     if package in ("vae_course", "keras", "tensorflow", "numpy", "scipy", "sklearn"):
         raise NotYet(f"{name} comes ready-made from {package}. Please write your own.")
 
 
-def _is_empty(function):
-    """Return whether a function contains nothing but its docstring, `pass` or `...`."""
-    code = getattr(function, "__code__", None)
-    nothing = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
-    return code is not None and (
-        {step.opname for step in dis.get_instructions(code)} <= nothing
-        and set(code.co_consts) <= {None, function.__doc__}
-    )
-
-
-def as_array(value, what):
-    """Turn a student's value into an array of finite 64-bit floats.
-
-    Args:
-        value: A number, a list, or an array or tensor of NumPy, Keras or TensorFlow.
-        what: Name of the value in the message.
-
-    Raises:
-        NotYet: If the value is something else, or contains NaN or infinity.
-    """
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError
-        array = array.astype(float)
-    except (TypeError, ValueError) as error:
+def as_array(value, what, where=""):
+    """Turn a value, named `what`, into finite 64-bit floats, or raise `NotYet`, which ends with `where`."""
+    if value is None:
+        raise NotYet(f"{what} is None. Is a `return` missing?{where}")
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
         kind = f"the text {value!r}" if isinstance(value, str) else f"a {type(value).__name__}"
-        raise NotYet(f"{what} is {kind}, but numbers are needed.") from error
+        raise NotYet(f"{what} is {kind}, but numbers are needed.{where}")
     if not np.isfinite(array).all():
         found = "NaN (not a number)" if np.isnan(array).any() else "an infinite number"
-        raise NotYet(
-            f"{what} contains {found}. Is there a division by zero, or the logarithm or root of a "
-            "negative number?"
-        )
-    return array
+        cause = "Is there a division by zero, or the logarithm or root of a negative number?"
+        raise NotYet(f"{what} contains {found}. {cause}{where}")
+    return array.astype(float)
 
 
 def result_of(function, name, inputs):
     """Call a student's function, as `call` does, and return an array of finite numbers."""
     value = call(function, name, inputs)
-    try:
-        if value is None:
-            raise NotYet("it returns None. Is a `return` missing?")
-        return as_array(value, "its result")
-    except NotYet as problem:
-        raise NotYet(f"{name}: {problem}\nIt was called with\n{inputs_shown(inputs)}") from problem
+    return as_array(value, f"{name}: its result", called_with(inputs))
 
 
 def shown(value):
     """Return a value as a line or two of text: small ones in full, large ones by their shape."""
-    if isinstance(value, np.random.Generator):
-        return "a NumPy generator"
-    if isinstance(value, numbers.Real | str):
-        return f"{value:.6g}" if isinstance(value, float) else repr(value)
+    if isinstance(value, numbers.Real):
+        return f"{value:.6g}"
     array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        return repr(value) if isinstance(value, str) else f"a {type(value).__name__}"
     if array.size > 24:
         return f"random numbers of shape {array.shape}"
     if array.ndim > 2:  # nested brackets are hard to read
@@ -178,9 +127,13 @@ def inputs_shown(inputs):
     for name, value in inputs.items():
         if np.ndim(value) > 2:
             name = f"{name}, of shape {np.shape(value)},"
-        first, *rest = shown(value).splitlines()
-        lines += [f"  {name} = {first}"] + [" " * (len(name) + 6) + line.strip() for line in rest]
+        lines.append(f"  {name} = " + shown(value).replace("\n", "\n" + " " * (len(name) + 5)))
     return "\n".join(lines)
+
+
+def called_with(inputs):
+    """Return the end of a message that shows the inputs."""
+    return f"\nIt was called with\n{inputs_shown(inputs)}"
 
 
 def agree(found, expected, tolerance=1e-4):
@@ -191,14 +144,10 @@ def agree(found, expected, tolerance=1e-4):
 
 
 def combinations(*choices, most=9):
-    """Yield every way to take one entry from each dictionary, starting with the right one.
+    """Yield every way to take one entry from each dictionary, with at most `most` mistakes.
 
-    Args:
-        *choices: Dictionaries from a mistake to a value; in each, "" comes first and means no mistake.
-        most: Largest number of mistakes to combine.
-
-    Yields:
-        The mistakes, joined into one text, and the list of values.
+    Each goes from a mistake to a value; "" comes first and means no mistake. What is yielded is the mistakes,
+    joined into one text, and the list of values, starting with the right one.
     """
     for ways in itertools.product(*(choice.items() for choice in choices)):
         texts = [text for text, _ in ways if text]
@@ -207,21 +156,12 @@ def combinations(*choices, most=9):
 
 
 def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False):
-    """Turn a generator of expected results into a check of a student's function.
+    """Return a decorator that turns a generator of expected results into a check of a function.
 
     The generator takes the inputs and yields pairs of a text and a value: first "" and the right result,
-    then the name and the result of each common mistake.
-
-    Args:
-        name: Name of the student's function.
-        draw: Function of a random generator and the number of the trial (0 is the smallest), which returns a
-            dictionary from names to inputs.
-        tolerance: As for `agree`.
-        trials: Number of fresh inputs on which the function must be right.
-        afresh: Whether the function must make new draws, and so return another result, at each call.
-
-    Returns:
-        A decorator for the generator.
+    then the name and the result of each common mistake. `draw` makes the inputs, a dictionary, from a random
+    generator and the number of the trial, of which 0 is the smallest. With `afresh`, the function must make
+    new draws, and so return another result, at each call.
     """
 
     def decorate(results):
@@ -251,15 +191,9 @@ def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False):
         def mistake_in(function, rng, inputs, found):
             """Return the fewest mistakes that explain the result, also on other inputs."""
             fits = [t for t, value in results(**inputs) if t and agree(found, value, tolerance)]
-            for trial in (1, 2, 3, 4):
-                if not fits or trial > 2 and len(fits) == 1:
-                    break
+            for trial in (1, 2, 1, 2) if fits else ():
                 inputs = draw(rng, trial)
-                try:
-                    found = result_of(function, name, inputs)
-                except NotYet:
-                    continue
-                values = results(**inputs)
+                found, values = result_of(function, name, inputs), results(**inputs)
                 fits = [t for t, value in values if t in fits and agree(found, value, tolerance)]
             return min(fits, key=lambda text: text.count("; and "), default="")
 

@@ -13,63 +13,47 @@ from vae_course.exercises.compare import (
     result_of,
     shown,
 )
-from vae_course.exercises.verdict import NotYet, ToDo, announced
+from vae_course.exercises.verdict import NotYet, announced, need
 
 _WEIGHTS, _DENSE, _BIASES = 9 * 1 * 16 + 9 * 16 * 32, 7 * 7 * 32 * 2, 16 + 32 + 2
 NUMBERS = {
-    "encoder parameters": (
-        _WEIGHTS + _DENSE + _BIASES,
-        0.5,
-        {
-            "the biases are missing, one for each kernel and each neuron": _WEIGHTS + _DENSE,
-            "the second convolution has a 3 x 3 kernel for each pair of its 16 and 32 channels": (
-                9 * 16 + 9 * 32 + _DENSE + _BIASES
-            ),
-            "two poolings leave 7 x 7 pixels for the dense layer, not 28 x 28": (
-                _WEIGHTS + 28 * 28 * 32 * 2 + _BIASES
-            ),
-            "after the second pooling there are 7 x 7 pixels, not 14 x 14": (
-                _WEIGHTS + 14 * 14 * 32 * 2 + _BIASES
-            ),
-            "the dense layer is missing": _WEIGHTS + 16 + 32,
-        },
-    )
+    "encoder parameters": {
+        "": _WEIGHTS + _DENSE + _BIASES,
+        "the biases are missing, one for each kernel and each neuron": _WEIGHTS + _DENSE,
+        "the second convolution has a 3 x 3 kernel for each pair of its 16 and 32 channels": (
+            9 * 16 + 9 * 32 + _DENSE + _BIASES
+        ),
+        "two poolings leave 7 x 7 pixels for the dense layer, not 28 x 28": (
+            _WEIGHTS + 28 * 28 * 32 * 2 + _BIASES
+        ),
+        "after the second pooling there are 7 x 7 pixels, not 14 x 14": (
+            _WEIGHTS + 14 * 14 * 32 * 2 + _BIASES
+        ),
+        "the dense layer is missing": _WEIGHTS + 16 + 32,
+    }
 }
 
 
+def expect(name, facts):
+    """Raise `NotYet` for the first of the facts, what: (found, right), that is not as it should be."""
+    for what, (found, right) in facts.items():
+        if found != right:
+            raise NotYet(f"{name}: {what} are {found}, but should be {right}.")
+
+
 def built(build, name, latent_dim, shapes):
-    """Call a student's function that builds a model, and return the model.
-
-    Args:
-        build: The student's function.
-        name: Its name.
-        latent_dim: Number of latent dimensions.
-        shapes: Expected shapes of the model's input and output, without the batch.
-
-    Raises:
-        ToDo: If the function is still blank.
-        NotYet: If it does not build a model of these shapes, or does not use `latent_dim`.
-    """
+    """Return the model that a student's function builds; it must have these shapes and use `latent_dim`."""
     require_own(build, name)
     model, other = (call(build, name, {"latent_dim": n}) for n in (latent_dim, latent_dim + 1))
-    if model is None:
-        raise NotYet(f"{name} returns None. Is a `return` missing?")
     if not isinstance(model, keras.Model):
-        raise NotYet(f"{name} returns a {type(model).__name__}, not a keras.Model.")
+        raise NotYet(f"{name} returns a {type(model).__name__}. Does it `return` a keras.Model?")
     if not getattr(model, "inputs", None):
         raise NotYet(f"{name}: the model does not know its input's shape. Start with keras.Input.")
-    found = model.input_shape, model.output_shape
-    if found == (other.input_shape, other.output_shape):
-        raise NotYet(
-            f"{name} builds the same model from {found[0]} to {found[1]} whatever latent_dim is. "
-            "Use that argument."
-        )
-    for what, one, shape in zip(("input", "output"), found, shapes, strict=True):
-        if one != (None, *shape):
-            raise NotYet(
-                f"{name}: for latent_dim = {latent_dim} the model's {what} has shape {one}, but it "
-                f"should have {(None, *shape)}."
-            )
+    found, others = ((m.input_shape, m.output_shape) for m in (model, other))
+    if found == others:
+        raise NotYet(f"{name} builds the same model whatever latent_dim is. Use that argument.")
+    ends = f"the shapes of input and output for latent_dim = {latent_dim}"
+    expect(name, {ends: (found, tuple((None, *shape) for shape in shapes))})
     return model
 
 
@@ -80,17 +64,28 @@ def outputs_of(model, name, x):
 
 @announced
 def check_encoder(build):
-    """Check `build_encoder(latent_dim)`: two convolutions, two poolings, one dense layer without activation.
-
-    Args:
-        build: The student's function, from a number of latent dimensions to a keras.Model.
-    """
+    """Check `build_encoder(latent_dim)`: two convolutions, two poolings, and a linear dense layer."""
     name = "build_encoder"
     rng = np.random.default_rng()
     # With this many dimensions, the codes of a right encoder are never all positive by chance.
     latent_dim = int(rng.integers(24, 40))
     model = built(build, name, latent_dim, [(28, 28, 1), (latent_dim,)])
-    _look_at_layers(model, name, latent_dim)
+    kernels = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    pools = [layer.pool_size for layer in model.layers if "Pooling" in type(layer).__name__]
+    paddings, relus = ([getattr(k, what) for k in kernels] for what in ("padding", "activation"))
+    linear = "the activations of the Conv2D layers (linear ones can do no more than one)"
+    facts = {
+        "the kernels of the Conv2D layers": ([k.filters for k in kernels], [16, 32]),
+        "the sizes of the kernels": ([k.kernel_size for k in kernels], [(3, 3)] * 2),
+        'the paddings ("same" keeps the size of an image)': (paddings, ["same"] * 2),
+        linear: ([relu.__name__ for relu in relus], ["relu"] * 2),
+        "the sizes of the poolings": (pools, [(2, 2)] * 2),
+        f"the parameters for latent_dim = {latent_dim}": (
+            model.count_params(),
+            160 + 4640 + 7 * 7 * 32 * latent_dim + latent_dim,
+        ),
+    }
+    expect(name, facts)
     x = rng.uniform(-0.5, 0.5, (64, 28, 28, 1))
     codes = outputs_of(model, name, np.concatenate([x, 20 * x]))
     if codes.min() >= 0 or np.abs(codes).max() <= 1:
@@ -101,46 +96,13 @@ def check_encoder(build):
     return f"{name}: {model.count_params():,} parameters for latent_dim = {latent_dim}."
 
 
-def _look_at_layers(model, name, latent_dim):
-    kinds = [type(layer).__name__ for layer in model.layers]
-    convolutions = [layer for layer in model.layers if type(layer).__name__ == "Conv2D"]
-    if len(convolutions) != 2:
-        raise NotYet(f"{name}: there are {len(convolutions)} Conv2D layers, but two are needed.")
-    for layer, filters in zip(convolutions, (16, 32), strict=True):
-        if layer.filters != filters or layer.kernel_size != (3, 3):
-            height, width = layer.kernel_size
-            raise NotYet(
-                f"{name}: a convolution has {layer.filters} kernels of {height} x {width}, but it should "
-                f"have {filters} of 3 x 3."
-            )
-        if layer.padding != "same":
-            raise NotYet(f'{name}: a convolution shrinks its image; padding="same" keeps the size.')
-        if layer.activation.__name__ != "relu":
-            raise NotYet(
-                f"{name}: a convolution has no relu, but two linear layers can do no more than one."
-            )
-    pools = [tuple(layer.pool_size) for layer in model.layers if "Pooling" in type(layer).__name__]
-    if pools != [(2, 2), (2, 2)]:
-        raise NotYet(
-            f"{name}: the poolings have the sizes {pools}, but there should be one of (2, 2) after each "
-            "convolution."
-        )
-    expected = 160 + 4640 + 7 * 7 * 32 * latent_dim + latent_dim
-    if model.count_params() != expected:
-        raise NotYet(
-            f"{name}: for latent_dim = {latent_dim} there are {model.count_params():,} parameters, "
-            f"expected {expected:,}. The layers are {', '.join(kinds)}."
-        )
-
-
+# Ways to turn the differences, (images, pixels), into an error for each image.
 PIXELS = {
-    "": lambda d: (d**2).sum(axis=(1, 2, 3)),
-    "you take the mean over the pixels instead of the sum": lambda d: (d**2).mean(axis=(1, 2, 3)),
-    "the differences are not squared": lambda d: np.abs(d).sum(axis=(1, 2, 3)),
-    "the reconstruction error has a factor of 1/2, which the course leaves out": lambda d: (
-        0.5 * (d**2).sum(axis=(1, 2, 3))
-    ),
-    "there is one square root too many": lambda d: np.sqrt((d**2).sum(axis=(1, 2, 3))),
+    "": lambda d: (d**2).sum(axis=1),
+    "you take the mean over the pixels instead of the sum": lambda d: (d**2).mean(axis=1),
+    "the differences are not squared": lambda d: np.abs(d).sum(axis=1),
+    "the reconstruction error should have no factor of 1/2": lambda d: 0.5 * (d**2).sum(axis=1),
+    "there is one square root too many": lambda d: np.sqrt((d**2).sum(axis=1)),
 }
 _BATCH = {
     "": np.asarray,
@@ -161,12 +123,12 @@ def check_reconstruction_error(x, x_hat):
     """Check `reconstruction_error(x, x_hat)`: for each image, the sum of squared differences."""
     differences = np.float64(x) - np.float64(x_hat)
     for text, (reduce, gather) in combinations(PIXELS, _BATCH):
-        yield text, gather(reduce(differences))
+        yield text, gather(reduce(differences.reshape(len(x), -1)))
     yield "you do not sum, but each image needs one number", differences**2
 
 
 def _draw_places(rng, trial):
-    places, codes = [(2, 3), (5, 9), (9, 30)][trial % 3]
+    places, codes = [(2, 3), (5, 9), (9, 30)][trial]
     return {
         "places": rng.uniform(-3, 3, (places, 2)).round(1),
         "codes": rng.uniform(-3, 3, (codes, 2)).round(1),
@@ -199,19 +161,12 @@ def check_largest_gap(centre, radius, places, codes):
         places: All candidate places, shape `(m, 2)`.
         codes: Shape `(n, 2)`.
     """
-    if centre is None or radius is None:
-        raise ToDo("gap_centre and gap_radius: compute them in the cell above.")
+    need("gap_centre and gap_radius: compute them in the cell above.", centre, radius)
     centre, radius = as_array(centre, "gap_centre"), as_array(radius, "gap_radius")
-    if centre.shape != (2,) or radius.shape != ():
-        raise NotYet(
-            f"gap_centre has shape {centre.shape} and gap_radius has shape {radius.shape}, but they should "
-            "be a place of shape (2,) and one number."
-        )
-    places, codes = np.float64(places), np.float64(codes)
     if not np.isclose(places, centre, atol=1e-6).all(axis=1).any():
         raise NotYet(f"gap_centre = {shown(centre)} is not one of the given places.")
-    rooms = cKDTree(codes).query(places)[0]
-    room = np.linalg.norm(codes - centre, axis=1).min()
+    nearest = cKDTree(codes)
+    rooms, room = nearest.query(places)[0], nearest.query(centre)[0]
     if not np.isclose(room, radius, rtol=1e-3):
         raise NotYet(
             f"The code nearest to gap_centre is {room:.4g} away, but gap_radius is {radius:.4g}."

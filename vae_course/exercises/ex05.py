@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from vae_course.exercises.compare import as_array, combinations, function_check
+from vae_course.checks import check_images
+from vae_course.exercises.compare import combinations, function_check
 from vae_course.exercises.ex01 import PIXELS, draw_images
 from vae_course.exercises.ex02 import (
     HALVES,
@@ -15,25 +16,21 @@ from vae_course.exercises.ex02 import (
     draw_posteriors,
     kl_terms,
 )
-from vae_course.exercises.verdict import NotYet, ToDo, announced
+from vae_course.exercises.verdict import NotYet, announced, need
 from vae_course.losses import gaussian_kl
 from vae_course.models import VAE, Sampling
 
 _LOSS, _MSE = 28.217, 0.01979
 NUMBERS = {
-    "KL of the lecture": (
-        _LOSS - 784 * _MSE,
-        0.03,
-        {
-            "the mean squared error is a mean over 784 pixels, but the loss contains their sum": (
-                _LOSS - _MSE
-            ),
-            "this is the reconstruction error, not the KL term": 784 * _MSE,
-            "the lecture's code has no factor of 1/2 in the reconstruction error": _LOSS
-            - 392 * _MSE,
-            "an image has 28 x 28 pixels": _LOSS - 28 * _MSE,
-        },
-    )
+    "KL of the lecture": {
+        "": _LOSS - 784 * _MSE,
+        "the mean squared error is a mean over 784 pixels, but the loss contains their sum": (
+            _LOSS - _MSE
+        ),
+        "this is the reconstruction error, not the KL term": 784 * _MSE,
+        "the lecture's code has no factor of 1/2 in the reconstruction error": _LOSS - 392 * _MSE,
+        "an image has 28 x 28 pixels": _LOSS - 28 * _MSE,
+    }
 }
 
 _LATENT = dict(list(REDUCTIONS.items())[:2])
@@ -64,7 +61,7 @@ def _draw_batch(rng, trial):
 @function_check("vae_loss", _draw_batch)
 def check_vae_loss(x, x_hat, z_mean, z_log_var, beta):
     """Check `vae_loss(x, x_hat, z_mean, z_log_var, beta)`: one number, the mean over the batch."""
-    differences = np.float64(x) - np.float64(x_hat)
+    differences = (np.float64(x) - np.float64(x_hat)).reshape(len(x), -1)
     tables = READINGS, SIGNS, MEANS, HALVES, PIXELS, _LATENT, _BATCH, _WEIGHTS
     for text, (*ways, pixels, latent, batch, weigh) in combinations(*tables, most=3):
         kl = latent(kl_terms(z_mean, z_log_var, *ways))
@@ -115,25 +112,12 @@ def mystery_curves(x_train, x_test, seed):
     return histories
 
 
-def _rows(name, value, least):
-    """Return the set of a student's images as bytes; raise `NotYet` if something is wrong with them."""
-    if not hasattr(value, "shape"):
-        raise NotYet(
-            f"{name} is a {type(value).__name__}, but it should be a NumPy array of images."
-        )
-    if tuple(value.shape[1:]) != (28, 28, 1):
-        raise NotYet(
-            f"{name} has shape {tuple(value.shape)}, but it should be (n, 28, 28, 1). Resize the pictures, "
-            "make them grey, and add the last axis with [..., None]."
-        )
-    if len(value) < least:
-        raise NotYet(f"{name} contains {len(value)} images, but at least {least} are needed.")
-    images = as_array(value, name)
-    if images.min() < 0 or images.max() > 1:
-        raise NotYet(
-            f"{name} has values from {images.min():g} to {images.max():g}. Rescale it so that 0 is paper "
-            "and 1 is ink."
-        )
+def _rows(name, images, least):
+    """Return the set of a student's images as bytes; raise an error if something is wrong with them."""
+    images = np.asarray(images)
+    check_images(images, (28, 28, 1), name)
+    if len(images) < least:
+        raise NotYet(f"{name} contains {len(images)} images, but at least {least} are needed.")
     if np.ptp(images, axis=0).max() < 0.1:
         raise NotYet(f"{name} contains the same picture again and again.")
     return _bytes(images)
@@ -152,9 +136,11 @@ def check_own_images(my_train, my_test, course_images):
         my_test: At least 50 images to score, like `my_train`; None if blank.
         course_images: The course's training images, which do not count as the student's own.
     """
-    if my_train is None or my_test is None:
-        raise ToDo("my_train and my_test: create them in the cell above.")
-    train, test = _rows("my_train", my_train, 200), _rows("my_test", my_test, 50)
+    need("my_train and my_test: create them in the cell above.", my_train, my_test)
+    try:
+        train, test = _rows("my_train", my_train, 200), _rows("my_test", my_test, 50)
+    except ValueError as error:
+        raise NotYet(f"{error} Make them grey, with 0 for paper and 1 for ink.") from error
     if train & test:
         raise NotYet(
             f"{len(train & test)} images of my_test are also in my_train. A score on training images "
@@ -174,12 +160,9 @@ def check_own_vae(vae, my_train, my_test):
         my_train: Images it was trained on.
         my_test: Images that it has not seen.
     """
-    if vae is None or my_train is None or my_test is None:
-        raise ToDo("my_vae: train it in the cell above.")
+    need("my_vae: train it in the cell above.", vae, my_train, my_test)
     if not isinstance(vae, VAE):
-        raise NotYet(
-            f"my_vae is a {type(vae).__name__}, but it should be a VAE from `vae_course.models`."
-        )
+        raise NotYet(f"my_vae is a {type(vae).__name__}, not a VAE from `vae_course.models`.")
     images = np.float32(my_test)
     blind = np.sum((images - np.mean(my_train, axis=0)) ** 2) / len(images)
     error = np.sum((images - np.asarray(vae(images))) ** 2) / len(images)

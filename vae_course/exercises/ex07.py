@@ -9,18 +9,14 @@ from vae_course.exercises.compare import combinations, function_check
 
 _BEST = 0.5 * math.log(2 * math.pi * math.e * 0.02)
 NUMBERS = {
-    "nats of a pixel": (
-        _BEST,
-        0.006,
-        {
-            "E / 2 s^2 is missing, which is 1/2 at the best variance": _BEST - 0.5,
-            "the sign is wrong: this is the log-likelihood": -_BEST,
-            "the factor 1/2 before the logarithm is missing": 2 * _BEST - 0.5,
-            "your logarithm has base 10; use the natural one": 0.5
-            + 0.5 * math.log10(2 * math.pi * 0.02),
-            "you take 0.02 for s, but it is s^2": 0.5 * math.log(2 * math.pi * 0.0004) + 0.5,
-        },
-    )
+    "nats of a pixel": {
+        "": _BEST,
+        "E / 2 s^2 is missing, which is 1/2 at the best variance": _BEST - 0.5,
+        "the sign is wrong: this is the log-likelihood": -_BEST,
+        "the factor 1/2 before the logarithm is missing": 2 * _BEST - 0.5,
+        "your logarithm has base 10; use the natural one": 0.5 + 0.5 * math.log10(0.04 * math.pi),
+        "you take 0.02 for s, but it is s^2": 0.5 * math.log(0.0008 * math.pi) + 0.5,
+    }
 }
 
 SIGNS = {"": 1, "the sign is wrong: this is minus the log-likelihood": -1}

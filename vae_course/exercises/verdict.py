@@ -10,15 +10,17 @@ import warnings
 
 import numpy as np
 
-HEADS = {"right": "RIGHT", "wrong": "NOT YET", "to do": "TO DO"}
-
 
 class NotYet(Exception):
     """Raised inside a check if the answer is wrong; the message tells the student why."""
 
+    share = 0.0
 
-class ToDo(Exception):
+
+class ToDo(NotYet):
     """Raised inside a check if the task is still blank; the message tells the student what to do."""
+
+    share = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,38 +28,43 @@ class Verdict:
     """The result of a check; true if the task is solved.
 
     Args:
-        state: "right", "wrong", or "to do" if the task is still blank.
         text: What to tell the student.
-        share: Fraction of the task that is solved, from 0 to 1.
+        share: Fraction of the task that is solved, from 0 to 1, or None if it is still blank.
     """
 
-    state: str
     text: str
-    share: float = 0.0
+    share: float | None
 
     def __bool__(self):
-        return self.state == "right"
+        return self.share == 1
 
     def __str__(self):
         """Return the verdict as printed text: a heading, then the indented text."""
+        head = "TO DO" if self.share is None else "RIGHT" if self else "NOT YET"
         lines = []
         for paragraph in self.text.splitlines():
             # Inputs and lists are already laid out; prose is not.
             kept = paragraph.startswith(" ")
             lines += [paragraph] if kept else textwrap.wrap(paragraph, 88) or [""]
-        first, *rest = lines
-        return "\n".join([f"{HEADS[self.state]:8} {first}"] + [" " * 9 + line for line in rest])
+        return f"{head:9}" + f"\n{'':9}".join(lines)
 
     def points(self, most):
-        """Return the points earned as a plain float, which nbgrader reads.
-
-        Args:
-            most: Points of the whole task.
-        """
-        return round(float(most) * float(self.share), 2)
+        """Return the points earned, of so many, as a plain float, which nbgrader reads."""
+        return round(float(most) * float(self.share or 0), 2)
 
     def _ipython_display_(self):
         """Display nothing, because the check has already printed the verdict."""
+
+
+def is_blank(answer):
+    """Return whether a student has left an answer as it was."""
+    return answer is None or answer is Ellipsis
+
+
+def need(what_to_do, *answers):
+    """Raise `ToDo` with these words if one of the answers is blank."""
+    if any(map(is_blank, answers)):
+        raise ToDo(what_to_do)
 
 
 def announced(check):
@@ -71,29 +78,19 @@ def announced(check):
     @functools.wraps(check)
     def announcing(*args, **kwargs):
         # nbgrader treats warnings and anything on standard error as a failure.
-        with warnings.catch_warnings(), contextlib.redirect_stderr(sys.stdout):
-            warnings.simplefilter("ignore")
-            verdict = _verdict(check, *args, **kwargs)
+        with warnings.catch_warnings(action="ignore"), contextlib.redirect_stderr(sys.stdout):
+            try:
+                with np.errstate(all="ignore"):  # whatever the notebook has set with np.seterr
+                    outcome = check(*args, **kwargs)
+                verdict = outcome if isinstance(outcome, Verdict) else Verdict(outcome, 1.0)
+            except NotYet as problem:
+                verdict = Verdict(str(problem), problem.share)
+            except Exception as error:  # a student's answer can raise anything
+                words = f"Your answer could not be checked ({type(error).__name__}: {error}). "
+                verdict = Verdict(words + "Does it have the form that the task asks for?", 0.0)
         if not verdict and os.environ.get("NBGRADER_EXECUTION") == "validate":
             raise AssertionError(str(verdict))
         print(verdict)
         return verdict
 
     return announcing
-
-
-def _verdict(check, *args, **kwargs):
-    try:
-        with np.errstate(all="ignore"):  # whatever the notebook has set with np.seterr
-            outcome = check(*args, **kwargs)
-    except NotYet as problem:
-        return Verdict("wrong", str(problem))
-    except ToDo as task:
-        return Verdict("to do", str(task))
-    except Exception as error:  # a student's answer can raise anything
-        return Verdict(
-            "wrong",
-            f"Your answer could not be checked ({type(error).__name__}: {error}). "
-            "Does it have the form that the task asks for?",
-        )
-    return outcome if isinstance(outcome, Verdict) else Verdict("right", outcome, 1.0)

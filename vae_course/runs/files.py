@@ -13,7 +13,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from vae_course.atomic import write_atomically, write_text
+from vae_course.atomic import write_text
 from vae_course.checks import (
     check_beta,
     check_epochs,
@@ -155,17 +155,6 @@ def read_card(folder):
     return card
 
 
-def write_history(folder, rows):
-    """Write a history, a list with one dictionary for each epoch, completely or not at all."""
-    with (
-        write_atomically(Path(folder) / "history.csv") as unfinished,
-        open(unfinished, "w", newline="", encoding="utf-8") as file,
-    ):
-        table = csv.DictWriter(file, rows[0])
-        table.writeheader()
-        table.writerows(rows)
-
-
 def read_history(folder, epochs):
     """Read the history of a run's first epochs; an extra row belongs to an unfinished epoch.
 
@@ -184,15 +173,9 @@ def read_history(folder, epochs):
         return []
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            rows = [
-                {key: int(value) if key == "epoch" else float(value) for key, value in row.items()}
-                for row in csv.DictReader(file)
-            ][:epochs]
-        found = [row["epoch"] for row in rows]
+            rows = [{k: json.loads(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        if [row["epoch"] for row in rows[:epochs]] != list(range(1, epochs + 1)):
+            raise ValueError(f"it lacks some of the {epochs} epochs that vae.keras has seen")
     except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is missing or damaged ({error}). {CURE}") from error
-    if found != list(range(1, epochs + 1)):
-        raise ValueError(
-            f"{path} is damaged: it has epochs {found}, but vae.keras has seen {epochs}. {CURE}"
-        )
-    return rows
+    return rows[:epochs]

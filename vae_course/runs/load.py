@@ -34,16 +34,16 @@ def open_model(name):
         FileNotFoundError: If there is no such model, or one of its files is missing.
         ValueError: If it is not a model of the course, or a file is damaged.
     """
-    path = Path(name)
-    if str(name) and path.is_dir():
+    path, name = Path(name), str(name)
+    if name and path.is_dir():
         card = files.read_card(path)
         return load_model(path / "vae.keras"), card
     if path.is_file():
         return load_model(path), None
-    if str(name) in pretrained.NAMES:
-        return pretrained.load(str(name))
+    if name in pretrained.NAMES:
+        return pretrained.load(name)
     raise FileNotFoundError(
-        f"There is no file or folder {str(name)!r}, nor a shipped model of that name: use a .keras file, a "
+        f"There is no file or folder {name!r}, nor a shipped model of that name: use a .keras file, a "
         f"folder that `vae-course train` wrote, or one of {', '.join(pretrained.NAMES)}."
     )
 

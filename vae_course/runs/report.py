@@ -8,15 +8,7 @@ DECIMALS = {"mse": 5, "active_units": 0}  # as in the lecture; otherwise 3
 
 
 def of_training(card, folder):
-    """Summarize a training run.
-
-    Args:
-        card: The card of the run.
-        folder: Path of its folder.
-
-    Returns:
-        Text of several lines.
-    """
+    """Summarize the training run in a folder, given its card, as text of several lines."""
     done, planned = card["epochs_done"], card["recipe"]["epochs"]
     state = f"the model after epoch {done}" if done else "the untrained model"
     if card["status"] == "diverged":
@@ -48,14 +40,7 @@ def of_training(card, folder):
 
 
 def of_scores(report):
-    """Lay out scores, their spread and their expected ranges as a table.
-
-    Args:
-        report: What `evaluate.report` returned.
-
-    Returns:
-        Text of several lines.
-    """
+    """Lay out what `evaluate.report` returned as text: scores, their spread and their expected ranges."""
     scores, cost = dict(report["scores"]), report["yardsticks"]["mean_image"]
     word = "better" if scores["loss"]["mean"] < cost else "NOT better"
     kind, labels = "VAE, ", LABELS

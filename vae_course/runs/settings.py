@@ -19,74 +19,59 @@ DEFAULTS = {
 OF_MODEL = ("latent_dim", "beta", "likelihood", "draws", "seed")
 
 
-def new_run(out, wanted):
-    """Choose the settings of a new run.
+def choose(out, wanted, resume=False):
+    """Choose the settings of a new run, or resume the run in a folder.
 
     Args:
-        out: Path of its folder; None for `build/train/<recipe>-<latent_dim>-<data set>`, and
-            the likelihood if it is not the lecture's.
-        wanted: Dictionary with the keys of `DEFAULTS`; None means the default.
+        out: Path of the folder; None for `build/train/<recipe>-<latent_dim>-<data set>`, and the likelihood
+            if it is not the lecture's.
+        wanted: Dictionary with the keys of `DEFAULTS`; None means the default or, to resume, the card's
+            value, with which all others must agree.
+        resume: Whether to resume.
 
     Returns:
-        Path of the folder, the settings, and the data.
+        Path of the folder, the settings or the card, and the data, which is None if the run is complete.
 
     Raises:
-        ValueError: If a setting is out of range, or `load_digits` raises it.
-        OSError: If the folder is not empty or cannot be written to, or the data are missing.
+        ValueError: If a setting is out of range or contradicts the card, `load_digits` raises it, a file of
+            the run is damaged, or the run diverged.
+        OSError: If the folder of a new run is not empty, the folder cannot be written to, or a file of the
+            run or the data are missing.
     """
-    settings = _with_defaults(wanted)
+    settings = DEFAULTS | {key: value for key, value in wanted.items() if value is not None}
     files.check_settings(settings)
-    if out is not None:  # before a download
-        _check_free(out)
-    data = load_digits(settings["dataset"])
-    out = out or _default_folder(settings, data)
-    _check_free(out)
+    data = None
+    if out is None:
+        data = load_digits(settings["dataset"])
+        name = f"{settings['recipe']}-{settings['latent_dim']}-{files.DATASETS[data.name]}"
+        if settings["likelihood"] != "gaussian":
+            name += f"-{settings['likelihood']}"
+        out = Path("build", "train", name)
+    if resume:
+        card = files.read_card(out)
+        _check_agreement(out, card, wanted)
+        if card["status"] == "complete":
+            return out, card, None
+        check_writable(out)
+        return out, card, load_digits(files.DATASETS[card["dataset"]])
+    if out.is_dir() and any(out.iterdir()):
+        go_on = ", or resume the run in it with --resume" * (out / "card.json").exists()
+        raise FileExistsError(
+            f"{out} is not empty, and nothing is overwritten: choose another with --out{go_on}."
+        )
+    check_writable(out)
+    data = data or load_digits(settings["dataset"])
     return out, settings | {"dataset": files.DATASETS[data.name]}, data
 
 
-def old_run(out, wanted):
-    """Choose how to resume a run.
-
-    Args:
-        out: As in `new_run`.
-        wanted: As in `new_run`; values other than None must agree with the run's card.
-
-    Returns:
-        Path of the folder, the card, and the data, which is None if the run is complete.
-
-    Raises:
-        ValueError: If a setting contradicts the card, a file of the run is damaged, or the run diverged.
-        OSError: If a file of the run or the data is missing, or the folder cannot be written to.
-    """
-    if out is None:
-        settings = _with_defaults(wanted)
-        out = _default_folder(settings, load_digits(settings["dataset"]))
-    card = files.read_card(out)
-    _check_agreement(out / "card.json", card, wanted)
+def _check_agreement(folder, card, wanted):
+    """Raise an error if a run would diverge again, or if options contradict its card."""
     if card["status"] == "diverged":
         raise ValueError(
-            f"The run in {out} diverged in epoch {card['epochs_done'] + 1}, and would do so again. "
+            f"The run in {folder} diverged in epoch {card['epochs_done'] + 1}, and would do so again. "
             "Start a new one without --resume, with a smaller --beta and another --out."
         )
-    if card["status"] == "complete":
-        return out, card, None
-    check_writable(out)
-    return out, card, load_digits(files.DATASETS[card["dataset"]])
-
-
-def _with_defaults(wanted):
-    return DEFAULTS | {key: value for key, value in wanted.items() if value is not None}
-
-
-def _default_folder(settings, data):
-    name = f"{settings['recipe']}-{settings['latent_dim']}-{files.DATASETS[data.name]}"
-    if settings["likelihood"] != "gaussian":
-        name += f"-{settings['likelihood']}"
-    return Path("build", "train", name)
-
-
-def _check_agreement(path, card, wanted):
-    settings = {key: card[key] for key in OF_MODEL} | {
+    settings = card | {
         "recipe": card["recipe"]["name"],
         "epochs": card["recipe"]["epochs"],
         "dataset": files.DATASETS[card["dataset"]],
@@ -95,16 +80,6 @@ def _check_agreement(path, card, wanted):
         if value not in (None, "auto", settings[name]):
             option = "--" + name.replace("_", "-")
             raise ValueError(
-                f"{option} {value} contradicts {path}, which says {settings[name]}: leave {option} out to "
-                "resume that run, or start a new one without --resume and with another --out."
+                f"{option} {value} contradicts {folder / 'card.json'}, which says {settings[name]}: leave "
+                f"{option} out to resume that run, or start a new one, without --resume in another --out."
             )
-
-
-def _check_free(folder):
-    """Raise an error if a folder is not empty or cannot be written to, and leave nothing behind."""
-    if folder.is_dir() and any(folder.iterdir()):
-        go_on = ", or resume the run in it with --resume" * (folder / "card.json").exists()
-        raise FileExistsError(
-            f"{folder} is not empty, and nothing is overwritten: choose another with --out{go_on}."
-        )
-    check_writable(folder)

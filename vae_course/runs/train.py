@@ -11,7 +11,7 @@ import keras
 from tqdm import tqdm
 
 from vae_course import training
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_atomically, write_rows
 from vae_course.runs import files
 from vae_course.runs.evaluate import METRICS, evaluate
 from vae_course.runs.load import load_weights
@@ -85,11 +85,15 @@ def train(folder, card, data):
 
 def _first_card(settings, data):
     recipe = dataclasses.asdict(training.find(settings["recipe"], data.name))
-    epochs = settings["epochs"] or recipe["epochs"]
+    chosen = settings | {"dataset": files.DATASETS[data.name]}
+    chosen["epochs"] = settings["epochs"] or recipe["epochs"]
+    options = [f"--{key.replace('_', '-')} {value}" for key, value in chosen.items()]
     return {key: settings[key] for key in OF_MODEL} | {
         "dataset": data.name,
-        "recipe": {"name": settings["recipe"], **recipe, "epochs": epochs},
+        "recipe": {"name": settings["recipe"], **recipe, "epochs": chosen["epochs"]},
         "resumed": 0,
+        "command": " ".join(["vae-course train", *options]),
+        "passes": files.PASSES,
     }
 
 
@@ -132,19 +136,9 @@ def _open(folder, card, recipe, data):
 
 
 def _new_card(card, model, rows, scores, status):
-    command = (
-        "vae-course train --recipe {name} --dataset {short} --epochs {epochs} "
-        "--latent-dim {latent_dim} --beta {beta} --likelihood {likelihood} --draws {draws} --seed {seed}"
-    ).format(**card["recipe"] | card, short=files.DATASETS[card["dataset"]])
-    return {
-        "status": status,
-        "epochs_done": len(rows),
-        **{key: card[key] for key in ("resumed", "dataset", "recipe", "seed")},
-        "command": command,
-        "seconds": round(sum(row["seconds"] for row in rows), 1),
-        "passes": files.PASSES,
-        **files.describe(model, scores),
-    }
+    seconds = round(sum(row["seconds"] for row in rows), 1)
+    state = {"status": status, "epochs_done": len(rows), "seconds": seconds}
+    return card | state | files.describe(model, scores)
 
 
 class Follow(keras.callbacks.Callback):
@@ -180,7 +174,7 @@ class Follow(keras.callbacks.Callback):
         names = [prefix + name for prefix in ("", "val_") for name in METRICS if name in logs]
         row = {"epoch": epoch + 1, "seconds": seconds} | {name: logs[name] for name in names}
         self.rows.append(row)
-        files.write_history(self.folder, self.rows)  # may have one row too many
+        write_rows(self.folder / "history.csv", self.rows)  # may have one row too many
         _save(self.trained, self.folder / "vae.keras")
         losses = f"loss {logs['loss']:.2f}, val_loss {logs['val_loss']:.2f}"
         self.bar.write(f"{self.bar.desc}{losses}", sys.stderr)

@@ -12,7 +12,7 @@ import json
 import re
 from pathlib import Path
 
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_text
 from vae_course.lesson import MIME_TYPE, told
 
 DATASETS = {"mnist": "MNIST", "digits": "embedded digits"}
@@ -32,7 +32,7 @@ def recorded(notebook):
         notebook: A notebook as `nbformat.read` returns it.
 
     Returns:
-        Dictionary with the keys `dataset` and `numbers`, which maps names to `(value, scatter)`, or None if
+        Dictionary with the keys `dataset` and `numbers`, which maps names to `[value, scatter]`, or None if
         nothing was recorded. The value of a claim is True or False; the scatter is None if there is none.
     """
     found = [
@@ -43,7 +43,7 @@ def recorded(notebook):
     ]
     if not found:
         return None
-    numbers = {name: (value, scatter) for name, value, scatter in found[-1]["numbers"]}
+    numbers = {name: pair for name, *pair in found[-1]["numbers"]}
     return {"dataset": found[-1]["dataset"], "numbers": numbers}
 
 
@@ -54,7 +54,7 @@ def read(folder):
         folder: Path of the folder of lessons.
 
     Returns:
-        Dictionary from lesson to data set to name to `(value, scatter)`, empty if there is no file.
+        Dictionary from lesson to data set to name to `[value, scatter]`, empty if there is no file.
 
     Raises:
         ValueError: If the file is damaged.
@@ -63,15 +63,8 @@ def read(folder):
     if not path.exists():
         return {}
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            lesson: {
-                dataset: {name: tuple(pair) for name, pair in numbers.items()}
-                for dataset, numbers in datasets.items()
-            }
-            for lesson, datasets in stored.items()
-        }
-    except (ValueError, AttributeError, TypeError) as error:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         cure = "Take it from the course again, or run `make refresh`."
         raise ValueError(f"{path} is damaged ({error}). {cure}") from error
 
@@ -89,8 +82,7 @@ def keep(folder, lesson, found):
     ordered = {name: dict(sorted(kept.items())) for name, kept in sorted(numbers.items())}
     text = json.dumps(ordered, indent=1, allow_nan=False) + "\n"
     text = re.sub(r"\[\s*(\S+),\s*(\S+)\s*\]", r"[\1, \2]", text)  # a pair on one line
-    with write_atomically(Path(folder, "numbers.json")) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+    write_text(Path(folder, "numbers.json"), text)
 
 
 def cite(text, numbers, lesson="", dataset="MNIST"):
@@ -156,6 +148,27 @@ def cite_notebook(notebook, numbers, lesson, dataset):
         if "slide" in cell.metadata:
             lines = cell.metadata.slide
             cell.metadata.slide = [cite(line, numbers, lesson, dataset) for line in lines]
+
+
+def cite_run(notebook, path):
+    """Update the marked numbers in an executed lesson in place, its own from what it recorded in this run.
+
+    Args:
+        notebook: The executed notebook.
+        path: Path of the lesson, next to `numbers.json`.
+
+    Returns:
+        Name of the data set, the recorded numbers, and their expected values; "-" and nothing if the lesson
+        recorded none.
+    """
+    found, numbers = recorded(notebook), read(path.parent)
+    if not found:
+        return "-", {}, {}
+    dataset, kept = found["dataset"], numbers.setdefault(path.stem, {})
+    expected = kept.get(dataset, {})
+    kept[dataset] = expected | found["numbers"]
+    cite_notebook(notebook, numbers, path.stem, dataset)
+    return dataset, found["numbers"], expected
 
 
 def differences(expected, found):

@@ -9,41 +9,34 @@ code, or only the lines from first to last given in `slide_lines`. Printed outpu
 cell has a figure or is tagged `hide-output`.
 """
 
-import copy
 import dataclasses
 import re
 import textwrap
+from typing import NamedTuple
 
 TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
 MOST_CODE_LINES = 15
 STEP = ". . ."  # as in Pandoc's slides
 
 
-class DeckError(ValueError):
-    """A lesson cannot be made into a deck; the message names the cell and the cure."""
+class Part(NamedTuple):
+    """A part of a slide: title, text, code, output or figure; it appears at a step, 0 from the start."""
+
+    kind: str
+    step: int
+    source: str = ""
+    outputs: list = ()
 
 
 @dataclasses.dataclass
 class Slide:
-    """One slide: its parts as separate cells, each with a kind and a step, and the speaker notes."""
+    """One slide: its parts, and the speaker notes."""
 
     id: str
-    title: str
+    title: str = ""
     parts: list = dataclasses.field(default_factory=list)
     notes: list = dataclasses.field(default_factory=list)
     steps: int = 0
-
-    def add(self, kind, cell, step):
-        """Add a part that appears at a step; 0 is from the start."""
-        part = copy.deepcopy(cell)
-        part.id = f"part-{len(self.parts)}-{cell.id}"[:64]
-        part.metadata = {"deck": {"kind": kind, "step": step}}
-        self.parts.append(part)
-        return part
-
-    def kinds(self):
-        """List the kinds of the parts: title, text, code, output, figure."""
-        return [part.metadata["deck"]["kind"] for part in self.parts]
 
 
 def slides_of(notebook):
@@ -56,7 +49,7 @@ def slides_of(notebook):
         List of `Slide`.
 
     Raises:
-        DeckError: If slide metadata are missing or wrong, a cell was not executed or failed, or a slide has
+        ValueError: If slide metadata are missing or wrong, a cell was not executed or failed, or a slide has
             no title or too much code.
     """
     slides = []
@@ -68,9 +61,9 @@ def slides_of(notebook):
         if kind == "skip":
             continue
         if kind in ("slide", "subslide"):
-            slides.append(Slide(cell.id, ""))
+            slides.append(Slide(cell.id))
         elif not slides:
-            raise DeckError(f'{where} comes before the first slide: give it the type "slide".')
+            raise ValueError(f'{where} comes before the first slide: give it the type "slide".')
         slide = slides[-1]
         if kind == "notes":
             slide.notes.append(cell.source)
@@ -79,28 +72,30 @@ def slides_of(notebook):
         elif cell.cell_type == "code":
             _add_code(slide, cell, kind, where)
         if not slide.title:
-            raise DeckError(f"{where} opens a slide without a title: begin its text with ## Title.")
+            raise ValueError(
+                f"{where} opens a slide without a title: begin its text with ## Title."
+            )
     if not slides:
-        raise DeckError('No cell opens a slide: give one the slide type "slide".')
+        raise ValueError('No cell opens a slide: give one the slide type "slide".')
     return slides
 
 
 def _type_of(cell, where):
     kind = cell.metadata.get("slideshow", {}).get("slide_type")
     if kind is None:
-        raise DeckError(
+        raise ValueError(
             f"{where} has no slide type: choose one under Slide Type in JupyterLab's Notebook Tools."
         )
     if kind not in TYPES:
-        raise DeckError(
+        raise ValueError(
             f"{where} has the slide type {kind!r}: it must be one of {', '.join(TYPES)}."
         )
     if cell.cell_type == "code":
         if cell.source.strip() and cell.execution_count is None:
-            raise DeckError(f"{where} was not executed: run the lesson from top to bottom first.")
+            raise ValueError(f"{where} was not executed: run the lesson from top to bottom first.")
         for output in cell.outputs:
             if output.output_type == "error":
-                raise DeckError(
+                raise ValueError(
                     f"{where} ended in {output.ename}: fix it, and run the lesson again."
                 )
     return kind
@@ -111,59 +106,55 @@ def _add_text(slide, cell, kind):
     prose = re.sub(r"\A#+ .*\n*", "", cell.source)
     if lines is not None and prose.strip():
         slide.notes.append(prose)
-    _add_pieces(slide, cell, kind, cell.source if lines is None else "\n".join(lines))
+    _add_pieces(slide, kind, cell.source if lines is None else "\n".join(lines))
 
 
-def _add_pieces(slide, cell, kind, text):
+def _add_pieces(slide, kind, text):
     for place, piece in enumerate(re.split(rf"^{re.escape(STEP)}$", text, flags=re.M)):
         heading = re.match(r"\s*(#+) (.*)\n?", piece)
         if heading and not slide.title:
             slide.title = heading.group(2).strip()
-            slide.add("title", cell, 0).source = heading.group().strip()
+            slide.parts.append(Part("title", 0, heading.group().strip()))
             piece = piece[heading.end() :]
         if piece.strip():
             if place or kind == "fragment":
                 slide.steps += 1
-            slide.add("text", cell, slide.steps).source = piece.strip()
+            slide.parts.append(Part("text", slide.steps, piece.strip()))
 
 
 def _add_code(slide, cell, kind, where):
     tags = cell.metadata.get("tags", [])
     if "slide" in cell.metadata:
-        _add_pieces(slide, cell, kind, "\n".join(cell.metadata.slide))
+        _add_pieces(slide, kind, "\n".join(cell.metadata.slide))
         kind = "-"  # its output appears with its text
     figures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
     prints = [o for o in cell.outputs if o.output_type == "stream" and o.text.strip()]
-    shown = [("code", [])] if "show-code" in tags else []
-    if figures:
-        shown.append(("figure", figures[:1]))
-    elif prints and "hide-output" not in tags:
-        shown.append(("output", prints))
-    if prints and ("output", prints) not in shown:
+    prints_shown = prints and not figures and "hide-output" not in tags
+    if prints and not prints_shown:
         printed = "".join(o.text for o in prints).rstrip()
         slide.notes.append(f"It printed:\n\n```\n{printed}\n```")
-    if shown and kind == "fragment":
+    if kind == "fragment" and ("show-code" in tags or figures or prints_shown):
         slide.steps += 1
-    for what, outputs in shown:
-        part = slide.add(what, cell, slide.steps)
-        part.outputs = outputs
-        if what == "code":
-            part.source = _lines_shown(cell, where)
+    if "show-code" in tags:
+        slide.parts.append(Part("code", slide.steps, _lines_shown(cell, where)))
+    if figures:
+        slide.parts.append(Part("figure", slide.steps, outputs=figures[:1]))
+    elif prints_shown:
+        slide.parts.append(Part("output", slide.steps, outputs=prints))
 
 
 def _lines_shown(cell, where):
     lines = cell.source.splitlines()
     first, last = cell.metadata.get("slide_lines", (1, len(lines)))
     if not 1 <= first <= last <= len(lines):
-        raise DeckError(
+        raise ValueError(
             f"{where} has {len(lines)} lines, but slide_lines says {first} to {last}: correct slide_lines."
         )
     lines = lines[first - 1 : last]
     if len(lines) > MOST_CODE_LINES:
-        raise DeckError(
+        raise ValueError(
             f"{where} shows {len(lines)} lines of code, but at most {MOST_CODE_LINES} are readable: "
             'choose the ones that matter in its metadata, such as "slide_lines": [3, 12].'
         )
-    return textwrap.dedent("\n".join(lines)).replace(
-        "\n\n\n", "\n\n"
-    )  # slides have no room for blank lines
+    # Slides have no room for two blank lines.
+    return textwrap.dedent("\n".join(lines)).replace("\n\n\n", "\n\n")

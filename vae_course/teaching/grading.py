@@ -1,7 +1,5 @@
 """Grade students' submissions with nbgrader; one broken submission does not stop the others."""
 
-import csv
-import dataclasses
 import os
 import re
 import shutil
@@ -9,7 +7,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vae_course.atomic import write_atomically
 from vae_course.teaching.kernel import BoundedClient
 from vae_course.teaching.notebooks import read_notebook, write_notebook
 from vae_course.teaching.release import (
@@ -24,16 +21,10 @@ from vae_course.teaching.release import (
 INTERRUPTED = "interrupted: run the same command again to continue from here"
 
 
-@dataclasses.dataclass
-class Grade:
-    """The grade of one notebook of one student, or the problem with it."""
-
-    student: str
-    exercise: str
-    points: float = 0.0
-    most: float = 0.0
-    to_read: float = 0.0
-    problem: str = ""
+def _row(student, exercise, problem=""):
+    """Make a row of the table of grades, whose numbers are filled in if the notebook can be graded."""
+    numbers = {"points": "", "of": "", "still to read": ""}
+    return {"student": student, "exercise": exercise, **numbers, "problem": problem}
 
 
 def grade(submissions, course, exercises=EXERCISES):
@@ -46,8 +37,9 @@ def grade(submissions, course, exercises=EXERCISES):
         exercises: Path of the folder of exercises, with solutions.
 
     Returns:
-        List of `Grade`, sorted by student and exercise. After Ctrl-C, the last one is for the interrupted
-        notebook.
+        List of dictionaries, sorted by student and exercise: `student`, `exercise`, the numbers `points`,
+        `of` and `still to read`, or the `problem` with the notebook. After Ctrl-C, the last one is for the
+        interrupted notebook.
 
     Raises:
         FileNotFoundError: If there are no submissions.
@@ -69,18 +61,18 @@ def grade(submissions, course, exercises=EXERCISES):
     for row, path in tqdm(tasks, desc="grading", ncols=90, unit="notebook"):
         rows.append(row)
         try:
-            if not row.problem:
+            if not row["problem"]:
                 _grade_one(row, path, course)
         except KeyboardInterrupt:
-            row.problem = INTERRUPTED
+            row["problem"] = INTERRUPTED
             break
         except Exception as error:  # of any kind, so that the others are still graded
-            row.problem = f"{type(error).__name__}: {error}"
+            row["problem"] = f"{type(error).__name__}: {error}"
     return rows
 
 
 def _handed_in(student, released):
-    """List the notebooks in a student's folder: a `Grade` for each, and its path."""
+    """List the notebooks in a student's folder: a row for each, and its path."""
     tasks, found = [], {}
     for path in sorted(student.rglob("*.ipynb"), key=lambda path: (path.stem, path)):
         hidden = any(part.startswith(".") for part in path.relative_to(student).parts)
@@ -89,8 +81,8 @@ def _handed_in(student, released):
         first, problem = found.setdefault(path.stem, path), _problem(path, released)
         if first != path:
             problem = f"handed in twice: {first} was graded, and {path} was not"
-        tasks.append((Grade(student.name, path.stem, problem=problem), path))
-    nothing = Grade(student.name, "-", problem="no notebook in this student's folder")
+        tasks.append((_row(student.name, path.stem, problem), path))
+    nothing = _row(student.name, "-", "no notebook in this student's folder")
     return tasks or [(nothing, None)]
 
 
@@ -118,20 +110,21 @@ def _grade_ids(path):
 
 def _grade_one(row, path, course):
     """Grade one notebook, unless it is already graded, and fill in its row."""
-    folder = course / "submitted" / row.student / row.exercise
+    folder = course / "submitted" / row["student"] / row["exercise"]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_notebook(read_notebook(path), folder / path.name)
     beside = [p for p in sorted(path.parent.iterdir()) if p.is_file() and p.suffix != ".ipynb"]
     for file in beside:
         shutil.copyfile(file, folder / file.name)
-    name, known = f"{row.student}/{row.exercise}", known_digests(course)
-    parts = [os.environ.get("VAE_COURSE_DATASET", "").encode(), known[row.exercise].encode()]
-    parts += [part for p in (path, *beside) for part in (p.name.encode(), p.read_bytes())]
-    if known.get(name) != (digest := digest_of(*parts)):
+    name, known = f"{row['student']}/{row['exercise']}", known_digests(course)
+    files = [(file.name, file.read_bytes()) for file in (path, *beside)]
+    data = os.environ.get("VAE_COURSE_DATASET")
+    digest = digest_of(data, known[row["exercise"]], files)
+    if known.get(name) != digest:
         keep_digest(course, name, "")
         if reason := _autograde(row, course):
-            row.problem = f"nbgrader failed: {reason}"
+            row["problem"] = f"nbgrader failed: {reason}"
             return
         keep_digest(course, name, digest)
     _read_points(row, course)
@@ -147,51 +140,32 @@ def _autograde(row, course):
 
     steps = Autograde.autograde_preprocessors.default()
     steps = [Execute if step is preprocessors.Execute else step for step in steps]
-    return convert(Autograde, course, row.exercise, row.student, autograde_preprocessors=steps)
+    return convert(
+        Autograde, course, row["exercise"], row["student"], autograde_preprocessors=steps
+    )
 
 
 def _read_points(row, course):
     from nbgrader.api import Gradebook
 
+    name = row["exercise"]
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
-        for cell in book.find_submission_notebook(row.exercise, row.exercise, row.student).grades:
-            row.most += cell.max_score
-            if cell.needs_manual_grade and cell.manual_score is None:
-                row.to_read += cell.max_score
-            row.points += cell.score or 0.0
+        grades = book.find_submission_notebook(name, name, row["student"]).grades
+        row["points"] = sum(cell.score or 0.0 for cell in grades)
+        row["of"] = sum(cell.max_score for cell in grades)
+        unread = [c for c in grades if c.needs_manual_grade and c.manual_score is None]
+        row["still to read"] = sum(cell.max_score for cell in unread)
 
 
 def table(rows):
-    """Lay out grades as text: one line for each notebook, then what could not be graded.
-
-    Args:
-        rows: List of `Grade`.
-    """
-    width = max(len(row.student) for row in rows)
-    lines = [f"{'student':{max(width, 7)}}  {'exercise':30}  points    of  still to read"]
+    """Lay out what `grade` returned as text: a line for each notebook, then what could not be graded."""
+    width = max(7, *(len(row["student"]) for row in rows))
+    lines = [f"{'student':{width}}  {'exercise':30}  points    of  still to read"]
+    told = []
     for row in rows:
-        if not row.problem:
-            numbers = f"{row.points:6.1f}{row.most:6.0f}{row.to_read:15.0f}"
-            lines.append(f"{row.student:{max(width, 7)}}  {row.exercise:30}  {numbers}")
-    for row in rows:
-        if row.problem:
-            lines.append(f"NOT GRADED {row.student}, {row.exercise}: {row.problem}")
-    return "\n".join(lines)
-
-
-def write_csv(rows, path):
-    """Write grades as a table for a spreadsheet.
-
-    Args:
-        rows: List of `Grade`.
-        path: Path of the file.
-    """
-    with (
-        write_atomically(path) as unfinished,
-        open(unfinished, "w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(["student", "exercise", "points", "of", "still to read", "problem"])
-        for row in rows:
-            numbers = ["", "", ""] if row.problem else [row.points, row.most, row.to_read]
-            writer.writerow([row.student, row.exercise, *numbers, row.problem])
+        if row["problem"]:
+            told.append(f"NOT GRADED {row['student']}, {row['exercise']}: {row['problem']}")
+        else:
+            numbers = f"{row['points']:6.1f}{row['of']:6.0f}{row['still to read']:15.0f}"
+            lines.append(f"{row['student']:{width}}  {row['exercise']:30}  {numbers}")
+    return "\n".join(lines + told)

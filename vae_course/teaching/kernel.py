@@ -90,10 +90,12 @@ class BoundedClient(NotebookClient):
         except CellTimeoutError:
             reason = f"it was stopped because it had not finished after {self.timeout} seconds"
         except DeadKernelError:
+            status = run_sync(self.km.provisioner.poll)()
+            reason = f"its kernel ended with exit status {status}"  # a negative one is a signal
             if self.printed.get(cell_index, 0) > MOST_OUTPUT:
                 reason = f"it was stopped because it printed or showed more than {MOST_OUTPUT / 1e6:g} MB"
-            else:
-                reason = _cause_of_death(run_sync(self.km.provisioner.poll)())
+            elif status == -9:
+                reason = f"its kernel was killed, probably for lack of memory. {_memory_advice()}"
         cells = self.nb.cells[: cell_index + 1]  # not counting the one that papermill adds
         number = sum("injected-parameters" not in c.metadata.get("tags", []) for c in cells)
         code = cell.source.strip().splitlines()[0]
@@ -106,28 +108,15 @@ class BoundedClient(NotebookClient):
             with own_jupyter(), super().setup_kernel(**options):
                 try:
                     yield
-                finally:
-                    _stop_waiting()
+                finally:  # nobody needs its answers after a failure or Ctrl-C
+                    loop = ensure_event_loop()
+                    waiting = asyncio.all_tasks(loop)
+                    for task in waiting:
+                        task.cancel()
+                    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
         finally:
             if self.km is not None:
                 self._cleanup_kernel()
-
-
-def _stop_waiting():
-    """Cancel tasks that wait for a kernel's answers, which nobody needs after a failure or Ctrl-C."""
-    loop = ensure_event_loop()
-    waiting = asyncio.all_tasks(loop)
-    for task in waiting:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
-
-
-def _cause_of_death(status):
-    """Explain a kernel's exit status; a negative one stands for a signal."""
-    if status == -9:
-        return f"its kernel was killed, probably because it ran out of memory. {_memory_advice()}"
-    how = f"signal {-status}" if status and status < 0 else f"exit status {status}"
-    return f"its kernel ended with {how}: the code of this cell, or a library, stopped Python"
 
 
 def _memory_advice():

@@ -15,7 +15,7 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from vae_course.atomic import write_atomically, write_text
 from vae_course.teaching import cited_numbers
 from vae_course.teaching.kernel import CellError, run_cells
-from vae_course.teaching.pages import write_page
+from vae_course.teaching.pages import render
 
 ROOT = Path(__file__).resolve().parents[2]
 README_PICTURE = ROOT / ".github" / "latent_maps.png"
@@ -31,8 +31,7 @@ NOISE = (
 class Result:
     """The result of running one lesson: its status, its seconds, and its error or what it measured.
 
-    `numbers` maps names to a value and a scatter, `expected` holds their values when the lesson was written,
-    and `differing` lists the names that do not agree within their scatter.
+    `numbers` maps names to a value and a scatter, `expected` holds their values when the lesson was written.
     """
 
     name: str
@@ -41,7 +40,6 @@ class Result:
     seconds: float = 0.0
     numbers: dict = dataclasses.field(default_factory=dict)
     expected: dict = dataclasses.field(default_factory=dict)
-    differing: list = dataclasses.field(default_factory=list)
     error: str = ""
     status: str = "ok"  # or "FAILED" or "interrupted"
 
@@ -155,10 +153,10 @@ def execute(path, folder, wanted):
         try:
             run_cells(notebook, path.parent, path.stem)
         finally:
-            _compare(notebook, path, result)
+            run = cited_numbers.cite_run(notebook, path)
+            result.dataset, result.numbers, result.expected = run
             write_notebook(notebook, target)
-            with write_atomically(page) as unfinished:
-                write_page(notebook, unfinished, result.title)
+            write_text(page, render("page", notebook, result.title))
     except KeyboardInterrupt:
         result.status, result.error = "interrupted", "stopped before the end; run it again"
     except Exception as error:  # of any kind, so that the other lessons still run
@@ -167,19 +165,6 @@ def execute(path, folder, wanted):
         result.status = "FAILED"
     result.seconds = time.perf_counter() - start
     return result
-
-
-def _compare(notebook, path, result):
-    """Compare what a lesson recorded with what is expected, and update the numbers in its texts."""
-    numbers = cited_numbers.read(path.parent)
-    found = cited_numbers.recorded(notebook)
-    if found:
-        result.dataset, result.numbers = found["dataset"], found["numbers"]
-        expected = numbers.setdefault(path.stem, {}).get(result.dataset, {})
-        result.expected = expected
-        result.differing = cited_numbers.differences(expected, result.numbers)
-        numbers[path.stem][result.dataset] = expected | result.numbers
-        cited_numbers.cite_notebook(notebook, numbers, path.stem, result.dataset)
 
 
 def write_notebook(notebook, path):
@@ -239,17 +224,15 @@ def refresh(path):
         cited_numbers.keep(path.parent, path.stem, numbers)
     for cell in notebook.cells:
         if "readme-picture" in cell.metadata.get("tags", []):
-            (picture,) = [o.data["image/png"] for o in cell.outputs if "image/png" in o.data]
+            (picture,) = [
+                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
+            ]
             with write_atomically(README_PICTURE) as unfinished:
                 unfinished.write_bytes(base64.b64decode(picture))
 
 
 def cite(folder):
-    """Update the numbers cited in lessons, and in guides beside their folder, from what lessons recorded.
-
-    Args:
-        folder: Path of the folder of lessons.
-    """
+    """Update the numbers cited in a folder of lessons, and in guides beside it, from what they recorded."""
     numbers = cited_numbers.read(folder)
     for path in find_lessons(folder):
         notebook = read_notebook(path)

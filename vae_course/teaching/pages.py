@@ -1,7 +1,6 @@
 """Turn executed lessons into self-contained pages, an index of them, and a table."""
 
 import base64
-import copy
 import functools
 import html
 import importlib.util
@@ -13,11 +12,11 @@ from pathlib import Path
 from fontTools import subset  # comes with Matplotlib
 from nbconvert import HTMLExporter
 
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_text
 from vae_course.lesson import told
+from vae_course.teaching.cited_numbers import differences
 
 TEMPLATES = Path(__file__).with_name("templates")
-SECOND_READING = "second-reading"  # tag of cells that may be skipped on a first reading
 REVEAL = "_static/revealjs"
 # Fonts by their names in style sheets: the package that contains each, and its files in the order of FACES.
 # The sans serif falls back on the other font, which has Greek letters, arrows, symbols and boxes.
@@ -38,42 +37,11 @@ FACES = (("400", "normal"), ("400", "italic"), ("500 700", "normal"), ("500 700"
 CHARACTERS = subset.parse_unicodes("20-17F,370-3FF,2010-209C,20AC,2190-22FF,2500-25FF,2713-2718")
 
 
-def write_page(notebook, path, title):
-    """Write an executed notebook as one HTML page that needs no network, with links to the other pages.
-
-    Args:
-        notebook: The executed notebook.
-        path: Path of the page.
-        title: Title of the browser tab.
-    """
-    notebook = copy.deepcopy(notebook)
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = to_pages(cell.source)
-    _fold(notebook.cells)
-    path.write_text(render("page", notebook, title), encoding="utf-8")
-
-
-def _fold(cells):
-    """Mark each run of cells tagged `second-reading`, up to the next heading, to be folded on the page."""
-    last = None
-    for cell in cells:
-        if SECOND_READING not in cell.metadata.get("tags", []):
-            last = None
-            continue
-        heading = re.match(r"## (.*)", cell.source) if cell.cell_type == "markdown" else None
-        if heading or last is None:
-            cell.metadata["fold"] = heading.group(1) if heading else "More"
-        elif last is not None:
-            del last.metadata["fold_end"]
-        cell.metadata["fold_end"] = True
-        last = cell
-
-
-def render(template, notebook, title):
+def render(template, notebook, title, **resources):
     """Return a notebook as HTML, made with the template "page" or "deck".
 
-    The HTML contains everything it needs: nothing is fetched or taken from the machine that shows it.
+    The HTML contains everything it needs: nothing is fetched or taken from the machine that shows it. Links
+    to lessons become links to their pages or decks.
     """
     exporter = HTMLExporter(
         template_name=template,
@@ -81,13 +49,9 @@ def render(template, notebook, title):
         extra_template_paths=[str(TEMPLATES)],
         exclude_anchor_links=template == "deck",
     )
-    resources = {"metadata": {"name": title}, "carried": _carried()}
-    return exporter.from_notebook_node(notebook, resources=resources)[0]
-
-
-def to_pages(text):
-    """Turn links to lessons in a text into links to their pages or decks."""
-    return re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", text)
+    resources |= {"metadata": {"name": title}, "carried": _carried()}
+    page, _ = exporter.from_notebook_node(notebook, resources=resources)
+    return re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', page)
 
 
 @functools.cache
@@ -132,13 +96,10 @@ def _carried():
 
 def _path(package, path):
     """Find a file inside an installed package, without importing the package."""
-    found = importlib.util.find_spec(package)
-    file = Path(found.submodule_search_locations[0], path) if found else Path(package, path)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{file} is missing: install the course again as described in its README."
-        )
-    return file
+    if not (found := importlib.util.find_spec(package)):
+        cure = "install the course again as described in its README."
+        raise FileNotFoundError(f"The package {package} is missing: {cure}")
+    return Path(found.submodule_search_locations[0], path)
 
 
 def _inside_html(script):
@@ -148,15 +109,7 @@ def _inside_html(script):
 
 
 def write_index(results, folder):
-    """Write `index.html`, which lists every lesson with its page, its seconds, its status and its numbers.
-
-    Args:
-        results: List of `Result`.
-        folder: Where the pages are.
-
-    Returns:
-        Path of the index.
-    """
+    """Write `index.html` with each lesson's page, seconds, status and numbers; return its path."""
     rows = ["<tr><th>Lesson<th>Data set<th>Time<th>Status<th>Key numbers</tr>"]
     for r in results:
         cells = [r.dataset, f"{r.seconds:.0f} s", r.status, r.error or ", ".join(_numbers(r))]
@@ -179,10 +132,8 @@ kbd{{border:1px solid #c5d2dc;border-radius:4px;padding:0 .4em}}</style></head>
 <table>{"".join(rows)}</table>
 {foot}</body></html>
 """
-    path = folder / "index.html"
-    with write_atomically(path) as unfinished:
-        unfinished.write_text(page, encoding="utf-8")
-    return path
+    write_text(folder / "index.html", page)
+    return folder / "index.html"
 
 
 def table(results):
@@ -203,7 +154,7 @@ def differing(results):
     return [
         f"DIFFERS {r.name}, {r.dataset}: {name} {told(*r.numbers[name])}, expected {told(*r.expected[name])}"
         for r in results
-        for name in r.differing
+        for name in differences(r.expected, r.numbers)
     ]
 
 

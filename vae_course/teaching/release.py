@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = ROOT / "notebooks" / "exercises"
 FOLDER = "vae-course-exercises"  # of the zip
 
-# Used here, and written to nbgrader_config.py for those who call nbgrader by hand.
+# Used here, and written to nbgrader_config.json for those who call nbgrader by hand.
 CONFIG = {
     # Blank cells are valid Python that raises no error, so "Run All" reaches the end of the notebook.
     "ClearSolutions": {
@@ -34,6 +34,7 @@ CONFIG = {
     # nbgrader treats standard error as a failure, so a cell must not show that of C++ libraries.
     "Execute": {"timeout": 180, **KERNEL_OPTIONS},  # seconds for one cell
 }
+MARK = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 STUDENT_FILES = """
 LICENSE README.md pyproject.toml requirements.lock environment.yml Makefile make_venv.py
 data/README.md data/registry.txt
@@ -41,23 +42,8 @@ notebooks/rise.css
 """.split()
 
 
-class ReleaseError(ValueError):
-    """An exercise cannot be released; the message names the notebook and the cell."""
-
-
-def check_source(path):
-    """Check that a release will not give away a solution or leave a task ungraded.
-
-    Args:
-        path: Path of the notebook, with solutions.
-
-    Returns:
-        The notebook.
-
-    Raises:
-        ReleaseError: If metadata is missing or broken, or marks do not match.
-        ValueError: If it is not a notebook.
-    """
+def _read_checked(path):
+    """Read an exercise, and check what nbgrader's release does not, or tells less clearly."""
     from nbgrader.nbgraderformat import MetadataValidator
 
     notebook, where, graded = read_notebook(path), path.name, 0
@@ -69,9 +55,9 @@ def check_source(path):
         where = path.name
         MetadataValidator().validate_nb(notebook)  # the same grade_id twice
     except Exception as error:  # nbgrader's schema and rules raise many kinds of errors
-        raise ReleaseError(f"{where}: {error}".splitlines()[0]) from error
+        raise ValueError(f"{where}: {error}".splitlines()[0]) from error
     if not graded:
-        raise ReleaseError(f"{path.name} has no graded cell: is its nbgrader metadata missing?")
+        raise ValueError(f"{path.name} has no graded cell: is its nbgrader metadata missing?")
     return notebook
 
 
@@ -79,6 +65,9 @@ def _check_cell(cell):
     """Raise an error for what nbgrader would accept, although it spoils the task; tell if it is graded."""
     mine = cell.metadata.get("nbgrader", {})
     grade, code = mine.get("grade"), cell.cell_type == "code"
+    marks = MARK.findall(cell.source)
+    if marks and marks != [("BEGIN", marks[0][1]), ("END", marks[0][1])]:
+        raise ValueError(f"its marks do not match: {', '.join(map(' '.join, marks))}")
     if code and mine.get("solution") and "BEGIN SOLUTION" not in cell.source:
         raise ValueError("it is a solution without BEGIN SOLUTION: nothing would be left of it")
     if code and grade and "BEGIN HIDDEN TESTS" not in cell.source:
@@ -101,8 +90,7 @@ def prepare(course, exercises=EXERCISES):
         Paths of the released notebooks, without solutions, in `course/release/NAME/NAME.ipynb`.
 
     Raises:
-        ReleaseError: If an exercise cannot be released.
-        ValueError: If it is not a notebook.
+        ValueError: If an exercise cannot be released.
         FileNotFoundError: If there are no exercises.
     """
     from nbgrader.converters import GenerateAssignment
@@ -110,21 +98,21 @@ def prepare(course, exercises=EXERCISES):
     course, sources = Path(course).resolve(), sorted(Path(exercises).glob("ex[0-9][0-9]_*.ipynb"))
     if not sources:
         raise FileNotFoundError(f"There is no exercise (exNN_name.ipynb) in {exercises}.")
-    notebooks = {source.stem: check_source(source) for source in sources}
+    notebooks = {source.stem: _read_checked(source) for source in sources}
     course.mkdir(parents=True, exist_ok=True)
-    lines = [f"c.{g}.{name} = {v!r}" for g, values in CONFIG.items() for name, v in values.items()]
-    config = "\n".join(["c = get_config()", *lines, ""])
-    (course / "nbgrader_config.py").write_text(config, encoding="utf-8")
-    version, released = _version(), []
+    write_text(course / "nbgrader_config.json", json.dumps(CONFIG, indent=1))
+    # All that releases and grades depend on, apart from notebooks and data.
+    package = [path.read_bytes() for path in _files_in("vae_course")]
+    version, released = digest_of(importlib.metadata.version("nbgrader"), *package), []
     for name, notebook in notebooks.items():
         released.append(course / "release" / name / f"{name}.ipynb")
-        digest = digest_of(version, nbformat.writes(notebook).encode())
+        digest = digest_of(version, nbformat.writes(notebook))
         if not released[-1].exists() or known_digests(course).get(name) != digest:
             source = course / "source" / name / f"{name}.ipynb"
             source.parent.mkdir(parents=True, exist_ok=True)
             write_notebook(notebook, source)
             if reason := convert(GenerateAssignment, course, name):
-                raise ReleaseError(f"{name}.ipynb: nbgrader failed: {reason}")
+                raise ValueError(f"{name}.ipynb: nbgrader failed: {reason}")
             keep_digest(course, name, digest)
     return released
 
@@ -135,22 +123,18 @@ def _files_in(folder):
     return [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
 
 
-def _version():
-    """Return a digest of everything that releases and grades depend on, apart from notebooks and data."""
-    version = importlib.metadata.version("nbgrader").encode()
-    return digest_of(version, *(path.read_bytes() for path in _files_in("vae_course"))).encode()
-
-
 def digest_of(*parts):
-    """Return a digest of some bytes as text."""
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    """Return a digest of texts and bytes as text."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def known_digests(course):
     """Read from which sources and files things were released and graded, as digests by name."""
-    if not (course / "gradebook.db").exists() or not (course / "digests.json").exists():
+    try:
+        known = json.loads((course / "digests.json").read_text(encoding="utf-8"))
+        return known if (course / "gradebook.db").exists() else {}
+    except (OSError, ValueError):  # missing or damaged, so everything is released and graded again
         return {}
-    return json.loads((course / "digests.json").read_text(encoding="utf-8"))
 
 
 def keep_digest(course, name, digest):
@@ -206,8 +190,7 @@ def make_zip(out, exercises=EXERCISES):
         Path of the zip.
 
     Raises:
-        ReleaseError: If an exercise cannot be released.
-        ValueError: If it is not a notebook.
+        ValueError: If an exercise cannot be released.
     """
     out, exercises = Path(out), Path(exercises)
     released = prepare(out / "nbgrader", exercises)

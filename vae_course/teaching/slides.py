@@ -1,20 +1,23 @@
 """Make slides for the classroom: for each lesson an HTML deck that needs no network, PDFs, and an index."""
 
+import contextlib
 import dataclasses
 import html
 import os
 import re
 import shutil
-from pathlib import Path
 
-import nbformat
-
-from vae_course.teaching import cited_numbers
+from vae_course.atomic import write_text
+from vae_course.teaching.cited_numbers import cite_run
 from vae_course.teaching.deck import slides_of
 from vae_course.teaching.notebooks import read_notebook, title_of
-from vae_course.teaching.pages import render, to_pages, write_table
+from vae_course.teaching.pages import render, write_table
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+NO_PDF = (
+    "no PDF: {}. The HTML decks are complete; for PDFs, {}, or print a deck from your browser after adding "
+    "?print-pdf to its address."
+)
 FLAGS = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking".split()
 KEYS = """<p>Keys: <kbd>&rarr;</kbd> or <kbd>Space</kbd> next, <kbd>&larr;</kbd> back, <kbd>S</kbd> speaker
 notes in their own window, <kbd>F</kbd> full screen, <kbd>O</kbd> all slides, <kbd>B</kbd> black,
@@ -32,28 +35,8 @@ class Deck:
     error: str = ""
 
 
-class NoBrowser(Exception):
-    """No browser can print the decks; the message says what is missing, and the cure."""
-
-    def __init__(self, what, cure):
-        super().__init__(
-            f"no PDF: {what}. The HTML decks are complete; for PDFs, {cure}, or print a deck from your "
-            "browser after adding ?print-pdf to its address."
-        )
-
-
 def build(paths, folder):
-    """Write a deck for each lesson; a lesson that fails does not stop the others.
-
-    Args:
-        paths: Paths of executed notebooks.
-        folder: Where the decks go.
-
-    Returns:
-        List of `Deck`.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a deck for each executed notebook; one that fails does not stop the others. Return `Deck`s."""
     return [_build_one(path, folder) for path in paths]
 
 
@@ -64,74 +47,40 @@ def _build_one(path, folder):
     deck = Deck(path.stem, path.stem)
     try:
         notebook = read_notebook(path)
-        # A deck cites the numbers of the same run as its figures.
-        if found := cited_numbers.recorded(notebook):
-            numbers = cited_numbers.read(path.parent)
-            numbers.setdefault(path.stem, {})[found["dataset"]] = found["numbers"]
-            cited_numbers.cite_notebook(notebook, numbers, path.stem, found["dataset"])
+        cite_run(notebook, path)  # a deck cites the numbers of the same run as its figures
         deck.title = title_of(notebook)
         found = re.search(r"\*\*Time:\*\* (\d+ minutes)", notebook.cells[0].source)
         deck.minutes = found.group(1) if found else ""
-        page, deck.titles = html_of(notebook, f"{int(path.stem[:2])} {deck.title}")
+        slides = slides_of(notebook)
+        title = f"{int(path.stem[:2])} {deck.title}"
+        write_text(target, render("deck", notebook, title, slides=slides))
+        deck.titles = [slide.title for slide in slides]
     except Exception as error:  # not a notebook, no slide metadata, or not executed
         known = isinstance(error, (OSError, ValueError))
         deck.error = str(error) if known else f"{type(error).__name__}: {error}"
-    else:
-        target.write_text(page, encoding="utf-8")
     return deck
 
 
-def html_of(notebook, title):
-    """Turn an executed lesson into a deck.
-
-    Args:
-        notebook: The notebook.
-        title: Title in the footer of each slide and on the browser tab.
-
-    Returns:
-        The deck as self-contained HTML, and the titles of its slides.
-
-    Raises:
-        DeckError: As in `slides_of`.
-    """
-    slides = slides_of(notebook)
-    parts = []
-    for slide in slides:
-        shared = {"id": slide.id, "title": slide.title, "notes": [*map(to_pages, slide.notes)]}
-        shared["opening"] = slide.parts[0].source.startswith("# ")
-        for place, part in enumerate(slide.parts, start=1):
-            part.source = to_pages(part.source)
-            part.metadata["deck"] |= {"slide": shared, "first": place == 1}
-            part.metadata["deck"] |= {"last": place == len(slide.parts)}
-        parts += slide.parts
-    notebook = nbformat.v4.new_notebook(cells=parts, metadata=notebook.metadata)
-    return render("deck", notebook, title), [slide.title for slide in slides]
-
-
 def write_pdfs(decks):
-    """Print decks with an installed browser, each to a .pdf file of the same name.
-
-    Args:
-        decks: Paths of HTML decks.
-
-    Returns:
-        Paths of the PDFs.
-
-    Raises:
-        NoBrowser: If Playwright or a browser is missing.
-    """
+    """Print HTML decks to PDFs of the same names; return how many there are, or what is missing for them."""
     try:
         from playwright import sync_api
     except ModuleNotFoundError:
-        cure = "install it with pip install playwright"
-        raise NoBrowser("Playwright is not installed", cure) from None
+        return NO_PDF.format(
+            "Playwright is not installed", "install it with pip install playwright"
+        )
     with sync_api.sync_playwright() as playwright:
-        browser = _launch(playwright.chromium, sync_api.Error)
-        try:
+        if not (browser := _launch(playwright.chromium, sync_api.Error)):
+            cure = "install one, or set VAE_COURSE_CHROMIUM to its path"
+            return NO_PDF.format("no Chromium, Chrome or Edge was found", cure)
+        with browser:
             page = browser.new_page()
-            return [_print(page, Path(deck)) for deck in decks]
-        finally:
-            browser.close()
+            for deck in decks:
+                page.goto(f"{deck.resolve().as_uri()}?print-pdf")
+                page.wait_for_selector("html[data-ready][data-printed]", state="attached")
+                paper = {"prefer_css_page_size": True, "print_background": True}
+                page.pdf(path=deck.with_suffix(".pdf"), **paper)
+    return f"{len(decks)} PDF(s)"
 
 
 def _launch(chromium, Error):
@@ -141,33 +90,14 @@ def _launch(chromium, Error):
     ways = [{"executable_path": path} for path in paths]
     ways += [] if named else [{"channel": "chrome"}, {"channel": "msedge"}, {}]
     for way in ways:
-        try:
+        with contextlib.suppress(Error):
             return chromium.launch(args=FLAGS, **way)
-        except Error:
-            continue
-    cure = "install one, or set VAE_COURSE_CHROMIUM to its path"
-    raise NoBrowser("no Chromium, Chrome or Edge was found", cure)
-
-
-def _print(page, deck):
-    page.goto(f"{deck.resolve().as_uri()}?print-pdf")
-    page.wait_for_selector("html[data-ready][data-printed]", state="attached")
-    target = deck.with_suffix(".pdf")
-    page.pdf(path=target, prefer_css_page_size=True, print_background=True)
-    return target
+    return None
 
 
 def write_index(decks, folder):
-    """Write `index.html`, which lists every deck with its PDF and number of slides, and the keys to use.
-
-    Args:
-        decks: List of `Deck`.
-        folder: Where the decks are.
-
-    Returns:
-        Path of the index.
-    """
-    folder, rows = Path(folder), []
+    """Write `index.html` with each deck, its PDF and number of slides, and the keys; return its path."""
+    rows = []
     for deck in decks:
         name, title = deck.name, html.escape(deck.title)
         if deck.error:
@@ -177,12 +107,3 @@ def write_index(decks, folder):
         cells = f"<td>{len(deck.titles)} slides</td><td>{deck.minutes}</td><td>{pdf}</td>"
         rows.append(f'<tr><td><a href="{name}.html">{int(name[:2])} {title}</a></td>{cells}</tr>')
     return write_table(folder, "Variational autoencoders: slides", rows, KEYS)
-
-
-def table(decks):
-    """Return the decks as a text table."""
-    width = max(len(deck.name) for deck in decks)
-    return "\n".join(
-        f"{deck.name:{width}}  " + ("FAILED" if deck.error else f"{len(deck.titles)} slides")
-        for deck in decks
-    )
