@@ -459,9 +459,9 @@ def test_presented_live_the_explorer_answers_and_the_keys_move_through_the_slide
         shot(page, f"rise_slide_{number}")
     assert titles == [
         "The KL divergence and the evidence lower bound",
-        "Surprise",
-        "Code length",
+        "Surprise and code length",
         "The KL divergence",
+        "Never negative",
     ]
     text = page.locator("section.present section.present p").first
     size = float(text.evaluate("(p) => parseFloat(getComputedStyle(p).fontSize)"))
