@@ -65,12 +65,12 @@ def test_a_shipped_model_scores_what_its_card_says(name):
 
 
 def test_the_shipped_files_stay_small():
-    """All of them together: at most 7 MB."""
+    """All of them together: at most 8 MB."""
     files = list(pretrained.FOLDER.iterdir())
     measured = {f"recipes-{dataset}.json" for dataset in ("mnist", "digits")}
     names = {f"{name}.{kind}" for name in NAMES for kind in ("keras", "json")}
     assert {file.name for file in files} == names | measured
-    assert sum(file.stat().st_size for file in files) <= 7_000_000
+    assert sum(file.stat().st_size for file in files) <= 8_000_000
 
 
 def test_training_saving_and_loading_lead_to_the_same_model(folder):
