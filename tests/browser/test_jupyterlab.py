@@ -316,6 +316,38 @@ def test_staircase(lesson, watch, digits):
     assert (seen.picture() != before).any()
 
 
+# Skipped as long as there is no such lesson.
+@pytest.mark.parametrize("lesson", [n for n in LESSONS if n.startswith("08")], indirect=True)
+def test_rate_distortion(lesson, watch):
+    """By slider, keys and mouse: the rate falls as beta grows, and the numbers told add up."""
+    seen = watch("explorer")
+    seen.press(seen.slider("beta no."), "Home")
+
+    def told():
+        pattern = r"beta = ([\d.e+-]+): rate ([\d.]+) \+ distortion ([\d.]+) = ([\d.]+) nats"
+        beta, rate, distortion, loss = seen.numbers(pattern)
+        assert loss == pytest.approx(rate + distortion, abs=0.11)
+        return beta, rate
+
+    first, before = told(), seen.picture()
+    seen.press(seen.slider("beta no."), "ArrowRight", 3)
+    second = told()
+    assert second[0] > first[0] and second[1] < first[1]
+    assert (seen.picture() != before).any()
+    seen.press(seen.slider("beta no."), "End")
+    last = told()
+    assert last[0] > second[0] and last[1] < second[1]
+    seen.slide("beta no.", 0.0)
+    assert told() == first
+    seen.drag([seen.at(0.1 + 0.03 * i, 0.1 + 0.08 * i) for i in range(9)])  # from left to right
+    assert told() == first and seen.value("beta no.") == 1
+    seen.drag([seen.at(0.3 - 0.02 * i, 0.8 - 0.07 * i) for i in range(11)], fast=True)
+    dragged = told()
+    assert dragged[0] > second[0]
+    seen.press(seen.image, "Shift+ArrowDown", 9)
+    assert told()[0] < dragged[0]
+
+
 @of_lesson("06")
 def test_digit_morph(lesson, watch, digits, model):
     """At t = 0 and t = 1 the picture is the decoded end point; play runs; a third is mixed in."""
