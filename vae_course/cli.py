@@ -1,4 +1,4 @@
-"""The command line: `vae-course run`, `slides`, `train`, `evaluate`, `data`, `student`, `grade`, and more."""
+"""The command line: `vae-course run`, `slides`, `train`, `sweep`, `data`, `student`, `grade`, and more."""
 
 import contextlib
 import functools
@@ -226,7 +226,7 @@ def sweep(recipe, out, scheduler, workers):
     10]`. The same command goes on where it was stopped, and trains no run twice. The table has nan for runs
     that diverged.
     """
-    from vae_course.runs import sweep
+    from vae_course.runs import grid, sweep
 
     check_machine()
     if scheduler and workers:
@@ -234,9 +234,9 @@ def sweep(recipe, out, scheduler, workers):
             f"--workers {workers} is for this machine, and {scheduler} has its own: leave out one option."
         )
     out = out or Path("build", "sweep", recipe.stem)
-    grid = sweep.read_grid(recipe)
+    wanted = grid.read_grid(recipe)
     try:
-        table, troubles = sweep.sweep(grid, out, scheduler, workers)
+        table, troubles = sweep.sweep(wanted, out, scheduler, workers)
     except KeyboardInterrupt:
         click.echo(
             f"{out} keeps the finished runs: the same command goes on with the others.", err=True
@@ -244,8 +244,9 @@ def sweep(recipe, out, scheduler, workers):
         raise
     for name, reason in troubles.items():
         click.echo(f"{name}: {reason}", err=True)
-    missing = len(sweep.runs_of(grid)) - len(table)
-    click.echo(f"{len(table)} run(s) are in {out / 'table.csv'}")
+    missing = len(grid.runs_of(wanted)) - len(table)
+    if table:
+        click.echo(f"{len(table)} run(s) are in {out / 'table.csv'}")
     if missing:
         click.echo(f"{missing} run(s) failed: the same command tries them again.", err=True)
     sys.exit(missing > 0)

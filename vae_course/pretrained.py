@@ -108,8 +108,9 @@ def beta_sweep(dataset):
 
     Returns:
         The runs, a list of dictionaries of numbers: "beta", "seed", the scores on test images
-        "reconstruction", "kl", "loss", "mse", "active_units" and "mutual_information" (nats, at most the logarithm of the
-        number of test images), and "seconds"; and the pictures, as `runs.sweep.gallery` makes them.
+        "reconstruction", "kl", "loss", "mse", "active_units" and "mutual_information" (nats, at most the
+        logarithm of the number of test images), and "seconds"; and the pictures, as `runs.sweep.gallery`
+        makes them.
 
     Raises:
         ValueError: If a file is missing or damaged.

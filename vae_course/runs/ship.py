@@ -17,6 +17,7 @@ from vae_course.atomic import write_atomically
 from vae_course.data import load_digits
 from vae_course.runs import files, sweep
 from vae_course.runs.evaluate import evaluate
+from vae_course.runs.grid import read_grid
 from vae_course.runs.likelihood import summary
 
 RECIPES = {2: "map", 50: "best", 100: "best"}  # by latent dimensions
@@ -83,9 +84,10 @@ def ship_sweep(name, out=None):
     """
     path = pretrained.FOLDER / f"{name}.yaml"
     out = out or Path("build", "sweep", name)
-    _, troubles = sweep.sweep(sweep.read_grid(path), out)
+    _, troubles = sweep.sweep(read_grid(path), out)
     if troubles:
-        raise RuntimeError(f"Nothing is shipped: {troubles}.")
+        told = "; ".join(f"{run} {reason}" for run, reason in troubles.items())
+        raise RuntimeError(f"Nothing is shipped: {told}")
     pictures = sweep.gallery(out, SEED)
     with write_atomically(path.with_suffix(".npz")) as unfinished:
         np.savez_compressed(unfinished, **pictures)

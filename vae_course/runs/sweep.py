@@ -6,114 +6,33 @@ again: whatever was interrupted or killed, the same call goes on with the others
 workers only.
 """
 
+import asyncio
 import contextlib
 import json
 import logging
-import math
+import random
 import socket
+import sys
 import tempfile
 import threading
 import time
-from itertools import product
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
-import yaml
 from tqdm import tqdm
 
 from vae_course import data, lesson
 from vae_course.atomic import check_writable, write_atomically, write_rows
 from vae_course.runs import files
-from vae_course.runs.settings import DEFAULTS, OF_MODEL, RECIPES
+from vae_course.runs.grid import name_of, runs_of, told, varying
+from vae_course.runs.settings import OF_MODEL
 from vae_course.self_check import free_memory
 
 SCORES = ("reconstruction", "kl", "loss", "mse", "active_units", "mutual_information")
-MOST_RUNS = 1000
 BYTES = 1_500_000_000  # that a worker needs to train on MNIST
 PATIENCE = 10  # seconds in which a scheduler must answer
 _one_at_a_time = threading.Lock()  # Keras' seeds and noise belong to the whole process
-
-
-def read_grid(path):
-    """Read the settings of a sweep from a YAML file, and check all of its runs.
-
-    Args:
-        path: Path of a YAML file with some of the settings of `vae-course train`, each a value or a list.
-
-    Returns:
-        Dictionary from each key of `settings.DEFAULTS` to a sorted list of values.
-
-    Raises:
-        ValueError: If the file is no YAML, has an unknown or a missing key, or a run's settings are out of
-            range.
-        OSError: If the file cannot be read.
-    """
-    try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no YAML file: {error}. {_EXAMPLE}") from error
-    if not isinstance(found, dict) or not found:
-        raise ValueError(f"{path} holds no settings but {str(found)[:50]!r}. {_EXAMPLE}")
-    try:
-        for key in found.keys() - DEFAULTS.keys():
-            raise ValueError(f"{key!r} is no setting: use {', '.join(DEFAULTS)}.")
-        grid = {key: _values(key, found.get(key, value)) for key, value in DEFAULTS.items()}
-        if (count := math.prod(map(len, grid.values()))) > MOST_RUNS:
-            raise ValueError(f"it asks for {count:,} runs: shorten its lists to {MOST_RUNS:,}.")
-        for run in runs_of(grid):
-            _check(run)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    return {key: sorted(values) if len(values) > 1 else values for key, values in grid.items()}
-
-
-_EXAMPLE = "Write one setting a line, such as `beta: [0.1, 1, 10]` or `epochs: 6`."
-
-
-def _values(key, found):
-    values = found if isinstance(found, list) else [found]
-    if key == "beta":
-        values = [_number(value) for value in values]
-    if not values:
-        raise ValueError(f"{key} is an empty list: give it a value, or leave it out.")
-    if twice := [value for i, value in enumerate(values) if value in values[:i]]:
-        raise ValueError(f"{key} lists {twice[0]!r} twice: remove one.")
-    if len(values) > 1 and None in values:
-        raise ValueError(f"{key} lists {None!r}, no value: remove it.")
-    return values
-
-
-def _number(value):
-    """Return a number as a float; YAML takes 1e-2, which lacks a point, for a text."""
-    with contextlib.suppress(ValueError):
-        return float(value) if type(value) in (int, float, str) else value
-    return value
-
-
-def _check(run):
-    for key, choices in ("recipe", RECIPES), ("dataset", data.CHOICES):
-        if run[key] not in choices:
-            raise ValueError(f"{key}={run[key]!r} is unknown: use one of {', '.join(choices)}.")
-    files.check_settings(run)
-
-
-def runs_of(grid):
-    """List the settings of every run of a grid, sorted by the keys of `settings.DEFAULTS`, in their order."""
-    return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-
-
-def name_of(grid, run):
-    """Name a run by its settings that vary, such as "beta-0.1_seed-2"; "run" if none does."""
-    return "_".join(f"{key}-{_told(run[key])}" for key in varying(grid)) or "run"
-
-
-def varying(grid):
-    """List the settings of a grid that have several values."""
-    return [key for key, values in grid.items() if len(values) > 1]
-
-
-def _told(value):
-    return str(value).removesuffix(".0")
 
 
 def train_run(run):
@@ -156,7 +75,8 @@ def _train_and_score(run, digits):
 
     settings = {key: run[key] for key in ("epochs", *OF_MODEL)}
     start = time.perf_counter()
-    trained, _ = training.train(run["recipe"], digits, validate=False, **settings)
+    with _own_random():
+        trained, _ = training.train(run["recipe"], digits, validate=False, **settings)
     seconds = time.perf_counter() - start
     # Without the optimizer, whose state would triple the file.
     of_model = [getattr(trained, key) for key in ("beta", "likelihood", "draws")]
@@ -176,11 +96,17 @@ def _train_and_score(run, digits):
         return row | {"seconds": round(seconds, 1)}, path.read_bytes()
 
 
+def _own_random():
+    """Let Keras draw its seeds undisturbed: Dask's threads draw from Python's own generator at any time."""
+    own = random.Random()
+    return mock.patch.multiple(random, seed=own.seed, randint=own.randint)
+
+
 def sweep(grid, out, scheduler=None, workers=None):
     """Train the runs of a grid that are not complete yet, and write the table of all.
 
     Args:
-        grid: What `read_grid` returned.
+        grid: What `grid.read_grid` returned.
         out: Path of the folder, which is new or holds this sweep. Each run gets `runs/NAME/row.json` and
             `vae.keras`; `table.csv` has a row for each run, with nan for the scores of one that diverged.
         scheduler: Address of a Dask scheduler, such as "tcp://host:8786"; None to start processes here.
@@ -191,8 +117,8 @@ def sweep(grid, out, scheduler=None, workers=None):
 
     Raises:
         ValueError: If the folder holds another sweep.
-        OSError: If a file or the data set is missing, a file cannot be written, another process uses the
-            folder, or the scheduler does not answer.
+        OSError: If the folder holds other files, a file cannot be written, another process uses it, or
+            the scheduler does not answer.
         RuntimeError: If MNIST is wanted and cannot be had.
     """
     check_writable(out)
@@ -200,9 +126,9 @@ def sweep(grid, out, scheduler=None, workers=None):
         if name == "auto" or not scheduler:  # tell at once that there is no MNIST
             found = files.DATASETS[data.load_digits(name).name]
             grid = grid | {"dataset": sorted({found, *grid["dataset"]} - {"auto"})}
-    (out / "runs").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     with files.lock(out):
-        _claim(out / "sweep.json", grid)
+        _claim(out, grid)
         for left in out.glob("runs/*/*.unfinished.*"):  # left by a killed process
             left.unlink()
         runs = {name_of(grid, run): run for run in runs_of(grid)}
@@ -210,17 +136,18 @@ def sweep(grid, out, scheduler=None, workers=None):
         todo = {name: runs[name] for name, row in rows.items() if row is None}
         failed = {}
         if todo:
-            for name, run, row, model in _results(todo, len(runs), scheduler, workers):
-                if isinstance(row, Exception):
-                    failed[name] = _reason(row)
-                else:
-                    rows[name] = _write(out / "runs" / name, run, row, model)
+            with contextlib.closing(_results(todo, len(runs), scheduler, workers)) as results:
+                for name, run, row, model in results:
+                    if isinstance(row, Exception):
+                        failed[name] = _reason(row)
+                    else:
+                        rows[name] = _write(out / "runs" / name, run, row, model)
         table = []
         for name, row in rows.items():
             if row and row["status"] == "diverged":
                 failed[name] = f"diverged. {row['reason']}"
             if row:
-                settings = {key: _told(runs[name][key]) for key in varying(grid)}
+                settings = {key: told(runs[name][key]) for key in varying(grid)}
                 scores = {
                     key: "nan" if row[key] is None else row[key] for key in (*SCORES, "seconds")
                 }
@@ -230,23 +157,24 @@ def sweep(grid, out, scheduler=None, workers=None):
     return table, failed
 
 
-def _claim(path, grid):
-    """Note the sweep in its folder, or raise an error if another one is noted there."""
-    try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        files.write_json(path, grid)
-        return
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is damaged ({error}): choose another folder with --out."
-        ) from error
-    for key, values in grid.items():
-        if noted.get(key) != values:
+def _claim(out, grid):
+    """Note the sweep in its folder, unless that holds other files or the runs of another sweep."""
+    cure = "choose another folder with --out."
+    path = out / "sweep.json"
+    if path.exists() and any(out.glob("runs/*")):
+        try:
+            noted = json.loads(path.read_text(encoding="utf-8"))
+            differing = [key for key in grid if noted[key] != grid[key]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged ({error}): {cure}") from error
+        for key in differing:
             raise ValueError(
-                f"{path.parent} holds another sweep, with {key} {noted.get(key)} instead of {values}: choose "
-                "another folder with --out."
+                f"{out} holds another sweep, with {key} {noted[key]} instead of {grid[key]}: {cure}"
             )
+    elif others := {path.name for path in out.iterdir()} - {".lock", "sweep.json", "runs"}:
+        raise FileExistsError(f"{out} holds other files, such as {min(others)}: {cure}")
+    (out / "runs").mkdir(exist_ok=True)
+    files.write_json(path, grid)
 
 
 def read_row(folder, run):
@@ -278,7 +206,7 @@ def _results(todo, total, scheduler, workers):
         futures = {client.submit(train_run, run, pure=False): name for name, run in todo.items()}
         options = {"unit": "run", "ncols": 100, "disable": None}  # None: only on a terminal
         with tqdm(initial=total - len(todo), total=total, **options) as bar:
-            bar.write(f"{len(todo)} of {total} runs to train, on {_places(client)}")
+            bar.write(f"{len(todo)} of {total} runs to train, on {_places(client)}", sys.stderr)
             for future in as_completed(futures, loop=client.loop):
                 name = futures.pop(future)
                 if future.cancelled():
@@ -287,43 +215,59 @@ def _results(todo, total, scheduler, workers):
                 row, model = (error, None) if error else future.result()
                 yield name, todo[name], row, model
                 bar.update()
-                told = "failed" if error else row["status"]
-                if told == "complete":
-                    told = "reconstruction {reconstruction}, KL {kl}, {seconds} s".format(**row)
-                bar.write(f"{name}: {told}; {len(futures)} left")
+                news = "failed" if error else row["status"]
+                if news == "complete":
+                    news = "reconstruction {reconstruction}, KL {kl}, {seconds} s".format(**row)
+                bar.write(f"{name}: {news}; {len(futures)} left", sys.stderr)
 
 
 def _places(client):
-    count = len(client.scheduler_info(n_workers=-1)["workers"])
+    count = len(client.nthreads())
     return f"{count} worker(s)" if count else "workers that are still to come"
+
+
+async def _greet(scheduler):
+    from distributed.comm import connect
+
+    comm = await connect(scheduler, timeout=PATIENCE)
+    await comm.close()
 
 
 @contextlib.contextmanager
 def _client(scheduler, workers, runs):
     """Connect to a cluster, or start one here and stop it at the end."""
+    import dask.config
     from dask.system import CPU_COUNT
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler:
         try:
-            client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
-        except (OSError, ValueError) as error:
+            asyncio.run(asyncio.wait_for(_greet(scheduler), PATIENCE + 1))
+        except (OSError, ValueError, MemoryError) as error:
+            # The first bytes of another program's answer, read as a length, ask for all memory and more.
+            reason = (
+                "another program does"
+                if isinstance(error, MemoryError)
+                else str(error) or "it is silent"
+            )
             raise ConnectionError(
-                f"No Dask scheduler answers at {scheduler} ({error}): check its address, start one with "
+                f"No Dask scheduler answers at {scheduler} ({reason}): check its address, start one with "
                 "`dask scheduler`, or leave out --scheduler to train on this machine."
             ) from error
-        with client:
+        with Client(scheduler, timeout=PATIENCE, set_as_default=False) as client:
             yield client
         return
     workers = workers or max(1, min(CPU_COUNT, free_memory() // BYTES))
     with (
+        # A worker gets one run at a time, so that one that kills it spoils no other.
+        dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
         LocalCluster(
             n_workers=min(workers, runs),
             threads_per_worker=1,
             processes=True,
             memory_limit=None,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -335,7 +279,8 @@ def _reason(error):
     """Say in one line why a run failed."""
     if type(error).__name__ == "KilledWorker":
         return "its worker was killed each time, perhaps for lack of memory: use fewer --workers."
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    kind = "" if type(error) is RuntimeError else f"{type(error).__name__}: "
+    return f"{kind}{error}".splitlines()[0]
 
 
 def gallery(out, seed):
