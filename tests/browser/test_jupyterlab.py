@@ -339,7 +339,9 @@ def test_rate_distortion(lesson, watch):
     assert last[0] > second[0] and last[1] < second[1]
     seen.slide("beta no.", 0.0)
     assert told() == first
-    seen.drag([seen.at(0.1 + 0.03 * i, 0.1 + 0.08 * i) for i in range(9)])  # from left to right
+    seen.press(seen.slider("beta no."), "End")
+    # From the upper left end of the curve to the corner that is nearest to its lower right end.
+    seen.drag([seen.at(0.08 + 0.034 * i, 0.08 + 0.087 * i) for i in range(10)])
     assert told() == first and seen.value("beta no.") == 1
     seen.drag([seen.at(0.3 - 0.02 * i, 0.8 - 0.07 * i) for i in range(11)], fast=True)
     dragged = told()
