@@ -240,7 +240,8 @@ def _client(scheduler, workers, runs):
     from dask.system import CPU_COUNT
     from distributed import Client, LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):  # each has a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler:
         try:
             asyncio.run(asyncio.wait_for(_greet(scheduler), PATIENCE + 1))
