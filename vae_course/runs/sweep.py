@@ -10,12 +10,15 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import random
+import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
+from multiprocessing import resource_tracker
 from pathlib import Path
 from unittest import mock
 
@@ -260,20 +263,32 @@ def _client(scheduler, workers, runs):
             yield client
         return
     workers = workers or max(1, min(CPU_COUNT, free_memory() // BYTES))
-    with (
-        # A worker gets one run at a time, so that one that kills it spoils no other.
-        dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
-        LocalCluster(
+    # A worker gets one run at a time, so that one that kills it spoils no other.
+    with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}), _deaf_to_ctrl_c():
+        cluster = LocalCluster(
             n_workers=min(workers, runs),
             threads_per_worker=1,
             processes=True,
             memory_limit=None,
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+        )
+    with cluster, Client(cluster, set_as_default=False) as client:
         yield client
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c():
+    """Start threads and, by them, workers that a terminal's Ctrl-C does not reach; we stop them."""
+    if os.name == "nt":
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would undo the next line in a thread
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _reason(error):
