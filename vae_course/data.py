@@ -129,6 +129,6 @@ def _embedded_digits():
     labels = digits.target.astype(np.int64)
     # The split follows the file's order. That needs no random generator, so it is the same with every library
     # version; it is balanced (27 to 33 test images of each digit); and it is harder than a shuffled split (a
-    # nearest neighbour gets 94.6 % right, not 98.3 %), because images close together in the file look alike.
+    # nearest neighbour gets 94.6% right, not 98.3%), because images close together in the file look alike.
     parts = images[:1500], labels[:1500], images[1500:], labels[1500:]
     return Digits(*parts, name="embedded digits", source="scikit-learn")

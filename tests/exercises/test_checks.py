@@ -507,7 +507,7 @@ NAMED = {
     ],
     "check_interpolate": [
         (lambda a, b, t: np.outer(1 - t, b) + np.outer(t, a), "are swapped"),
-        (turned, "the round path instead"),
+        (turned, "the curved path instead"),
     ],
     "check_slerp": [
         (lambda a, b, t: np.outer(1 - t, a) + np.outer(t, b), "the straight path"),
