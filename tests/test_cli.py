@@ -137,6 +137,21 @@ def test_train_trains_and_says_what_came_of_it(blobs, tmp_path):
     assert status == 1 and "run is not empty" in output and files.read_card(out) == card
 
 
+def test_a_likelihood_is_trained_and_estimated(blobs, tmp_path):
+    """Black-and-white images, several draws; `evaluate` estimates log p(x), the card has the command."""
+    out = tmp_path / "run"
+    options = ("--likelihood", "bernoulli", "--draws", "3", "--epochs", "1", "--latent-dim", "2")
+    status, output = call("train", *options, "--out", str(out))
+    assert status == 0, output
+    assert "beta 1, likelihood bernoulli, draws 3." in output
+    assert "--likelihood bernoulli --draws 3" in files.read_card(out)["command"]
+    status, output = call("train", "--resume", "--draws", "4", "--out", str(out))
+    assert status == 1 and "--draws 4 contradicts" in output
+    status, output = call("evaluate", str(out), "--log-likelihood", "5", "--images", "7")
+    assert status == 0, output
+    assert "by 5 draws for each of 7 images" in output
+
+
 @pytest.mark.parametrize(
     "option", [("--epochs", "0"), ("--latent-dim", "0"), ("--beta", "nan"), ("--seed", "-1")]
 )

@@ -367,3 +367,96 @@ def test_weights_of_images_are_refused(vae, images):
         vae.fit(images, sample_weight=np.ones(96), verbose=0)
     with pytest.raises(ValueError, match="validation_data has weights"):
         vae.fit(images, validation_data=(images, images, np.ones(96)), verbose=0)
+
+
+LIKELIHOODS = {
+    "gaussian": lambda x, x_hat, model: stats.norm(x_hat, np.sqrt(0.5)).logpdf(x),
+    "learned-gaussian": lambda x, x_hat, model: stats.norm(
+        x_hat, np.exp(0.5 * model.log_s2.numpy())
+    ).logpdf(x),
+    "bernoulli": lambda x, x_hat, model: stats.bernoulli(x_hat).logpmf(np.round(x)),
+    "continuous-bernoulli": lambda x, x_hat, model: (
+        x * np.log(x_hat) + (1 - x) * np.log(1 - x_hat) + log_c(np.log(x_hat / (1 - x_hat)))
+    ),
+}
+
+
+def log_c(logits):
+    """Return the logarithm of the continuous Bernoulli's constant, by its formula."""
+    return np.log(logits / np.tanh(logits / 2))
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_log_weights_are_what_scipy_computes(likelihood, images):
+    """log p(x given z) + log p(z) - log q(z given x), for the draws that come with them."""
+    keras.utils.set_random_seed(0)
+    vae = VAE(build_encoder(3), build_decoder(3), likelihood=likelihood)
+    x = np.round(images[:4]) if likelihood == "bernoulli" else images[:4]
+    z, log_w = (np.asarray(values) for values in vae.weighted_draws(x, 5))
+    assert z.shape == (5, 4, 3) and log_w.shape == (5, 4)
+    z_mean, z_log_var, _ = (np.asarray(values, "float64") for values in vae.encoder(x))
+    x_hat = vae.decoder.predict(z.reshape(20, 3), verbose=0).reshape(5, 4, 28, 28, 1)
+    log_p = LIKELIHOODS[likelihood](x, x_hat.astype("float64"), vae).sum(axis=(2, 3, 4))
+    expected = log_p + stats.norm.logpdf(z).sum(axis=2)
+    expected -= stats.norm(z_mean, np.exp(0.5 * z_log_var)).logpdf(z).sum(axis=2)
+    np.testing.assert_allclose(log_w, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_the_loss_of_another_likelihood_is_its_negative_logarithm_plus_kl(images):
+    """As reported by `evaluate`, against the weights of one draw: both estimate the same bound."""
+    keras.utils.set_random_seed(0)
+    vae = VAE(build_encoder(3), build_decoder(3), likelihood="bernoulli")
+    x = np.round(images)
+    vae.compile()
+    scores = vae.evaluate(x, verbose=0, return_dict=True)
+    assert scores["loss"] == pytest.approx(scores["reconstruction"] + scores["kl"], rel=1e-5)
+    bounds = np.concatenate([vae.log_weights(x, 50) for _ in range(4)])
+    assert -bounds.mean() == pytest.approx(scores["loss"], rel=2e-3)
+
+
+def test_several_draws_train_the_importance_weighted_bound(images):
+    """The loss is minus the mean over images of the logarithm of the mean weight, for the same noise."""
+    keras.utils.set_random_seed(0)
+    vae = VAE(build_encoder(3), build_decoder(3), likelihood="bernoulli", draws=6)
+    x, noise = np.round(images), vae.encoder.get_layer("z").noise.state
+    noise.assign([5, 6])
+    loss = float(vae.compute_loss(x, None, vae(x)))
+    noise.assign([5, 6])
+    vae.encoder(x)  # the draw that the reported terms use
+    log_w = np.asarray(vae.log_weights(x, 6), "float64")
+    expected = -np.log(np.exp(log_w - log_w.max(axis=0)).mean(axis=0)) - log_w.max(axis=0)
+    assert loss == pytest.approx(expected.mean(), rel=1e-5)
+
+
+def test_likelihood_draws_and_variance_are_saved_and_loaded(images, tmp_path):
+    """Without custom arguments; a model of the lecture's likelihood has no further weight."""
+    vae = VAE(build_encoder(2), build_decoder(2), likelihood="learned-gaussian", draws=3)
+    vae.log_s2.assign(-1.5)
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.models.load_model(tmp_path / "vae.keras")
+    assert (loaded.likelihood, loaded.draws) == ("learned-gaussian", 3)
+    assert float(loaded.log_s2) == -1.5
+    assert not hasattr(VAE(build_encoder(2), build_decoder(2)), "log_s2")
+
+
+def test_the_variance_learns_the_mean_squared_error(images):
+    """Its best value, by setting the slope of the likelihood to zero."""
+    vae = VAE(build_encoder(2), build_decoder(2), likelihood="learned-gaussian")
+    vae.compile(keras.optimizers.Adam(0.03))
+    vae.fit(images, epochs=150, verbose=0)
+    scores = vae.evaluate(images, verbose=0, return_dict=True)
+    assert float(np.exp(vae.log_s2)) == pytest.approx(scores["mse"], rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"likelihood": "poisson"}, "likelihood='poisson' is unknown.*gaussian, learned-gaussian"),
+        ({"draws": 0}, "draws=0 is out of range"),
+        ({"draws": 5, "beta": 2.0}, "draws=5 needs beta=1, not 2"),
+    ],
+)
+def test_likelihoods_that_there_are_not_are_refused(settings, message):
+    """With the value and the cure."""
+    with pytest.raises(ValueError, match=message):
+        VAE(build_encoder(2), build_decoder(2), **settings)

@@ -195,3 +195,38 @@ def test_bad_arguments_are_refused(call, message, blobs):
     """Each error names the value and the cure."""
     with pytest.raises(ValueError, match=message):
         call(blobs)
+
+
+def test_black_and_white_images_are_drawn_anew_in_each_epoch():
+    """Zeros and ones, with the grey value as their mean; the same draw for the same seed and epoch."""
+    grey = np.full((40, 28, 28, 1), 0.3, "float32")
+
+    def epoch(number, seed=1):
+        return np.concatenate(list(training._batches(grey, 16, seed, number, number + 1, True)))
+
+    first, second = epoch(0), epoch(1)
+    assert set(np.unique(first)) == {0, 1}
+    assert first.mean() == pytest.approx(0.3, abs=4 * np.sqrt(0.21 / first.size))
+    assert 0.3 < np.mean(first != second) < 0.55  # 0.42 for independent draws
+    np.testing.assert_array_equal(
+        second, np.concatenate(list(training._batches(grey, 16, 1, 0, 2, True)))[40:]
+    )
+    assert (epoch(0, seed=2) != first).any()
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "learned-gaussian", "continuous-bernoulli"])
+def test_every_likelihood_trains(likelihood, blobs):
+    """Its loss falls, and a Bernoulli model is scored on black-and-white images."""
+    vae, history = training.train(TINY, blobs, latent_dim=2, likelihood=likelihood, epochs=6)
+    assert history["loss"][-1] < history["loss"][0]
+    x = training.binarized(vae, blobs.x_test)
+    assert (set(np.unique(x)) == {0, 1}) == (likelihood == "bernoulli")
+
+
+def test_the_quick_way_and_the_plain_way_agree_for_coins(blobs):
+    """The last layer in cells gives a Bernoulli likelihood the same loss."""
+    losses = [
+        training.train(TINY, blobs, latent_dim=2, likelihood="bernoulli", quick=quick)[1]["loss"]
+        for quick in (True, False)
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-4)

@@ -23,6 +23,22 @@ check_seed = partial(_check_number, "seed", "", numbers.Integral, 0, 2**32 - 1)
 # The weight of the KL term; the loss is computed in float32.
 _MOST = float(np.finfo("float32").max)
 check_beta = partial(_check_number, "beta", ", such as 1 as in the lecture", numbers.Real, 0, _MOST)
+_FOR_ELBO = ", such as 1 for the ELBO"
+_check_draws = partial(_check_number, "draws", _FOR_ELBO, numbers.Integral, 1, 1000)
+LIKELIHOODS = ("gaussian", "learned-gaussian", "bernoulli", "continuous-bernoulli")
+
+
+def check_likelihood(likelihood, draws=1, beta=1.0):
+    """Raise a `ValueError` for a likelihood that there is not, and for draws out of range or with a beta."""
+    if likelihood not in LIKELIHOODS:
+        raise ValueError(
+            f"likelihood={likelihood!r} is unknown: choose one of {', '.join(LIKELIHOODS)}."
+        )
+    _check_draws(draws)
+    if draws > 1 and beta != 1:
+        raise ValueError(
+            f"draws={draws} needs beta=1, not {beta:g}: the importance-weighted bound has no KL to weigh."
+        )
 
 
 def check_images(images, shape, name):

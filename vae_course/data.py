@@ -68,6 +68,24 @@ def load_digits(dataset="auto"):
         return _embedded_digits()
 
 
+def binarize(images, seed=0):
+    """Draw black-and-white images: each pixel is 1 with a probability that is its grey value.
+
+    This is the stochastic binarization under which log-likelihoods on MNIST are usually reported.
+
+    Args:
+        images: Values in [0, 1], any shape.
+        seed: Seed of the draw.
+
+    Returns:
+        float32 array of zeros and ones, same shape.
+
+    Source: Salakhutdinov and Murray (2008), section 5; Burda, Grosse and Salakhutdinov (2016), section 5.
+    """
+    draw = np.random.default_rng(seed).random(images.shape, dtype="float32")
+    return (draw < images).astype("float32")
+
+
 def choose(dataset):
     """Return the data set to use, given that VAE_COURSE_DATASET may change what "auto" means.
 
@@ -111,6 +129,6 @@ def _embedded_digits():
     labels = digits.target.astype(np.int64)
     # The split follows the file's order. That needs no random generator, so it is the same with every library
     # version; it is balanced (27 to 33 test images of each digit); and it is harder than a shuffled split (a
-    # nearest neighbour gets 94.6 % right, not 98.3 %), because images close together in the file look alike.
+    # nearest neighbour gets 94.6% right, not 98.3%), because images close together in the file look alike.
     parts = images[:1500], labels[:1500], images[1500:], labels[1500:]
     return Digits(*parts, name="embedded digits", source="scikit-learn")

@@ -44,7 +44,7 @@ CURE = (
     "To get MNIST, run `vae-course data` while online, put mnist.npz into the folder data/, "
     "or set VAE_COURSE_DATA to the folder that holds it."
 )
-# The least that has to arrive while a reader waits: 5 % of MNIST. At 1 Mbit/s, 11 s bring twice that.
+# The least that has to arrive while a reader waits: 5% of MNIST. At 1 Mbit/s, 11 s bring twice that.
 LEAST_BYTES = 575_000
 # MNIST has 11.5 MB, or 55 MB unpacked. A larger file is something else, and must not fill the memory.
 MOST_BYTES = 64_000_000

@@ -1,12 +1,21 @@
 """The lecture's networks: sampling layer, encoder, decoder, and the two models that train them together."""
 
 import functools
+import math
 
 import keras
 from keras import layers, ops
 
-from vae_course.checks import check_beta, check_images, check_latent_dim
-from vae_course.losses import gaussian_kl, squared_error
+from vae_course.checks import check_beta, check_images, check_latent_dim, check_likelihood
+from vae_course.losses import (
+    bernoulli_nll,
+    continuous_bernoulli_nll,
+    gaussian_kl,
+    gaussian_nll,
+    log_mean_exp,
+    squared_error,
+    to_logits,
+)
 
 
 @keras.saving.register_keras_serializable(package="vae_course")
@@ -219,50 +228,117 @@ class VAE(ImageModel):
     """A variational autoencoder: the encoder gives a distribution, the decoder sees samples of it.
 
     `fit(x)` minimizes reconstruction error + beta * KL. Reports `loss`, `reconstruction` (squared error,
-    summed over pixels), `kl` (nats, summed over latent dimensions) and `mse` (per pixel), each averaged
-    over the images.
+    summed over pixels; with another likelihood, its negative logarithm), `kl` (nats, summed over latent
+    dimensions) and `mse` (per pixel), each averaged over the images.
 
     Args:
         encoder: Model from images to `[z_mean, z_log_var, z]`.
         decoder: Model from z to images.
         beta: Weight of the KL term, 0 or more; 1 is the lecture's loss.
+        likelihood: One of `LIKELIHOODS`. "gaussian" is the lecture's squared error, a variance of 1/2;
+            "learned-gaussian" learns one variance for all pixels; "bernoulli" is for pixels that are 0 or 1;
+            "continuous-bernoulli" for grey ones.
+        draws: Number of draws of z for each image. With more than 1, the loss is the negative
+            importance-weighted bound.
         **kwargs: Passed to `keras.Model`.
 
     Raises:
-        ValueError: If `beta` is negative or the encoder has not three outputs.
+        ValueError: If `beta` is negative, the encoder has not three outputs, there is no such likelihood,
+            or several draws are asked for with a `beta` other than 1.
 
     Source: lecture, listing `mnist_vae.py`; Kingma and Welling (2014), equation 7; beta after Higgins
-    et al. (2017), equation 4.
+    et al. (2017), equation 4; several draws after Burda, Grosse and Salakhutdinov (2016), equation 8.
     """
 
-    def __init__(self, encoder, decoder, beta=1.0, **kwargs):
+    def __init__(self, encoder, decoder, beta=1.0, likelihood="gaussian", draws=1, **kwargs):
         if len(encoder.outputs) != 3:
             raise ValueError(
                 f"The encoder has {len(encoder.outputs)} output(s), but a VAE needs three, z_mean, "
                 "z_log_var and z: build it with build_encoder(latent_dim)."
             )
         check_beta(beta)
+        check_likelihood(likelihood, draws, beta)
         super().__init__(encoder, decoder, **kwargs)
-        self.beta = beta
+        self.beta, self.likelihood, self.draws = beta, likelihood, draws
+        if likelihood == "learned-gaussian":
+            self.log_s2 = self.add_weight(
+                name="log_s2", initializer=keras.initializers.Constant(-3.0)
+            )
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
         self.kl_tracker = keras.metrics.Mean(name="kl")
         self.mse_tracker = keras.metrics.Mean(name="mse")
 
     def call(self, x):
         """Encode, sample, decode: return reconstructions of the images x, same shape."""
+        return self.decoder(self.sample(x))
+
+    def sample(self, x):
+        """Return z for the images x, shape `(batch, latent_dim)`, and add what it costs to the loss."""
         z_mean, z_log_var, z = self.encoder(x)
         kl = gaussian_kl(z_mean, z_log_var)
         self.kl_tracker.update_state(kl)
-        self.add_loss(self.beta * ops.mean(kl))
-        return self.decoder(z)
+        if self.draws > 1:
+            self.add_loss(-ops.mean(log_mean_exp(self.log_weights(x, self.draws))))
+        else:
+            self.add_loss(self.beta * ops.mean(kl))
+        return z
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the reconstruction error, averaged over the batch, plus beta * KL and layers' penalties."""
-        error = squared_error(x if y is None else y, y_pred)
+        x = x if y is None else y
+        error = self.reconstruction_error(x, y_pred)
         self.reconstruction_tracker.update_state(error)
-        self.mse_tracker.update_state(error / 784)
-        return ops.mean(error) + sum(self.losses)  # what `call` and the layers have added
+        self.mse_tracker.update_state(squared_error(x, y_pred) / 784)
+        added = sum(self.losses)  # what `call` and the layers have added
+        return added if self.draws > 1 else ops.mean(error) + added
+
+    def reconstruction_error(self, x, x_hat):
+        """Compute -log p(x given z) of each image from its reconstruction; the lecture leaves a constant out.
+
+        Args:
+            x: Images, shape `(batch, 28, 28, 1)`.
+            x_hat: What the decoder makes of z, same shape.
+
+        Returns:
+            Tensor of shape `(batch,)`, summed over pixels.
+        """
+        if self.likelihood == "gaussian":
+            return squared_error(x, x_hat)
+        if self.likelihood == "learned-gaussian":
+            return gaussian_nll(x, x_hat, self.log_s2)
+        nll = bernoulli_nll if self.likelihood == "bernoulli" else continuous_bernoulli_nll
+        return nll(x, to_logits(x_hat))
+
+    def weighted_draws(self, x, draws):
+        """Draw z from the encoder and compute log p(x, z) - log q(z given x), the log importance weights.
+
+        Args:
+            x: Images, shape `(batch, 28, 28, 1)`.
+            draws: Number of draws for each image.
+
+        Returns:
+            Tensors: z, shape `(draws, batch, latent_dim)`, and the log weights in nats, `(draws, batch)`.
+            Their mean over draws estimates the ELBO, their `losses.log_mean_exp` the importance-weighted
+            bound.
+        """
+        z_mean, z_log_var, _ = self.encoder(x)
+        shape = (draws, *ops.shape(z_mean))
+        eps = keras.random.normal(shape, seed=self.encoder.get_layer("z").noise)
+        z = z_mean + ops.exp(0.5 * z_log_var) * eps
+        x_hat = self.decoder(ops.reshape(z, (-1, shape[-1])))
+        nll = self.reconstruction_error(ops.tile(x, (draws, 1, 1, 1)), x_hat)
+        if self.likelihood == "gaussian":
+            nll += 392 * math.log(
+                math.pi
+            )  # the constant of 784 normal pixels with a variance of 1/2
+        log_p_over_q = 0.5 * ops.sum(ops.square(eps) - ops.square(z) + z_log_var, axis=-1)
+        return z, log_p_over_q - ops.reshape(nll, shape[:2])
+
+    def log_weights(self, x, draws):
+        """Return the log importance weights of `weighted_draws`, shape `(draws, batch)`."""
+        return self.weighted_draws(x, draws)[1]
 
     def get_config(self):
         """Return what `keras.models.load_model` needs to build the model again."""
-        return {**super().get_config(), "beta": self.beta}
+        settings = {name: getattr(self, name) for name in ("beta", "likelihood", "draws")}
+        return {**super().get_config(), **settings}

@@ -9,9 +9,11 @@ import json
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("trained")
-# Kind of model, latent dimensions, data set.
+# Kind of model, latent dimensions, data set and, if it is not the lecture's, the likelihood.
 NAMES = tuple(
-    f"{kind}-{data}" for data in ("mnist", "digits") for kind in ("ae-2", "vae-2", "vae-100")
+    name.format(data)
+    for data in ("mnist", "digits")
+    for name in ("ae-2-{}", "vae-2-{}", "vae-100-{}", "vae-50-{}-bernoulli")
 )
 
 
@@ -64,9 +66,9 @@ def load(name):
     # Imported here because the self-check reads cards before Keras is loaded.
     from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
 
-    kind, latent_dim, _ = name.split("-")
+    kind, latent_dim, _, *likelihood = name.split("-")
     networks = build_encoder(int(latent_dim)), build_decoder(int(latent_dim))
-    model = VAE(*networks) if kind == "vae" else Autoencoder(*networks)
+    model = VAE(*networks, 1.0, *likelihood) if kind == "vae" else Autoencoder(*networks)
     # Only the weights: a Keras older than the one that saved them could not read the layers' initializers.
     model.load_weights(FOLDER / f"{name}.keras")
     model.compile(optimizer=card["recipe"]["optimizer"])

@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from vae_course.losses import gaussian_kl
 from vae_course.models import VAE
 
 
@@ -49,14 +48,15 @@ class QuickVAE(VAE):
         encoder: As for `VAE`.
         decoder: Made by `build_decoder`: its last two layers are up-sampling and a transposed convolution.
         beta: As for `VAE`.
+        likelihood: As for `VAE`, but not "learned-gaussian", whose variance is a weight of the model.
         **kwargs: Passed to `keras.Model`.
 
     Raises:
         ValueError: If the decoder ends with layers other than those of `build_decoder`.
     """
 
-    def __init__(self, encoder, decoder, beta=1.0, **kwargs):
-        super().__init__(encoder, decoder, beta, **kwargs)
+    def __init__(self, encoder, decoder, beta=1.0, likelihood="gaussian", **kwargs):
+        super().__init__(encoder, decoder, beta, likelihood, **kwargs)
         doubling, self.last = decoder.layers[-2:]
         kinds = type(doubling).__name__, type(self.last).__name__
         fits = kinds == ("UpSampling2D", "Conv2DTranspose") and (
@@ -73,11 +73,7 @@ class QuickVAE(VAE):
 
     def call(self, x):
         """Return reconstructions of the images x in cells, shape `(batch, 14, 14, 4)`."""
-        z_mean, z_log_var, z = self.encoder(x)
-        kl = gaussian_kl(z_mean, z_log_var)
-        self.kl_tracker.update_state(kl)
-        self.add_loss(self.beta * ops.mean(kl))
-        small = self.trunk(z)  # (batch, 14, 14, 16)
+        small = self.trunk(self.sample(x))  # (batch, 14, 14, 16)
         # A transposed convolution is a convolution with the flipped kernel (lesson 4).
         weights = ops.reshape(self.last.kernel[::-1, ::-1], (9, -1))
         weights = ops.reshape(ops.einsum("swp,wc->scp", SUMS, weights), (3, 3, -1, 4))

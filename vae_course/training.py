@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from vae_course.checks import check_epochs, check_images, check_seed
+from vae_course.data import binarize
 from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
 from vae_course.quick_vae import QuickVAE
 
@@ -73,7 +74,7 @@ def _make_optimizer(recipe, steps, epochs):
     return keras.optimizers.Adam(rate, beta_2=recipe.memory or 0.999)
 
 
-def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=1):
+def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=1, **likelihood):
     """Build an untrained model, compiled with the recipe's optimizer.
 
     Args:
@@ -84,6 +85,7 @@ def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         beta: Weight of the KL term.
         epochs: Epochs of the whole training; None for the recipe's number.
         seed: Seed of the weights and of the noise.
+        **likelihood: `likelihood` and `draws` of a `VAE`.
 
     Returns:
         `VAE` or `Autoencoder`.
@@ -96,7 +98,10 @@ def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
     check_seed(seed)
     keras.utils.set_random_seed(seed)
     encoder, decoder = build_encoder(latent_dim), build_decoder(latent_dim)
-    model = Autoencoder(encoder, decoder) if kind == "ae" else VAE(encoder, decoder, beta)
+    if kind == "ae":
+        model = Autoencoder(encoder, decoder)
+    else:
+        model = VAE(encoder, decoder, beta, **likelihood)
     model.compile(_make_optimizer(recipe, steps_per_epoch(recipe, data), epochs))
     model.optimizer.build(model.trainable_variables)
     return model
@@ -107,9 +112,15 @@ def steps_per_epoch(recipe, data):
     return math.ceil(len(data.x_train) / recipe.batch_size)
 
 
-def _batches(images, batch_size, seed, first_epoch, epochs):
+def binarized(model, images):
+    """Return what a model is scored on: images in black and white if its likelihood is Bernoulli."""
+    return binarize(images) if getattr(model, "likelihood", None) == "bernoulli" else images
+
+
+def _batches(images, batch_size, seed, first_epoch, epochs, black_and_white=False):
     """Make a stream of batches; the order depends only on seed and epoch, so that training can be resumed."""
     images = tf.constant(images)
+    first_batch = first_epoch * math.ceil(len(images) / batch_size)
 
     def one_epoch(epoch):
         order = tf.random.experimental.stateless_shuffle(
@@ -118,7 +129,17 @@ def _batches(images, batch_size, seed, first_epoch, epochs):
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
     order = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
-    return order.map(lambda chosen: tf.gather(images, chosen)).prefetch(4)
+
+    def choose(batch, chosen):
+        grey = tf.gather(images, chosen)
+        if not black_and_white:
+            return grey
+        draw = tf.random.stateless_uniform(
+            tf.shape(grey), seed=[tf.constant(seed, tf.int64), batch]
+        )
+        return tf.cast(draw < grey, tf.float32)
+
+    return order.enumerate(first_batch).map(choose).prefetch(4)
 
 
 def _steps_at_once(steps):
@@ -187,16 +208,17 @@ def fit(
     epochs = recipe.epochs if epochs is None else epochs
     steps = steps_per_epoch(recipe, data)
     seen = int(model.optimizer.iterations) // steps
-    worker = model
-    if isinstance(model, VAE) and quick:
-        worker = QuickVAE(model.encoder, model.decoder, model.beta)
+    worker, likelihood = model, getattr(model, "likelihood", None)
+    # A learned variance is a weight of the model itself, and several draws need their own pass.
+    if likelihood not in (None, "learned-gaussian") and quick and model.draws == 1:
+        worker = QuickVAE(model.encoder, model.decoder, model.beta, likelihood)
         worker.compile(model.optimizer, steps_per_execution=_steps_at_once(steps))
     return worker.fit(
-        _batches(data.x_train, recipe.batch_size, seed, seen, epochs),
+        _batches(data.x_train, recipe.batch_size, seed, seen, epochs, likelihood == "bernoulli"),
         steps_per_epoch=steps,
         initial_epoch=seen,
         epochs=epochs,
-        validation_data=data.x_test if validate else None,
+        validation_data=binarized(model, data.x_test) if validate else None,
         validation_batch_size=500,
         callbacks=[_Guard(recipe, seed), *callbacks],
         shuffle=False,  # the stream is already shuffled
@@ -215,7 +237,8 @@ def train(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         beta: Weight of the KL term.
         epochs: Number of epochs; None for the recipe's number.
         seed: Seed of the weights, the noise and the order of the images.
-        **options: Passed to `fit`: `callbacks`, `verbose`, `validate`, `quick`.
+        **options: `likelihood` and `draws` as in `build`; `callbacks`, `verbose`, `validate` and `quick`
+            as in `fit`.
 
     Returns:
         The trained model, compiled, and its history.
@@ -225,5 +248,6 @@ def train(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         FloatingPointError: As in `fit`.
     """
     recipe = find(recipe, data.name) if isinstance(recipe, str) else recipe
-    model = build(recipe, data, kind, latent_dim, beta, epochs, seed)
+    of_model = {name: options.pop(name) for name in ("likelihood", "draws") if name in options}
+    model = build(recipe, data, kind, latent_dim, beta, epochs, seed, **of_model)
     return model, fit(model, recipe, data, epochs, seed, **options)

@@ -31,6 +31,7 @@ EXPLORERS = {
     "04_transposed_convolution": ["explore"],
     "05_convolutional_vae": ["map"],
     "06_latent_interpolation": ["morph", "traversal"],
+    "07_likelihood": ["explorer"],
 }
 # Where a slideshow stands: its slide, and how many of that slide's fragments are shown.
 PLACE = """() => location.hash + document.querySelectorAll(
@@ -289,6 +290,30 @@ def test_transposed_convolution_explorer(lesson, watch):
     assert "after 16 of 16 stamps" in seen.text()
     seen.slide("stamps", 0.1)
     assert "after 2 of 16 stamps" in seen.text()
+
+
+@of_lesson("07")
+def test_staircase(lesson, watch, digits):
+    """Dragged and stepped: bound and sample size are of as many draws as told; images differ."""
+    seen = watch("explorer")
+    seen.press(seen.slider("step"), "Home")
+    k, bound, effective = seen.numbers(
+        r"with (\d+) draws the bound is (-[\d.]+) nats, the effective sample size ([\d.]+)"
+    )
+    assert (k, effective) == (1, 1)
+    seen.slide("step", 0.5)
+    text = seen.text()
+    seen.press(seen.slider("step"), "End")
+    k, last, effective = seen.numbers(
+        r"with (\d+) draws the bound is (-[\d.]+) nats, the effective sample size ([\d.]+)"
+    )
+    assert (
+        k == 1000 and 1 <= effective <= 1000 and last > bound - 7
+    )  # a mean of 1000 is at least w / 1000
+    assert seen.text() != text
+    before = seen.picture()
+    seen.choose("image", f"image 1, a {digits.y_test[1]}")
+    assert (seen.picture() != before).any()
 
 
 @of_lesson("06")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from pins import ROOT
-from scipy import linalg, spatial
+from scipy import linalg, spatial, special, stats
 
 from vae_course import exercises, losses
 from vae_course.exercises import answers, compare, ex04, ex06, verdict
@@ -137,7 +137,29 @@ def decoder(latent_dim, kernel=4, last="sigmoid", up=False):
     return keras.Model(z, x)
 
 
+def coins_one_by_one(x, logits):
+    """Look up each pixel's probability, in 64 bits so that little is lost, and add logarithms."""
+    log_p = np.where(x == 1, special.log_expit(logits), special.log_expit(-np.float64(logits)))
+    return [picture.sum() for picture in log_p]
+
+
+def weights_as_quotients(log_likelihood, z, mean, sigma):
+    """Multiply densities before the logarithm is taken."""
+    prior = np.prod(np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), axis=1)
+    q = np.prod(np.exp(-(((z - mean) / sigma) ** 2) / 2) / sigma / np.sqrt(2 * np.pi), axis=1)
+    return log_likelihood + np.log(prior / q)
+
+
+def bound_from_the_largest(log_w):
+    """Take the largest weight out of the sum."""
+    top = log_w.max(axis=0)
+    return top + np.log(np.exp(log_w - top).mean(axis=0))
+
+
 RIGHT = {
+    "check_bernoulli_log_likelihood": coins_one_by_one,
+    "check_log_weights": weights_as_quotients,
+    "check_importance_bound": bound_from_the_largest,
     "check_gaussian_kl": kl_of_each,
     "check_log_evidence": lambda a, b, c: np.log(np.exp(a) * np.exp(b) / np.exp(c)),
     "check_kl_normal": kl_by_quadrature,
@@ -254,7 +276,53 @@ SOLUTIONS = set(lines_of_solutions())
 assert len(SOLUTIONS) > 40
 
 
+def naive(x, a):
+    """Take the logarithm of a sigmoid that has been rounded to 0 or 1."""
+    p = special.expit(a)
+    return (x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=(1, 2, 3))
+
+
+def wrong_weights(prior=1, q=-1, likelihood=1, sums=np.sum, power=1):
+    """Make log weights with a mistake."""
+
+    def log_weights(log_likelihood, z, mean, sigma):
+        log_p = sums(stats.norm.logpdf(z), axis=1)
+        log_q = sums(stats.norm.logpdf(z, mean, sigma**power), axis=1)
+        return likelihood * log_likelihood + prior * log_p + q * log_q
+
+    return log_weights
+
+
 NAMED = {
+    "check_bernoulli_log_likelihood": [
+        (lambda x, a: -np.array(coins_one_by_one(x, a)), "this is minus the log-likelihood"),
+        (lambda x, a: coins_one_by_one(1 - x, a), "x and 1 - x are swapped"),
+        (lambda x, a: (x * special.log_expit(a)).sum(axis=(1, 2, 3)), "pixels that are 0 are missing"),
+        (lambda x, a: np.array(coins_one_by_one(x, a)) / x[0].size, "mean over the pixels"),
+        (lambda x, a: np.sum(coins_one_by_one(x, a)), "sum over the batch"),
+        (naive, "contains NaN"),
+    ],
+    "check_log_weights": [
+        (wrong_weights(q=0), "log q is missing"),
+        (wrong_weights(prior=0), "log p(z) is missing"),
+        (wrong_weights(q=1), "log q has to be subtracted"),
+        (wrong_weights(prior=-1, q=1), "p(z) and q are swapped"),
+        (wrong_weights(likelihood=0), "log p(x given z) is missing"),
+        (wrong_weights(sums=np.mean), "mean over the latent dimensions"),
+        (wrong_weights(power=0.5), "taken for a variance"),
+        (wrong_weights(power=2), "you square sigma"),
+    ],
+    "check_importance_bound": [
+        (lambda w: w.mean(axis=0), "this is the mean of the logarithms, the ELBO"),
+        (lambda w: special.logsumexp(w, axis=0), "log K is missing"),
+        (lambda w: special.logsumexp(w, axis=0) + np.log(len(w)), "log K has the wrong sign"),
+        (lambda w: special.logsumexp(w, axis=1) - np.log(w.shape[1]), "instead of over the draws"),
+        (lambda w: bound_from_the_largest(w).mean(), "average over the images, too"),
+        (lambda w: bound_from_the_largest(w).sum(), "sum over the batch"),
+        (lambda w: w.max(axis=0), "the largest weight alone"),
+        (lambda w: -bound_from_the_largest(w), "the sign is wrong"),
+        (lambda w: np.log(np.exp(w).mean(axis=0)), "an infinite number"),
+    ],
     "check_gaussian_kl": [
         (kl(lambda a: ops.mean(a, axis=-1)), "mean over the latent dimensions instead of the sum"),
         (kl(over_dimensions, read=lambda v: (ops.exp(v / 2), v)), "you use sigma instead of sigma^2."),
@@ -333,7 +401,7 @@ NAMED = {
     ],
     "check_interpolate": [
         (lambda a, b, t: np.outer(1 - t, b) + np.outer(t, a), "are swapped"),
-        (turned, "the round path instead"),
+        (turned, "the curved path instead"),
     ],
     "check_slerp": [
         (lambda a, b, t: np.outer(1 - t, a) + np.outer(t, b), "the straight path"),
@@ -693,6 +761,7 @@ NUMBERS = {
     "transposed parameters": 4624,
     "KL of the lecture": 28.217 - 15.51536,
     "length half-way": np.linalg.norm(np.array([3.0, 3.0]) / 2),
+    "nats of a pixel": stats.norm(0, 0.02**0.5).entropy(),
 }
 
 

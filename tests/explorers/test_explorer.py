@@ -19,6 +19,7 @@ SIX = textwrap.dedent(
     import keras, numpy as np
     from keras import layers
     from vae_course.explorers import *
+    from vae_course.models import VAE, build_decoder, build_encoder
     make = lambda n: keras.Sequential([keras.Input((n,)), layers.Dense(784, activation="sigmoid"),
                                        layers.Reshape((28, 28, 1))])
     plane, five = make(2), make(5)
@@ -33,6 +34,7 @@ CALLS = {
     "transposed convolution": "TransposedConvolutionExplorer()",
     "morph": "DigitMorph(five, codes, labels)",
     "traversal": "LatentTraversal(five, codes, labels, np.arange(5.0))",
+    "staircase": "Staircase(VAE(build_encoder(2), build_decoder(2)), np.zeros((2, 28, 28, 1)), labels[:2])",
 }
 LEFT = textwrap.dedent(
     """

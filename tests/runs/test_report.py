@@ -53,10 +53,12 @@ def test_a_score_stands_beside_the_lectures():
         ({"dataset": "embedded digits"}, "embedded digits, latent_dim 100, beta 1."),
         ({"latent_dim": 2}, "MNIST, latent_dim 2, beta 1."),
         ({"beta": 0.5}, "MNIST, latent_dim 100, beta 0.5."),
+        ({"likelihood": "bernoulli"}, "MNIST, latent_dim 100, beta 1, likelihood bernoulli."),
+        ({"draws": 5}, "MNIST, latent_dim 100, beta 1, draws 5."),
     ],
 )
 def test_what_cannot_be_compared_is_said_to_be(change, told):
-    """Another data set, latent_dim or beta."""
+    """Another data set, latent_dim, beta or likelihood."""
     text = report.of_training(CARD | change, Path("out"))
     assert f"These two cannot be compared: this run is on {told}" in text
 
@@ -116,3 +118,13 @@ def test_an_autoencoder_has_two_rows():
     starts = [line[:21] for line in text.splitlines()]
     assert "reconstruction = loss" in starts and not any(s.startswith("loss") for s in starts)
     assert "beta" not in text and "seeds" not in text and "KL (nats)" not in text
+
+
+def test_the_estimate_of_log_p_is_told_with_its_error_draws_and_images():
+    """Only where it was asked for."""
+    assert "log p(x)" not in report.of_scores(REPORT | {"log_likelihood": None})
+    estimate = {"draws": 5000, "images": 10000, "mean": -86.123, "standard_error": 0.231}
+    estimate["median_effective_sample_size"] = 31.44
+    text = report.of_scores(REPORT | {"log_likelihood": estimate})
+    assert "log p(x): -86.12 nats, standard error 0.23, by 5,000 draws for each of 10,000" in text
+    assert "median effective sample size 31.4" in text

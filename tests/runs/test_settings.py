@@ -36,7 +36,7 @@ def test_without_options_it_is_the_fast_recipe_in_a_folder_of_its_own():
     out, chosen, data = settings.choose(None, NOTHING)
     assert out == Path("build/train/fast-100-digits") and not Path("build").exists()
     expected = {"recipe": "fast", "latent_dim": 100, "beta": 1.0, "seed": 1, "epochs": None}
-    assert chosen == expected | {"dataset": "digits"}
+    assert chosen == expected | files.LECTURES | {"dataset": "digits"}
     assert len(data.x_train) == 96
 
 
@@ -45,7 +45,18 @@ def test_options_are_taken():
     wanted = {"recipe": "best", "epochs": 2, "latent_dim": 7, "beta": 0.0, "seed": 0}
     out, chosen, _ = settings.choose(None, NOTHING | wanted)
     assert out == Path("build/train/best-7-digits")
-    assert chosen == wanted | {"dataset": "digits"}
+    assert chosen == wanted | files.LECTURES | {"dataset": "digits"}
+
+
+def test_another_likelihood_has_a_folder_of_its_own():
+    """Its name ends the folder's."""
+    out, chosen, _ = settings.choose(None, NOTHING | {"likelihood": "bernoulli", "draws": 5})
+    assert out == Path("build/train/fast-100-digits-bernoulli")
+    assert (chosen["likelihood"], chosen["draws"]) == ("bernoulli", 5)
+    with pytest.raises(ValueError, match="likelihood='poisson' is unknown"):
+        settings.choose(None, NOTHING | {"likelihood": "poisson"})
+    with pytest.raises(ValueError, match="draws=5 needs beta=1"):
+        settings.choose(None, NOTHING | {"draws": 5, "beta": 2.0})
 
 
 @pytest.mark.parametrize(

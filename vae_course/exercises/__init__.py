@@ -38,3 +38,8 @@ from vae_course.exercises.ex06 import (
     check_property_vector,
     check_slerp,
 )
+from vae_course.exercises.ex07 import (
+    check_bernoulli_log_likelihood,
+    check_importance_bound,
+    check_log_weights,
+)

@@ -8,14 +8,14 @@ import hashlib
 import json
 from pathlib import Path
 
-from vae_course.exercises import ex01, ex02, ex03, ex04, ex05, ex06
+from vae_course.exercises import ex01, ex02, ex03, ex04, ex05, ex06, ex07
 from vae_course.exercises.compare import as_array
 from vae_course.exercises.verdict import NotYet, ToDo, Verdict, announced, is_blank, need
 
 # For each question, the digest of each option with "right" or a hint.
 CHOICES = json.loads(Path(__file__).with_name("choices.json").read_text(encoding="utf-8"))
 # For each question, the right number, under "", and the number that each common mistake leads to.
-NUMBERS = {q: n for ex in (ex01, ex02, ex03, ex04, ex05, ex06) for q, n in ex.NUMBERS.items()}
+NUMBERS = {q: n for ex in (ex01, ex02, ex03, ex04, ex05, ex06, ex07) for q, n in ex.NUMBERS.items()}
 
 
 def digest(question, option):

@@ -33,7 +33,7 @@ NUMBERS = {
     }
 }
 
-_IMAGES = 4000  # enough to know the width of the noise to 1 %
+_IMAGES = 4000  # enough to know the width of the noise to 1%
 _WIDTHS = {
     "": lambda v: np.exp(v / 2),
     "you multiply by sigma^2 instead of sigma; z_log_var is log sigma^2, not log sigma": np.exp,

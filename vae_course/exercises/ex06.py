@@ -11,7 +11,7 @@ from vae_course.latent import lerp, slerp
 NUMBERS = {
     "length half-way": {
         "": 3.0 / math.sqrt(2.0),
-        "this would be the length on the round path": 3.0,
+        "this would be the length on the curved path": 3.0,
         "this is the length of the sum; half of it is the mid-point": 3.0 * math.sqrt(2.0),
         "this is half a side; add the two as vectors": 1.5,
         "the square root is missing, so this is the squared length": 4.5,
@@ -24,7 +24,7 @@ def _draw_path(rng, trial):
     while True:
         start, end = rng.uniform(-3, 3, (2, d)).round(1)
         lengths = np.linalg.norm(start) * np.linalg.norm(end)
-        # A round path needs vectors that are neither 0 nor parallel; at a right angle, sin(theta) is 1.
+        # A curved path needs vectors that are neither 0 nor parallel; at a right angle, sin(theta) is 1.
         if lengths > 0.5 and 0.2 < abs(start @ end) / lengths < 0.95:
             return {"start": start, "end": end, "t": rng.uniform(0, 1, n).round(2)}
 
@@ -38,7 +38,7 @@ def check_interpolate(start, end, t):
     yield "t scales only the end, while all of the start stays", start + t[:, None] * end
     yield "you return the difference alone, without the start", right - start
     yield "each t needs one row, but yours are columns", right.T
-    yield "this is the round path instead of the straight one", slerp(start, end, t)
+    yield "this is the curved path instead of the straight one", slerp(start, end, t)
 
 
 @function_check("slerp", _draw_path, tolerance=1e-3)

@@ -4,6 +4,7 @@ from vae_course.explorers.kl import KLExplorer
 from vae_course.explorers.latent_map import LatentMap
 from vae_course.explorers.morph import DigitMorph
 from vae_course.explorers.reparameterization import ReparameterizationExplorer
+from vae_course.explorers.staircase import Staircase
 from vae_course.explorers.transposed_convolution import TransposedConvolutionExplorer
 from vae_course.explorers.traversal import LatentTraversal
 
@@ -13,5 +14,6 @@ __all__ = [
     "LatentMap",
     "LatentTraversal",
     "ReparameterizationExplorer",
+    "Staircase",
     "TransposedConvolutionExplorer",
 ]

@@ -13,7 +13,7 @@ WALKS = {"lerp": latent.lerp, "slerp": latent.slerp}
 
 
 class DigitMorph(Explorer):
-    """Turn one digit into another along the straight or the round path: drag t or press play.
+    """Turn one digit into another along the straight or the curved path: drag t or press play.
 
     A third digit can be mixed in. Nine frames of the whole path are shown below the large picture.
 

@@ -1,9 +1,13 @@
 """Evaluate a trained model: its scores, how much they vary, and what to expect of them."""
 
+import math
+
 import numpy as np
 
 from vae_course.models import VAE
 from vae_course.runs.files import PASSES, rounded
+from vae_course.runs.likelihood import summary
+from vae_course.training import binarized
 
 BATCH_SIZE = 500
 LEAST_VARIANCE = 0.01  # of z_mean over the images, for an active unit
@@ -64,7 +68,7 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
     return scores
 
 
-def report(model, card, data, passes=PASSES):
+def report(model, card, data, passes=PASSES, draws=None, images=None):
     """Score a model and compare it with what is expected.
 
     Args:
@@ -72,21 +76,26 @@ def report(model, card, data, passes=PASSES):
         card: Its card; None if it has none.
         data: What `load_digits` returns.
         passes: As in `evaluate`.
+        draws: Number of draws of z for each image to estimate log p(x) with; None leaves that out.
+        images: Number of test images to estimate it on; None for all.
 
     Returns:
         JSON-serializable dictionary: what was scored on what; for each metric its mean, spread, expected
-        range and verdict; and yardsticks.
+        range and verdict; yardsticks; and what `likelihood.summary` returned, or None.
 
     Raises:
         ValueError: As in `evaluate`.
     """
     beta, latent_dim = getattr(model, "beta", None), model.decoder.input_shape[-1]
     kind, trained_on = "ae" if beta is None else "vae", card and card["dataset"]
-    mean_image = data.x_train.mean(axis=0, dtype="float64").astype("float32")
-    cost = np.square(data.x_test - mean_image).sum(axis=(1, 2, 3)).mean(dtype="float64")
+    likelihood, x_test = getattr(model, "likelihood", None), binarized(model, data.x_test)
     ranges, note = _expected_ranges(kind, latent_dim, beta, data.name, trained_on)
+    if likelihood not in (None, "gaussian") or getattr(model, "draws", 1) > 1:
+        ranges, note = {}, f"no range measured for likelihood={likelihood}, draws={model.draws}"
+    if draws is not None and likelihood is None:
+        raise ValueError("An autoencoder has no likelihood: leave out --log-likelihood.")
     scores = {}
-    for metric, (mean, spread) in evaluate(model, data.x_test, passes).items():
+    for metric, (mean, spread) in evaluate(model, x_test, passes).items():
         scores[metric] = {
             "mean": rounded(mean),
             "spread": rounded(spread),
@@ -95,17 +104,32 @@ def report(model, card, data, passes=PASSES):
         }
     return {
         "dataset": data.name,
-        "images": len(data.x_test),
+        "images": len(x_test),
         "trained_on": trained_on,
         "kind": kind,
         "latent_dim": latent_dim,
         "beta": beta,
+        "likelihood": likelihood,
+        "draws": getattr(model, "draws", 1),
         "passes": passes if kind == "vae" else 1,
         "scores": scores,
         "note": note,
         # The loss of a model that always outputs the mean training image, with a KL of 0.
-        "yardsticks": {"mean_image": rounded(cost)},
+        "yardsticks": {"mean_image": rounded(_cost_of_the_mean_image(model, data, x_test))},
+        "log_likelihood": draws and summary(model, x_test[:images], draws, show=True),
     }
+
+
+def _cost_of_the_mean_image(model, data, x_test):
+    """Return the loss of a model that always outputs the mean training image, with a KL of 0."""
+    mean = data.x_train.mean(axis=0, dtype="float64").astype("float32")
+    squares = np.square(x_test - mean).sum(axis=(1, 2, 3)).mean(dtype="float64")
+    likelihood = getattr(model, "likelihood", "gaussian")
+    if likelihood == "gaussian":
+        return squares
+    if likelihood == "learned-gaussian":  # with its own best variance
+        return 392 * (math.log(2 * math.pi * squares / 784) + 1)
+    return float(np.mean(model.reconstruction_error(x_test, np.broadcast_to(mean, x_test.shape))))
 
 
 def _expected_ranges(kind, latent_dim, beta, dataset, trained_on):

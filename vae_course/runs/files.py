@@ -14,7 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from vae_course.atomic import write_text
-from vae_course.checks import check_beta, check_epochs, check_latent_dim, check_seed
+from vae_course.checks import (
+    check_beta,
+    check_epochs,
+    check_latent_dim,
+    check_likelihood,
+    check_seed,
+)
 
 if os.name == "nt":
     import msvcrt
@@ -22,6 +28,7 @@ else:
     import fcntl
 
 MODELS = ("vae.keras", "encoder.keras", "decoder.keras")
+LECTURES = {"likelihood": "gaussian", "draws": 1}  # what older cards do not say
 PASSES = 10  # over the test set, for the mean and the spread of a score
 STATUSES = ("running", "interrupted", "diverged", "complete")
 DATASETS = {"MNIST": "mnist", "embedded digits": "digits"}  # name: value of --dataset
@@ -75,6 +82,7 @@ def describe(model, scores):
         "kind": "ae" if beta is None else "vae",
         "latent_dim": model.decoder.input_shape[-1],
         "beta": beta,
+        **{key: getattr(model, key) for key in ("likelihood", "draws") if hasattr(model, key)},
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("keras", "tensorflow", "numpy")},
         "parameters": model.count_params(),
@@ -94,11 +102,12 @@ def write_json(path, content):
 
 
 def check_settings(settings):
-    """Raise a `ValueError` if `epochs`, unless None, `latent_dim`, `beta` or `seed` is out of range."""
+    """Raise a `ValueError` if `epochs`, unless None, or another setting of a run is out of range."""
     if settings["epochs"] is not None:
         check_epochs(settings["epochs"])
     check_latent_dim(settings["latent_dim"])
     check_beta(settings["beta"])
+    check_likelihood(*(settings[key] for key in ("likelihood", "draws", "beta")))
     check_seed(settings["seed"])
 
 
@@ -123,7 +132,7 @@ def read_card(folder):
             "Choose another folder, or leave out --resume to start a run."
         )
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = LECTURES | json.loads(path.read_text(encoding="utf-8"))
         check_settings(card | {"epochs": card["recipe"]["epochs"]})
         others = [card[key] for key in ("epochs_done", "resumed", "passes")]
         known = card["status"] in STATUSES and card["dataset"] in DATASETS

@@ -64,13 +64,13 @@ def load_model(path):
         ValueError: If the file is damaged or holds something else.
     """
     found = _read_description(path)
-    kind, beta = found["class"], found["beta"]
+    kind, settings = found["class"], [found[key] for key in ("beta", "likelihood", "draws")]
     if kind not in ("vae_course>VAE", "vae_course>Autoencoder"):
         raise _refused(path, f"holds a {kind}, not a VAE or Autoencoder of the course")
     try:
         latent_dim = found["layer 0 of the decoder"]["batch_shape"][-1]
         networks = build_encoder(latent_dim), build_decoder(latent_dim)
-        model = VAE(*networks, beta) if kind == "vae_course>VAE" else Autoencoder(*networks)
+        model = VAE(*networks, *settings) if kind == "vae_course>VAE" else Autoencoder(*networks)
     except (ValueError, LookupError, TypeError) as error:
         raise _refused(path, f"cannot be loaded ({error})") from error
     load_weights(model, path)
@@ -123,7 +123,9 @@ def _read_description(path):
 
 def _describe(config):
     """List what two models must have in common so that the weights of one fit the other."""
-    found = {"class": config["registered_name"], "beta": config["config"].get("beta")}
+    settings = files.LECTURES | config["config"]
+    found = {key: settings.get(key) for key in ("beta", "likelihood", "draws")}
+    found["class"] = config["registered_name"]
     for network in ("encoder", "decoder"):
         layers = config["config"].get(network, {}).get("config", {}).get("layers", [])
         for number, layer in enumerate(layers):

@@ -1,5 +1,7 @@
 """Turn a card or scores into the text that `vae-course train` and `vae-course evaluate` print."""
 
+from vae_course.runs.files import LECTURES
+
 LECTURE = "MNIST, latent_dim 100, beta 1"  # what its score was measured on
 LABELS = {"kl": "KL (nats)", "mse": "MSE", "active_units": "active units"}
 DECIMALS = {"mse": 5, "active_units": 0}  # as in the lecture; otherwise 3
@@ -21,7 +23,7 @@ def of_training(card, folder):
             f"Interrupted after {done} of {planned} epochs: {folder / 'vae.keras'} is {state}.\n"
             f'To resume: vae-course train --resume --out "{folder}"'
         )
-    ours = f"{card['dataset']}, latent_dim {card['latent_dim']}, beta {card['beta']:g}"
+    ours = f"{card['dataset']}, {_of_model(card)}"
     scores, spreads = (
         ", ".join(_number(name, card[key][name]) for name in ("loss", "mse"))
         for key in ("test_scores", "test_spread")
@@ -41,15 +43,13 @@ def of_scores(report):
     """Lay out what `evaluate.report` returned as text: scores, their spread and their expected ranges."""
     scores, cost = dict(report["scores"]), report["yardsticks"]["mean_image"]
     word = "better" if scores["loss"]["mean"] < cost else "NOT better"
-    kind, labels = f"VAE, latent_dim {report['latent_dim']}", LABELS
+    kind, labels = "VAE, ", LABELS
     if report["kind"] == "ae":
-        kind, labels = (
-            kind.replace("VAE", "Autoencoder"),
-            LABELS | {"loss": "reconstruction = loss"},
-        )
+        kind = f"Autoencoder, latent_dim {report['latent_dim']}"
+        labels = LABELS | {"loss": "reconstruction = loss"}
         del scores["reconstruction"]
     else:
-        kind += f", beta {report['beta']:g}"
+        kind += _of_model(report)
     trained = f"trained on {report['trained_on']}, " if report["trained_on"] else ""
     lines = [
         kind,
@@ -67,7 +67,23 @@ def of_scores(report):
     if report["note"]:
         lines.append(f"expected: {report['note']}; judge by the yardstick")
     yardstick = f"always predicting the mean training image costs {_number('loss', cost)} (KL 0)"
-    return "\n".join([*lines, f"yardstick: {yardstick}: this is {word}"])
+    lines.append(f"yardstick: {yardstick}: this is {word}")
+    if report.get("log_likelihood"):
+        lines.append(
+            "log p(x): {mean:.2f} nats, standard error {standard_error:.2f}, by {draws:,} draws for each of "
+            "{images:,} images\n"
+            "          (a lower bound on average; median effective sample size "
+            "{median_effective_sample_size:.1f})".format(**report["log_likelihood"])
+        )
+    return "\n".join(lines)
+
+
+def _of_model(settings):
+    """List what two models must have in common before their losses may be compared."""
+    settings = LECTURES | settings
+    text = f"latent_dim {settings['latent_dim']}, beta {settings['beta']:g}"
+    others = [f", {key} {settings[key]}" for key in LECTURES if settings[key] != LECTURES[key]]
+    return text + "".join(others)
 
 
 def _number(name, value):

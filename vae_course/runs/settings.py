@@ -12,15 +12,19 @@ DEFAULTS = {
     "epochs": None,
     "latent_dim": 100,
     "beta": 1.0,
+    "likelihood": "gaussian",
+    "draws": 1,
     "seed": 1,
 }
+OF_MODEL = ("latent_dim", "beta", "likelihood", "draws", "seed")
 
 
 def choose(out, wanted, resume=False):
     """Choose the settings of a new run, or resume the run in a folder.
 
     Args:
-        out: Path of the folder; None for `build/train/<recipe>-<latent_dim>-<data set>`.
+        out: Path of the folder; None for `build/train/<recipe>-<latent_dim>-<data set>`, and the likelihood
+            if it is not the lecture's.
         wanted: Dictionary with the keys of `DEFAULTS`; None means the default or, to resume, the card's
             value, with which all others must agree.
         resume: Whether to resume.
@@ -40,6 +44,8 @@ def choose(out, wanted, resume=False):
     if out is None:
         data = load_digits(settings["dataset"])
         name = f"{settings['recipe']}-{settings['latent_dim']}-{files.DATASETS[data.name]}"
+        if settings["likelihood"] != "gaussian":
+            name += f"-{settings['likelihood']}"
         out = Path("build", "train", name)
     if resume:
         card = files.read_card(out)

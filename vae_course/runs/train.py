@@ -15,6 +15,7 @@ from vae_course.atomic import write_atomically, write_rows
 from vae_course.runs import files
 from vae_course.runs.evaluate import METRICS, evaluate
 from vae_course.runs.load import load_weights
+from vae_course.runs.settings import OF_MODEL
 
 
 def train(folder, card, data):
@@ -66,7 +67,9 @@ def train(folder, card, data):
                 if len(rows) < recipe.epochs:
                     training.fit(model, recipe, data, recipe.epochs, card["seed"], [follow])
                 bar.write(f"scoring: {files.PASSES} passes over the test images", sys.stderr)
-                scores = evaluate(model, data.x_test, files.PASSES, [follow])
+                scores = evaluate(
+                    model, training.binarized(model, data.x_test), files.PASSES, [follow]
+                )
             except (KeyboardInterrupt, FloatingPointError) as error:
                 status = "diverged" if isinstance(error, FloatingPointError) else "interrupted"
                 load_weights(model, folder / "vae.keras")  # undo the unfinished epoch
@@ -85,7 +88,7 @@ def _first_card(settings, data):
     chosen = settings | {"dataset": files.DATASETS[data.name]}
     chosen["epochs"] = settings["epochs"] or recipe["epochs"]
     options = [f"--{key.replace('_', '-')} {value}" for key, value in chosen.items()]
-    return {key: settings[key] for key in ("latent_dim", "beta", "seed")} | {
+    return {key: settings[key] for key in OF_MODEL} | {
         "dataset": data.name,
         "recipe": {"name": settings["recipe"], **recipe, "epochs": chosen["epochs"]},
         "resumed": 0,
@@ -119,7 +122,7 @@ def _noted_interrupts():
 def _open(folder, card, recipe, data):
     """Return the model of the last checkpoint, or a new one, and the rows of its history."""
     path = folder / "vae.keras"
-    settings = {key: card[key] for key in ("latent_dim", "beta", "seed")}
+    settings = {key: card[key] for key in OF_MODEL}
     model = training.build(recipe, data, epochs=recipe.epochs, **settings)
     if not path.exists():
         return model, []

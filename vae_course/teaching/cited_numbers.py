@@ -131,7 +131,7 @@ def _corrected(mark, value):
 
 
 def _table(datasets):
-    rows = ["<details><summary>The numbers of this lesson, on both data sets</summary>", ""]
+    rows = ["<details><summary>The numbers in this lesson, on both data sets</summary>", ""]
     rows += ["| |" + "|".join(datasets) + "|", "|---|" + "---|" * len(datasets)]
     names = dict.fromkeys(name for kept in datasets.values() for name in kept)
     for name in names:
