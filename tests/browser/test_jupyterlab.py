@@ -32,6 +32,7 @@ EXPLORERS = {
     "05_convolutional_vae": ["map"],
     "06_latent_interpolation": ["morph", "traversal"],
     "07_likelihood": ["explorer"],
+    "08_rate_distortion": ["explorer"],
 }
 # Where a slideshow stands: its slide, and how many of that slide's fragments are shown.
 PLACE = """() => location.hash + document.querySelectorAll(
@@ -316,8 +317,7 @@ def test_staircase(lesson, watch, digits):
     assert (seen.picture() != before).any()
 
 
-# Skipped as long as there is no such lesson.
-@pytest.mark.parametrize("lesson", [n for n in LESSONS if n.startswith("08")], indirect=True)
+@of_lesson("08")
 def test_rate_distortion(lesson, watch):
     """By slider, keys and mouse: the rate falls as beta grows, and the numbers told add up."""
     seen = watch("explorer")
