@@ -69,7 +69,12 @@ def test_the_shipped_files_stay_small():
     files = list(pretrained.FOLDER.iterdir())
     measured = {f"recipes-{dataset}.json" for dataset in ("mnist", "digits")}
     names = {f"{name}.{kind}" for name in NAMES for kind in ("keras", "json")}
-    assert {file.name for file in files} == names | measured
+    sweeps = {
+        f"beta-sweep-{dataset}.{k}"
+        for dataset in ("mnist", "digits")
+        for k in ("csv", "npz", "yaml")
+    }
+    assert {file.name for file in files} == names | measured | sweeps
     assert sum(file.stat().st_size for file in files) <= 8_000_000
 
 
