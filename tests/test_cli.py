@@ -150,6 +150,15 @@ def test_a_likelihood_is_trained_and_estimated(blobs, tmp_path):
     status, output = call("evaluate", str(out), "--log-likelihood", "5", "--images", "7")
     assert status == 0, output
     assert "by 5 draws for each of 7 images" in output
+    for wrong, cure in (
+        (("--images", "7"), "add --log-likelihood"),
+        (
+            ("--log-likelihood", "5", "--images", "1"),
+            "1 is not in the range x>=2",  # a single image has no standard error
+        ),
+    ):
+        status, output = call("evaluate", str(out), *wrong)
+        assert status == 2 and cure in output
 
 
 @pytest.mark.parametrize(

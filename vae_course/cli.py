@@ -263,11 +263,15 @@ def sweep(recipe, out, scheduler, workers):
     help="Estimate log p(x), too, by K draws for each image; 5000 in the papers, half an hour on MNIST.",
 )
 @click.option(
-    "--images", type=click.IntRange(1), help="For log p(x), use only the first so many test images."
+    "--images",
+    type=click.IntRange(2),  # one image has no standard error
+    help="For log p(x), use only the first so many test images.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(model, dataset, draws, images, as_json):
     """Score MODEL: a .keras file, a folder written by train, or a shipped model such as vae-100-mnist."""
+    if images and not draws:
+        raise click.UsageError("--images is for log p(x): add --log-likelihood, or leave it out.")
     from vae_course.data import load_digits
     from vae_course.runs.files import DATASETS as NAMES
     from vae_course.runs.report import of_scores

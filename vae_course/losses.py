@@ -110,9 +110,8 @@ def to_logits(probabilities):
     Returns:
         Tensor of the same shape.
     """
-    p = ops.clip(
-        probabilities, math.exp(-15), 1 - math.exp(-15)
-    )  # float32 cannot tell 1 - 1e-8 from 1
+    least = math.exp(-15)  # float32 cannot tell 1 - 1e-8 from 1
+    p = ops.clip(probabilities, least, 1 - least)
     return ops.log(p) - ops.log1p(-p)
 
 
