@@ -1,5 +1,7 @@
 """Sweeps on Dask clusters: what they leave, and that neither a kill nor Ctrl-C loses or changes a run."""
 
+import asyncio
+import contextlib
 import csv
 import json
 import os
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import psutil
@@ -284,6 +287,22 @@ def test_a_scheduler_that_does_not_answer_is_told(address, recipe, tmp_path, mon
     status, _, err = call(recipe, "--out", tmp_path / "out", "--scheduler", address)
     assert status == 1 and f"No Dask scheduler answers at {address}" in err and "check its" in err
     assert time.monotonic() - start < 10
+
+
+def test_the_event_loop_of_the_caller_stays(monkeypatch):
+    """Notebooks that are executed later in the same process need it."""
+    monkeypatch.setattr(sweep, "PATIENCE", 1)
+
+    def loops():
+        asyncio.set_event_loop(before := asyncio.new_event_loop())
+        with contextlib.closing(before), pytest.raises(ConnectionError):
+            with sweep._client("tcp://127.0.0.1:1", None, 1):
+                pass
+        return before, asyncio.get_event_loop()
+
+    with ThreadPoolExecutor(1) as pool:  # in a thread of its own, so that the test changes nothing
+        before, after = pool.submit(loops).result()
+    assert after is before
 
 
 def test_a_run_whose_worker_is_killed_each_time_has_a_reason():

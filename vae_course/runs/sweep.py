@@ -247,7 +247,9 @@ def _client(scheduler, workers, runs):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler:
         try:
-            asyncio.run(asyncio.wait_for(_greet(scheduler), PATIENCE + 1))
+            # Unlike `asyncio.run`, this leaves the thread's own event loop as it is.
+            with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+                runner.run(asyncio.wait_for(_greet(scheduler), PATIENCE + 1))
         except (OSError, ValueError, MemoryError) as error:
             # The first bytes of another program's answer, read as a length, ask for all memory and more.
             reason = (
