@@ -84,7 +84,7 @@ tidy: venv  ## remove execution noise from the notebooks, but keep their outputs
 refresh: venv  ## execute the lessons and store their outputs and numbers [LESSONS="01 05"]
 	$(BIN)/vae-course refresh $(LESSONS)
 
-checkpoints: venv  ## retrain every shipped checkpoint (about 90 minutes)
+checkpoints: venv  ## retrain every shipped checkpoint and sweep (a few hours)
 	$(BIN)/python -m vae_course.runs.ship
 
 # The packages to compare with must not change any of the locked versions.

@@ -19,6 +19,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SLOW = (
     "browser/",
     "exercises/test_checks",
+    "runs/test_sweep",
     "runs/test_train",
     "teaching/test_grading",
     "teaching/test_release",

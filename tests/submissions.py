@@ -136,6 +136,26 @@ def importance_bound(log_w):
         "questions": 'negative, protocol, few_draws = "a", "c", "b"',
         "own": "My model reached 94 nats.",
     },
+    "ex08": {
+        "kl": """
+def kl_per_dimension(z_mean, z_log_var):
+    return 0.5 * (np.exp(z_log_var) + z_mean**2 - 1 - z_log_var).mean(axis=1)
+""",
+        "units": """
+def active_units(z_mean, threshold):
+    return np.sum(np.std(z_mean, axis=0) > threshold)
+""",
+        "diagnosis": 'model_a, model_b, model_c, model_d, model_e = "d", "d", "d", "d", None',
+        "rate": """
+def beta_for_rate(rate, betas, rates, distortions):
+    return np.interp(rate, rates, betas)
+""",
+        "free": """
+def free_bits_kl(kl, free):
+    return np.sum(np.mean(kl, axis=0).clip(free, None))
+""",
+        "layers": "The second layer did nothing.",
+    },
 }
 # What these mistakes earn, counted by hand from the points of the tasks that are right.
 EARNED = {
@@ -146,6 +166,7 @@ EARNED = {
     "ex05": {"diagnosis-check": 2, "bugs-check": 1},
     "ex06": {"predict-check": 1, "arithmetic-check": 2, "within-check": 1},
     "ex07": {"questions-check": 2},
+    "ex08": {"free-check": 3},
 }
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.spatial import Delaunay, cKDTree
 
 from vae_course import latent
@@ -127,6 +128,74 @@ def test_kl_per_dimension_sums_to_the_loss_term():
     assert parts.sum() == pytest.approx(float(np.mean(gaussian_kl(mean, log_var))), rel=1e-5)
 
 
+def test_active_units_are_those_whose_mean_has_a_variance_above_a_hundredth():
+    """Deviations of 0.09 and 0.11 lie on either side of it; a constant mean, however large, is not active."""
+    signs = np.repeat([[-1.0], [1.0]], 5, axis=0)
+    assert latent.active_units(signs * [0.09, 0.11, 3, 0] + [0, 0, 0, 50]) == 2
+    assert latent.active_units(np.ones((1, 3))) == 0
+
+
+# Six posteriors in the plane: some overlap, some do not.
+MEANS = np.array([[0, 0], [0.3, 0.2], [2, -1], [-1.5, 0.5], [-1.5, 0.9], [0.5, 2]])
+LOG_VARS = np.log([[0.5, 0.3], [0.2, 0.6], [0.1, 0.4], [0.3, 0.05], [0.3, 0.3], [1.2, 0.2]])
+
+
+def by_quadrature(means, log_vars):
+    """Return mutual information, and KL of the mixture from the prior, as sums over a grid of the plane."""
+    side = np.linspace(-8, 8, 1201)
+    x, y = np.meshgrid(side, side)
+    cell = (side[1] - side[0]) ** 2
+    log_q = np.stack(
+        [
+            stats.norm.logpdf(x, mean[0], deviation[0])
+            + stats.norm.logpdf(y, mean[1], deviation[1])
+            for mean, deviation in zip(means, np.exp(log_vars / 2), strict=True)
+        ]
+    )
+    mixture = np.exp(log_q).mean(axis=0)
+    information = (np.exp(log_q) * (log_q - np.log(mixture))).sum(axis=(1, 2)).mean() * cell
+    log_prior = stats.norm.logpdf(x) + stats.norm.logpdf(y)
+    return information, (mixture * (np.log(mixture) - log_prior)).sum() * cell
+
+
+def test_mutual_information_is_that_of_a_grid_and_makes_the_kl_with_the_mixtures():
+    """Within four standard errors; a thousand copies of each image give as many draws of the same mixture."""
+    information, of_mixture = by_quadrature(MEANS, LOG_VARS)
+    copies = np.tile(MEANS, (1000, 1)), np.tile(LOG_VARS, (1000, 1))
+    estimates = [latent.mutual_information(*copies, seed) for seed in range(4)]
+    assert np.std(estimates, ddof=1) < 0.02
+    assert np.mean(estimates) == pytest.approx(information, abs=4 * 0.01 / 2)
+    kl = latent.kl_per_dimension(MEANS, LOG_VARS).sum()
+    assert information + of_mixture == pytest.approx(kl, abs=1e-5)
+    assert 1 < information < np.log(6)
+
+
+@pytest.mark.parametrize("deviation", [0.3, 1.0, 5.0])
+def test_mutual_information_of_a_gaussian_code_is_the_closed_form(deviation):
+    """Means spread like N(0, 1), one variance: log(1 + 1 / variance) / 2 nats in each of two dimensions."""
+    quantiles = stats.norm.ppf((np.arange(2000) + 0.5) / 2000)
+    means = np.stack([quantiles, RNG.permutation(quantiles)], axis=1)
+    estimate = latent.mutual_information(means, np.full(means.shape, 2 * np.log(deviation)), seed=1)
+    assert estimate == pytest.approx(np.log(1 + deviation**-2), abs=0.05)
+
+
+def test_mutual_information_lies_between_nothing_and_the_logarithm_of_the_number_of_images():
+    """Equal posteriors tell nothing; far ones tell which image it is and no more, in many dimensions, too."""
+    same = np.full((700, 3), 1.5), np.full((700, 3), -2.0)
+    assert latent.mutual_information(*same) == pytest.approx(0, abs=1e-9)
+    for log_var in (-10.0, -2.0):
+        codes = RNG.normal(scale=40, size=(1203, 100)), np.full((1203, 100), log_var)
+        assert latent.mutual_information(*codes) == pytest.approx(np.log(1203), abs=1e-6)
+    assert latent.mutual_information([[3.0]], [[0.7]]) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_seed_makes_the_draws_of_the_mutual_information():
+    """The same seed gives the same number, and a generator can be passed on."""
+    draws = [latent.mutual_information(MEANS, LOG_VARS, seed) for seed in (3, 3, 4)]
+    assert draws[0] == draws[1] != draws[2]
+    assert latent.mutual_information(MEANS, LOG_VARS, np.random.default_rng(3)) == draws[0]
+
+
 def test_a_traversal_changes_one_dimension_only():
     """All others stay, and the vector that was given is not changed."""
     z = RNG.normal(size=5)
@@ -150,6 +219,13 @@ def test_a_traversal_of_whole_numbers_takes_fractions():
             lambda: latent.kl_per_dimension(np.zeros((4, 2)), np.zeros((1, 2))),
             r"\(4, 2\).*\(1, 2\)",
         ),
+        (lambda: latent.active_units(np.zeros(4)), r"\(4,\)"),
+        (
+            lambda: latent.mutual_information(np.zeros((4, 2)), np.zeros((4, 3))),
+            r"\(4, 2\).*\(4, 3\)",
+        ),
+        (lambda: latent.mutual_information(np.zeros((0, 2)), np.zeros((0, 2))), r"\(0, 2\)"),
+        (lambda: latent.mutual_information([[np.nan]], [[0.0]]), "not finite"),
         (lambda: latent.largest_gaps(RNG.normal(size=(9, 2)), 0), "count=0"),
         (lambda: latent.largest_gaps(np.outer(np.arange(9.0), [1, 2])), "on one line"),
         (lambda: latent.largest_gaps(np.ones((9, 2))), "on one line"),

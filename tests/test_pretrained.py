@@ -69,7 +69,12 @@ def test_the_shipped_files_stay_small():
     files = list(pretrained.FOLDER.iterdir())
     measured = {f"recipes-{dataset}.json" for dataset in ("mnist", "digits")}
     names = {f"{name}.{kind}" for name in NAMES for kind in ("keras", "json")}
-    assert {file.name for file in files} == names | measured
+    sweeps = {
+        f"beta-sweep-{dataset}.{k}"
+        for dataset in ("mnist", "digits")
+        for k in ("csv", "npz", "yaml")
+    }
+    assert {file.name for file in files} == names | measured | sweeps
     assert sum(file.stat().st_size for file in files) <= 8_000_000
 
 
@@ -150,3 +155,15 @@ def test_measurements_that_are_missing_are_named_with_their_command(folder):
     """As for a model."""
     with pytest.raises(FileNotFoundError, match=r"recipes-mnist\.json.*benchmarks\.ladder"):
         pretrained.measured("mnist")
+
+
+def test_a_sweep_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monkeypatch):
+    """A file that is not there, half a table, half an archive."""
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    path = tmp_path / "beta-sweep-mnist.csv"
+    for table, pictures in (None, None), ("beta,seed\n1", b""), ("beta,seed\n1,2", b"PK half"):
+        if table:
+            path.write_text(table)
+            path.with_suffix(".npz").write_bytes(pictures)
+        with pytest.raises(ValueError, match=r"beta-sweep-mnist\.csv.*ship beta-sweep-mnist"):
+            pretrained.beta_sweep("mnist")

@@ -1,4 +1,4 @@
-"""The command line: `vae-course run`, `slides`, `train`, `evaluate`, `data`, `student`, `grade`, and more."""
+"""The command line: `vae-course run`, `slides`, `train`, `sweep`, `data`, `student`, `grade`, and more."""
 
 import contextlib
 import functools
@@ -14,6 +14,7 @@ import click
 from vae_course import lesson
 from vae_course.atomic import check_writable, write_rows
 from vae_course.checks import LIKELIHOODS
+from vae_course.runs.settings import RECIPES
 from vae_course.self_check import check_machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -166,7 +167,7 @@ def slides(lessons, out, notebooks):
 @main.command()
 @click.option(
     "--recipe",
-    type=click.Choice(["lecture", "fast", "best", "map"]),
+    type=click.Choice(RECIPES),
     help="The lecture's recipe, a fast one (default), the best one for an hour, or one for 2-D maps.",
 )
 @dataset_option(help="As for run.")
@@ -203,6 +204,52 @@ def train(out, resume, **wanted):
         click.echo("This run is already complete.")
     click.echo(report.of_training(card, out), err=card["status"] == "diverged")
     sys.exit({"complete": 0, "interrupted": 130, "diverged": 1}[card["status"]])
+
+
+@main.command()
+@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=FOLDER, help="Folder of the sweep; by default build/sweep/RECIPE.")
+@click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Train on the Dask cluster with this scheduler; by default, on this machine's cores.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="How many processes train on this machine; by default, one for each core.",
+)
+def sweep(recipe, out, scheduler, workers):
+    """Train the grid of models in RECIPE, a YAML file, and write one table of their scores.
+
+    RECIPE names settings of `vae-course train`, each with a value or a list of values, as in `beta: [0.1, 1,
+    10]`. The same command goes on where it was stopped, and trains no run twice. The table has nan for runs
+    that diverged.
+    """
+    from vae_course.runs import grid, sweep
+
+    check_machine()
+    if scheduler and workers:
+        raise ValueError(
+            f"--workers {workers} is for this machine, and {scheduler} has its own: leave out one option."
+        )
+    out = out or Path("build", "sweep", recipe.stem)
+    wanted = grid.read_grid(recipe)
+    try:
+        table, troubles = sweep.sweep(wanted, out, scheduler, workers)
+    except KeyboardInterrupt:
+        click.echo(
+            f"{out} keeps the finished runs: the same command goes on with the others.", err=True
+        )
+        raise
+    for name, reason in troubles.items():
+        click.echo(f"{name}: {reason}", err=True)
+    missing = len(grid.runs_of(wanted)) - len(table)
+    if table:
+        click.echo(f"{len(table)} run(s) are in {out / 'table.csv'}")
+    if missing:
+        click.echo(f"{missing} run(s) failed: the same command tries them again.", err=True)
+    sys.exit(missing > 0)
 
 
 @main.command()

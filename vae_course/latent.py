@@ -2,8 +2,11 @@
 
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError, Voronoi, cKDTree, geometric_slerp
+from scipy.special import logsumexp
 
 from vae_course.losses import gaussian_kl
+
+LEAST_VARIANCE = 0.01  # of a dimension's z_mean over the images, if the dimension is in use
 
 
 def class_means(z, labels):
@@ -141,13 +144,78 @@ def kl_per_dimension(z_mean, z_log_var):
     Raises:
         ValueError: If the two arrays differ in shape.
     """
-    z_mean, z_log_var = np.asarray(z_mean, float), np.asarray(z_log_var, float)
-    if z_mean.shape != z_log_var.shape:
-        raise ValueError(
-            f"z_mean has shape {z_mean.shape}, z_log_var {z_log_var.shape}: give both outputs of one encoder."
-        )
+    z_mean, z_log_var = _codes(z_mean, z_log_var)
     alone = gaussian_kl(z_mean[..., None], z_log_var[..., None])  # (n, latent_dim): a sum over one
     return np.asarray(alone).mean(axis=0)
+
+
+def active_units(z_mean):
+    """Count the latent dimensions that are in use: those whose posterior mean varies over the images.
+
+    Args:
+        z_mean: Posterior means, shape `(n, latent_dim)`.
+
+    Returns:
+        Number of dimensions, 0 to latent_dim, in which the variance of `z_mean` over the images exceeds 0.01.
+
+    Raises:
+        ValueError: If `z_mean` is not an array of that shape, or is empty.
+
+    Source: Burda, Grosse and Salakhutdinov (2016), section 5.2, arXiv 1509.00519.
+    """
+    z_mean, _ = _codes(z_mean, z_mean)
+    return int((z_mean.var(axis=0) > LEAST_VARIANCE).sum())
+
+
+def mutual_information(z_mean, z_log_var, seed=0):
+    """Estimate the mutual information between image and code from one draw of z for each image.
+
+    The estimate is the mean of log q(z|x) - log q(z), where q(z) is the mixture of the posteriors of all n
+    images, the one that z was drawn from included. It can never exceed log(n), however much the code tells:
+    near that bound, it only says that the images' posteriors do not overlap.
+
+    Args:
+        z_mean: Means of the posteriors, shape `(n, latent_dim)`.
+        z_log_var: Their log-variances log(sigma^2), same shape.
+        seed: Seed of the draws, or a `numpy.random.Generator`.
+
+    Returns:
+        A number in nats, log(n) at most. It is 0, up to chance, if all posteriors are the same. Less the mean
+        KL divergence from the prior, it leaves minus the KL divergence of q(z) from the prior.
+
+    Raises:
+        ValueError: If the two arrays differ in shape, are empty, or have values that are not finite.
+
+    Source: Hoffman and Johnson (2016), "ELBO surgery".
+    """
+    z_mean, z_log_var = _codes(z_mean, z_log_var)
+    if not (np.isfinite(z_mean).all() and np.isfinite(z_log_var).all()):
+        raise ValueError(
+            "z_mean or z_log_var has values that are not finite: train the model anew."
+        )
+    noise = np.random.default_rng(seed).normal(size=z_mean.shape)
+    z = z_mean + np.exp(0.5 * z_log_var) * noise
+    log_own = -0.5 * (noise**2 + z_log_var).sum(axis=1)  # log q(z|x) + latent_dim * log(2 pi) / 2
+    # The same of each z under each posterior j: the square is multiplied out, so that matrices do the work.
+    precision = np.exp(-z_log_var)
+    constant = (z_log_var + precision * z_mean**2).sum(axis=1)
+    log_mixture = [
+        logsumexp(
+            (part @ (precision * z_mean).T) - 0.5 * (part**2 @ precision.T + constant), axis=1
+        )
+        for part in np.array_split(z, -(-len(z) // 500))  # 500 rows of n numbers at a time
+    ]
+    return float((log_own - np.concatenate(log_mixture)).mean() + np.log(len(z)))
+
+
+def _codes(z_mean, z_log_var):
+    z_mean, z_log_var = np.asarray(z_mean, float), np.asarray(z_log_var, float)
+    if z_mean.shape != z_log_var.shape or z_mean.ndim != 2 or len(z_mean) == 0:
+        raise ValueError(
+            f"z_mean has shape {z_mean.shape}, z_log_var {z_log_var.shape}: give both outputs of "
+            "one encoder, of shape (n, latent_dim)."
+        )
+    return z_mean, z_log_var
 
 
 def traversal(z, dimension, values):

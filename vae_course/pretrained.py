@@ -1,9 +1,10 @@
-"""Load the trained models that ship with the course, so that no reader has to wait for training.
+"""Load the trained models and sweeps that ship with the course, so that no reader has to wait for training.
 
 Each `.keras` file has a card with data set, recipe, seed, command, versions, the loss of every epoch, and the
 test scores with their spread. `vae_course.runs.ship` retrains the models.
 """
 
+import csv
 import hashlib
 import json
 from pathlib import Path
@@ -95,3 +96,33 @@ def measured(dataset):
             f"The measurements {path} are missing. Make them: python -m benchmarks.ladder --dataset {dataset}"
         )
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def beta_sweep(dataset):
+    """Load lesson 8's sweep over beta: the scores of every run, and pictures by the models of one seed.
+
+    Args:
+        dataset: "mnist" or "digits".
+
+    Returns:
+        The runs, a list of dictionaries of numbers: "beta", "seed", the scores on test images
+        "reconstruction", "kl", "loss", "mse", "active_units" and "mutual_information" (nats, at most the
+        logarithm of the number of test images), and "seconds"; and the pictures, as `runs.sweep.gallery`
+        makes them.
+
+    Raises:
+        ValueError: If a file is missing or damaged.
+    """
+    import numpy as np  # not at the top, because the self-check needs this module without it
+
+    path = FOLDER / f"beta-sweep-{dataset}.csv"
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [{k: json.loads(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        with np.load(path.with_suffix(".npz")) as pictures:
+            return rows, dict(pictures)
+    except Exception as error:  # zipfile, NumPy, csv and JSON raise many kinds for a damaged file
+        raise ValueError(
+            f"The sweep's file {path} or its .npz is missing or damaged ({error}). "
+            f"Train it: python -m vae_course.runs.ship beta-sweep-{dataset}"
+        ) from error

@@ -32,6 +32,7 @@ EXPLORERS = {
     "05_convolutional_vae": ["map"],
     "06_latent_interpolation": ["morph", "traversal"],
     "07_likelihood": ["explorer"],
+    "08_rate_distortion": ["explorer"],
 }
 # Where a slideshow stands: its slide, and how many of that slide's fragments are shown.
 PLACE = """() => location.hash + document.querySelectorAll(
@@ -314,6 +315,39 @@ def test_staircase(lesson, watch, digits):
     before = seen.picture()
     seen.choose("image", f"image 1, a {digits.y_test[1]}")
     assert (seen.picture() != before).any()
+
+
+@of_lesson("08")
+def test_rate_distortion(lesson, watch):
+    """By slider, keys and mouse: the rate falls as beta grows, and the numbers told add up."""
+    seen = watch("explorer")
+    seen.press(seen.slider("beta no."), "Home")
+
+    def told():
+        pattern = r"beta = ([\d.e+-]+): rate ([\d.]+) \+ distortion ([\d.]+) = ([\d.]+) nats"
+        beta, rate, distortion, loss = seen.numbers(pattern)
+        assert loss == pytest.approx(rate + distortion, abs=0.11)
+        return beta, rate
+
+    first, before = told(), seen.picture()
+    seen.press(seen.slider("beta no."), "ArrowRight", 3)
+    second = told()
+    assert second[0] > first[0] and second[1] < first[1]
+    assert (seen.picture() != before).any()
+    seen.press(seen.slider("beta no."), "End")
+    last = told()
+    assert last[0] > second[0] and last[1] < second[1]
+    seen.slide("beta no.", 0.0)
+    assert told() == first
+    seen.press(seen.slider("beta no."), "End")
+    # From the upper left end of the curve to the corner that is nearest to its lower right end.
+    seen.drag([seen.at(0.08 + 0.034 * i, 0.08 + 0.087 * i) for i in range(10)])
+    assert told() == first and seen.value("beta no.") == 1
+    seen.drag([seen.at(0.3 - 0.02 * i, 0.8 - 0.07 * i) for i in range(11)], fast=True)
+    dragged = told()
+    assert dragged[0] > second[0]
+    seen.press(seen.image, "Shift+ArrowDown", 9)
+    assert told()[0] < dragged[0]
 
 
 @of_lesson("06")

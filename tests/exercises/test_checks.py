@@ -19,7 +19,7 @@ from pins import ROOT
 from scipy import linalg, spatial, special, stats
 
 from vae_course import exercises, losses
-from vae_course.exercises import answers, compare, ex04, ex06, verdict
+from vae_course.exercises import answers, compare, ex04, ex06, ex08, verdict
 from vae_course.models import VAE, Sampling, build_encoder
 
 CHECKS = {name for name in dir(exercises) if name.startswith("check_")}
@@ -156,7 +156,45 @@ def bound_from_the_largest(log_w):
     return top + np.log(np.exp(log_w - top).mean(axis=0))
 
 
+def divergences_one_by_one(z_mean, z_log_var):
+    """Integrate dimension by dimension, and add up over the images."""
+    columns = zip(np.float64(z_mean).T, np.float64(z_log_var).T, strict=True)
+    return [
+        sum(kl_by_quadrature(m, np.exp(v)) for m, v in zip(*column, strict=True)) / len(z_mean)
+        for column in columns
+    ]
+
+
+def units_by_pairs(z_mean, threshold):
+    """Take the variance as half the mean square of the differences between any two images."""
+    differences = z_mean[:, None].astype(float) - z_mean[None]
+    return sum((d**2).mean() / 2 > threshold for d in np.moveaxis(differences, 2, 0))
+
+
+def beta_by_halving(rate, betas, rates, distortions):
+    """Halve the interval between the neighbours, on logarithmic axes, until nothing is left of it."""
+    place = next(i for i in range(len(rates)) if rates[i + 1] <= rate <= rates[i])
+    (low, high), (most, least) = betas[place : place + 2], rates[place : place + 2]
+    for _ in range(60):
+        middle, half = (low * high) ** 0.5, (most * least) ** 0.5
+        low, most, high, least = (
+            (middle, half, high, least) if half > rate else (low, most, middle, half)
+        )
+    return low
+
+
+def free_by_loop(kl, free):
+    """Pay for each dimension in turn."""
+    return sum(
+        free if sum(column) / len(column) < free else sum(column) / len(column) for column in kl.T
+    )
+
+
 RIGHT = {
+    "check_kl_per_dimension": divergences_one_by_one,
+    "check_active_units": units_by_pairs,
+    "check_beta_for_rate": beta_by_halving,
+    "check_free_bits_kl": free_by_loop,
     "check_bernoulli_log_likelihood": coins_one_by_one,
     "check_log_weights": weights_as_quotients,
     "check_importance_bound": bound_from_the_largest,
@@ -293,7 +331,75 @@ def wrong_weights(prior=1, q=-1, likelihood=1, sums=np.sum, power=1):
     return log_weights
 
 
+def on_axes(b=np.log, r=np.log, back=np.exp):
+    """Make an interpolation with a mistake."""
+
+    def beta_for_rate(rate, betas, rates, distortions):
+        return back(np.interp(r(rate), r(rates)[::-1], b(betas)[::-1]))
+
+    return beta_for_rate
+
+
+def same(a):
+    return a
+
+
 NAMED = {
+    "check_kl_per_dimension": [
+        (lambda m, v: np.array(kl_of_each(m, v)), "you sum over the latent dimensions"),
+        (lambda m, v: np.mean(kl_of_each(m, v)), "you add up the dimensions"),
+        (lambda m, v: np.array(kl_of_each(m, v)) / m.shape[1], "you take the mean over the latent"),
+        (lambda m, v: np.array(divergences_one_by_one(m, v)) * len(m), "you sum over the batch"),
+        (kl(lambda a: ops.mean(a, axis=0), half=1.0), "the factor 1/2 is missing"),
+        (kl(lambda a: ops.mean(a, axis=0), sign=-1), "the sign is wrong"),
+        (kl(lambda a: ops.mean(a, axis=0), read=lambda v: (ops.exp(v / 2), v)), "you use sigma instead"),
+        (kl(lambda a: ops.mean(a, axis=0), read=lambda v: (ops.exp(2 * v), 2 * v)), "treated as log sigma,"),
+        (kl(lambda a: a), "you do not take the mean over the images"),
+        (kl(ops.mean), "you take the mean of everything"),
+        (kl(ops.sum), "you sum over everything"),
+    ],
+    "check_active_units": [
+        (lambda z, t: (z.var(axis=1) > t).sum(), "the variance over the dimensions"),
+        (lambda z, t: (z.std(axis=0) > t).sum(), "the standard deviation"),
+        (lambda z, t: int(z.var() > t), "the variance of everything"),
+        (lambda z, t: ((z**2).mean(axis=0) > t).sum(), "the mean square instead of the variance"),
+        (lambda z, t: (0.5 * (z**2).mean(axis=0) > t).sum(), "the KL of the means"),
+        (lambda z, t: (z.mean(axis=0) > t).sum(), "compare the mean over the images"),
+        (lambda z, t: (z.var(axis=0) < t).sum(), "that are not active"),
+        (lambda z, t: (z.var(axis=0) > 0.01).sum(), "compare with 0.01"),
+        (lambda z, t: (z.var(axis=0) > t).mean(), "the fraction"),
+        (lambda z, t: z.var(axis=0) > t, "tells which dimensions"),
+        (lambda z, t: z.var(axis=0), "the variances themselves"),
+    ],
+    "check_beta_for_rate": [
+        (on_axes(same, same, same), "linear axes"),
+        (on_axes(r=same), "the logarithm of the rates is missing"),
+        (on_axes(b=same, back=same), "the logarithm of the betas is missing"),
+        (on_axes(back=same), "the last exp is missing"),
+        (lambda r, b, rs, d: np.exp(np.interp(np.log(r), np.log(rs)[::-1], np.log(b))), "not the betas"),
+        (lambda r, b, rs, d: np.exp(np.interp(np.log(r), np.log(rs), np.log(b))), "in rising order"),
+        (lambda r, b, rs, d: b[rs > r][-1], "the next smaller beta"),
+        (lambda r, b, rs, d: b[rs < r][0], "the next larger beta"),
+        (lambda r, b, rs, d: beta_by_halving(r, b[[0, -1]], rs[[0, -1]], d), "from the first to the last"),
+        (lambda r, b, rs, d: (b[rs > r][-1] * b[rs < r][0]) / beta_by_halving(r, b, rs, d), "are swapped"),
+        (lambda r, b, rs, d: np.exp(np.interp(np.log(r), np.log(d), np.log(b))), "rate and distortion"),
+        (lambda r, b, rs, d: np.interp(r, d, b), "rate and distortion are swapped; and"),
+        (lambda r, b, rs, d: np.exp(np.interp(np.log(r), np.log(b), np.log(rs))), "this is a rate"),
+    ],
+    "check_free_bits_kl": [
+        (lambda kl, free: np.maximum(kl, free).mean(axis=0).sum(), "before the mean over the batch"),
+        (lambda kl, free: np.minimum(kl.mean(axis=0), free).sum(), "you take the minimum"),
+        (lambda kl, free: np.maximum(kl.mean(axis=0) - free, 0).sum(), "you subtract what is free"),
+        (lambda kl, free: max(kl.mean(axis=0).sum(), free), "you compare the total with the limit, but"),
+        (lambda kl, free: max(kl.mean(axis=0).sum(), free * kl.shape[1]), "of all dimensions together"),
+        (lambda kl, free: np.maximum(kl.sum(axis=1), free).mean(), "each image's total"),
+        (lambda kl, free: np.maximum(kl.mean(axis=0), free).mean(), "mean over the dimensions instead"),
+        (lambda kl, free: np.maximum(kl.mean(axis=0), free), "you do not sum over the dimensions"),
+        (lambda kl, free: np.maximum(kl.sum(axis=0), free).sum(), "you sum over the batch"),
+        (lambda kl, free: np.maximum(kl.mean(axis=1), free).sum(), "mean over the dimensions first"),
+        (lambda kl, free: kl.mean(axis=0).sum(), "free is not used"),
+        (lambda kl, free: (kl.mean(axis=0) + free).sum(), "you add what is free"),
+    ],
     "check_bernoulli_log_likelihood": [
         (lambda x, a: -np.array(coins_one_by_one(x, a)), "this is minus the log-likelihood"),
         (lambda x, a: coins_one_by_one(1 - x, a), "x and 1 - x are swapped"),
@@ -559,6 +665,7 @@ OTHERS = {
     "check_own_images": lambda answer: exercises.check_own_images(
         answer, answer, np.zeros((2, 28, 28, 1))
     ),
+    "check_diagnosis": lambda answer: exercises.check_diagnosis({"A": answer, "B": answer}, 1),
     "check_own_vae": lambda answer: exercises.check_own_vae(answer, answer, answer),
 }
 
@@ -838,6 +945,57 @@ def test_the_largest_gap_is_recognised(capsys):
     ]:
         assert not check(centre, radius, places, codes)
         assert words in told(capsys)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_models_are_diagnosed_whatever_their_order(seed, capsys):
+    """One option of each letter is right, and the option goes with the table, not with the letter."""
+    tables = exercises.collapsed_models(seed)
+    assert list(tables) == list("ABCDE")
+    found = {}
+    for letter, table in tables.items():
+        for option in "abcdef":
+            blank = dict.fromkeys(tables) | {letter: option}
+            share = exercises.check_diagnosis(blank, seed).share
+            if share == 0.2:
+                found[letter] = option
+            else:
+                assert share == 0
+        # What the numbers say, worked out another way: how good, how much, how informative, how wide.
+        error, kl, told_nats, units, log_var = (np.array(table[name]) for name in ex08.ROWS)
+        signs = {
+            "a": error.max() < 35 and told_nats.min() > 4,
+            "b": error.max() < 10 and kl.max() < 0.1,
+            "c": error.min() > 40 and kl.max() < 4 and np.ptp(kl) < 0.3,
+            "e": kl.min() > 1000 and log_var.min() > 8,
+            "f": error.max() > 40 and 1 < np.ptp(kl) < 1000,
+        }
+        assert [option for option, sign in signs.items() if sign] == [found[letter]]
+    assert sorted(found.values()) == list("abcef")
+    assert exercises.check_diagnosis(found, seed)
+    text = told(capsys)
+    assert text.endswith("RIGHT A: right. B: right. C: right. D: right. E: right.")
+
+
+def test_another_seed_has_another_order():
+    """So not everybody hands in the same letters."""
+    orders = {str(exercises.collapsed_models(seed)) for seed in range(20)}
+    assert len(orders) > 10
+
+
+def test_a_diagnosis_earns_its_share_and_tells_the_sign_to_look_for(capsys):
+    """Two of five; a wrong one gets a hint, a blank one is told so."""
+    tables = exercises.collapsed_models(3)
+    places = {option: letter for letter in tables for option in "ab"
+              if exercises.check_diagnosis(dict.fromkeys(tables) | {letter: option}, 3).share}  # fmt: skip
+    answers_given = dict.fromkeys(tables) | {letter: option for option, letter in places.items()}
+    wrong = next(letter for letter in tables if answers_given[letter] is None)
+    capsys.readouterr()
+    found = exercises.check_diagnosis(answers_given | {wrong: "d"}, 3)
+    assert found.points(5) == 2 and not found
+    text = told(capsys)
+    assert f"{wrong}: All five models have the same data" in text and "still blank" in text
+    assert exercises.check_diagnosis(dict.fromkeys(tables), 3).share is None
 
 
 def own(n, seed=0):

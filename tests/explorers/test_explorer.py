@@ -3,6 +3,7 @@
 import io
 import json
 import textwrap
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 from vae_course.explorers.explorer import WIDGET_VIEW, Board, Explorer, digit_on, whole_slider
 
-SIX = textwrap.dedent(
+SIX = f"import sys; sys.path.append({str(Path(__file__).parent)!r})\n" + textwrap.dedent(
     """
     import logging, os
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -20,6 +21,7 @@ SIX = textwrap.dedent(
     from keras import layers
     from vae_course.explorers import *
     from vae_course.models import VAE, build_decoder, build_encoder
+    from sweep import make_sweep
     make = lambda n: keras.Sequential([keras.Input((n,)), layers.Dense(784, activation="sigmoid"),
                                        layers.Reshape((28, 28, 1))])
     plane, five = make(2), make(5)
@@ -35,6 +37,7 @@ CALLS = {
     "morph": "DigitMorph(five, codes, labels)",
     "traversal": "LatentTraversal(five, codes, labels, np.arange(5.0))",
     "staircase": "Staircase(VAE(build_encoder(2), build_decoder(2)), np.zeros((2, 28, 28, 1)), labels[:2])",
+    "rate and distortion": "RateDistortion(*make_sweep(), lecture=(13, 15.5))",
 }
 LEFT = textwrap.dedent(
     """

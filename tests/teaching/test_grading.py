@@ -16,8 +16,17 @@ from submissions import EARNED, MISTAKES, answers_of, hand_in
 from vae_course.cli import main
 from vae_course.teaching import grading, kernel, release
 
-MANUAL = {"ex01": 2, "ex02": 0, "ex03": 2, "ex04": 0, "ex05": 2, "ex06": 3, "ex07": 4}
-MOST = {"ex01": 13, "ex02": 13, "ex03": 12, "ex04": 15, "ex05": 19, "ex06": 16, "ex07": 17}
+MANUAL = {"ex01": 2, "ex02": 0, "ex03": 2, "ex04": 0, "ex05": 2, "ex06": 3, "ex07": 4, "ex08": 4}
+MOST = {
+    "ex01": 13,
+    "ex02": 13,
+    "ex03": 12,
+    "ex04": 15,
+    "ex05": 19,
+    "ex06": 16,
+    "ex07": 17,
+    "ex08": 20,
+}
 SOURCES = {path.stem[:4]: path for path in sorted(release.EXERCISES.glob("*.ipynb"))}
 FIRST, SECOND = "ex01_first", "ex02_second"
 CODE = {

@@ -43,3 +43,11 @@ from vae_course.exercises.ex07 import (
     check_importance_bound,
     check_log_weights,
 )
+from vae_course.exercises.ex08 import (
+    check_active_units,
+    check_beta_for_rate,
+    check_diagnosis,
+    check_free_bits_kl,
+    check_kl_per_dimension,
+    collapsed_models,
+)

@@ -28,7 +28,7 @@ def tolerance(right):
     return 0.5 if isinstance(right, int) else 0.003 * (1 + abs(right))
 
 
-def _judge(question, answer):
+def judge(question, answer):
     """Return "right" or a hint for one choice."""
     letters = ", ".join("abcdefghij"[: len(CHOICES[question])])
     unknown = f"{answer!r} is not an option. Write one of {letters}, in quotes."
@@ -44,7 +44,7 @@ def check_choice(question, answer):
         answer: The letter of an option, such as "a", or None if blank.
     """
     need("Replace None with the letter of your answer, in quotes.", answer)
-    words = _judge(question, answer)
+    words = judge(question, answer)
     if words != "right":
         raise NotYet(words)
     return "That is correct."
@@ -62,7 +62,7 @@ def check_choices(answers):
     """
     if all(map(is_blank, answers.values())):
         raise ToDo("Replace each None with the letter of your answer, in quotes.")
-    told = [(q, "still blank." if is_blank(a) else _judge(q, a)) for q, a in answers.items()]
+    told = [(q, "still blank." if is_blank(a) else judge(q, a)) for q, a in answers.items()]
     lines = [f"{q.split()[-1]}: {'right.' if words == 'right' else words}" for q, words in told]
     return Verdict("\n".join(lines), sum(words == "right" for _, words in told) / len(told))
 

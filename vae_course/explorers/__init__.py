@@ -3,6 +3,7 @@
 from vae_course.explorers.kl import KLExplorer
 from vae_course.explorers.latent_map import LatentMap
 from vae_course.explorers.morph import DigitMorph
+from vae_course.explorers.rate_distortion import RateDistortion
 from vae_course.explorers.reparameterization import ReparameterizationExplorer
 from vae_course.explorers.staircase import Staircase
 from vae_course.explorers.transposed_convolution import TransposedConvolutionExplorer
@@ -13,6 +14,7 @@ __all__ = [
     "KLExplorer",
     "LatentMap",
     "LatentTraversal",
+    "RateDistortion",
     "ReparameterizationExplorer",
     "Staircase",
     "TransposedConvolutionExplorer",

@@ -1,1 +1,1 @@
-"""Train and evaluate from the command line: what `vae-course train` and `evaluate` do."""
+"""Train and evaluate from the command line: what `vae-course train`, `sweep` and `evaluate` do."""

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
+from vae_course.latent import active_units
 from vae_course.models import VAE
 from vae_course.runs.files import PASSES, rounded
 from vae_course.runs.likelihood import summary
 from vae_course.training import binarized
 
 BATCH_SIZE = 500
-LEAST_VARIANCE = 0.01  # of z_mean over the images, for an active unit
 METRICS = ("loss", "reconstruction", "kl", "mse")
 # Test scores of well-trained models with a beta of 1, by data set, kind and latent dimensions: lowest and
 # highest loss, reconstruction, KL, active units. Each range includes the score of the shipped model
@@ -36,9 +36,8 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
 
     Returns:
         Dictionary from "loss", "reconstruction" (squared error summed over pixels), "kl" (nats), "mse" (per
-        pixel) and "active_units" (latent dimensions whose mean varies over the data: Burda, Grosse and
-        Salakhutdinov, 2016, section 2) to a mean and a standard deviation over the passes. An `Autoencoder`
-        has no KL and no active units, and its reconstruction is its loss.
+        pixel) and "active_units" (as in `latent.active_units`) to a mean and a standard deviation over the
+        passes. An `Autoencoder` has no KL and no active units, and its reconstruction is its loss.
 
     Raises:
         ValueError: If the images are not valid, or a weight or a score of the model is not finite.
@@ -62,8 +61,7 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
     scores = {n: (float(np.mean(v)), float(np.std(v, ddof=is_vae))) for n, v in columns.items()}
     if is_vae:
         z_mean, _, _ = model.encoder.predict(x, batch_size=BATCH_SIZE, verbose=0)
-        active = z_mean.astype("float64").var(axis=0) > LEAST_VARIANCE
-        scores["active_units"] = (float(active.sum()), 0.0)
+        scores["active_units"] = (float(active_units(z_mean)), 0.0)
         noise.assign(before)
     return scores
 

@@ -16,6 +16,7 @@ DEFAULTS = {
     "draws": 1,
     "seed": 1,
 }
+RECIPES = ("lecture", "fast", "best", "map")  # of `training`, which takes seconds to load
 OF_MODEL = ("latent_dim", "beta", "likelihood", "draws", "seed")
 
 
