@@ -100,15 +100,18 @@ main.command_class = Command
     default="quick",
     help="quick loads the shipped models, full retrains them.",
 )
-@out_option("build/course", "Folder for executed notebooks, pages and the index.")
+@out_option("build/course", "Folder for the site made of the executed lessons.")
 @click.option("--strict", is_flag=True, help="Fail if a number differs from its expected value.")
 @notebooks_option
 def run(lessons, dataset, profile, out, strict, notebooks):
-    """Execute LESSONS ("01", "05" ...) in order, or all of them, and report what they measured."""
+    """Execute LESSONS ("01", "05" ...) in order, or all of them, and report what they measured.
+
+    What they show becomes a web site, which opens by double click and needs no network.
+    """
     start, results = time.perf_counter(), []
     check_machine()
     from vae_course.data import load_digits
-    from vae_course.teaching import pages
+    from vae_course.teaching import report, site
     from vae_course.teaching.notebooks import execute, find_lessons
 
     paths = find_lessons(notebooks, lessons)
@@ -117,23 +120,24 @@ def run(lessons, dataset, profile, out, strict, notebooks):
     os.environ.pop("VAE_COURSE_DATASET", None)  # each lesson gets it as a parameter
     wanted = {"dataset": "digits" if data.name == "embedded digits" else "mnist"}
     click.echo(f"Data set: {data.name} ({data.source})")
+    (out / "notebooks").mkdir(exist_ok=True)
     for path in paths:
-        results.append(execute(path, out, wanted | {"retrain": profile == "full"}))
+        results.append(execute(path, out / "notebooks", wanted | {"retrain": profile == "full"}))
         if results[-1].status == "interrupted":
             break
-    click.echo(f"\n{pages.table(results)}\n")
+    click.echo(f"\n{report.table(results)}\n")
     click.echo(f"{len(results)} lesson(s) in {time.perf_counter() - start:.0f} s")
     for result in results:
         if result.error:
-            kept = out / f"{result.name}.ipynb"
+            kept = out / "notebooks" / f"{result.name}.ipynb"
             told = f", kept as {kept}" if kept.exists() else ""
             click.echo(f"{result.status} {result.name}{told}\n  {result.error}", err=True)
-    differing = pages.differing(results)
+    differing = report.differing(results)
     if differing:
         click.echo("\n".join(differing), err=True)
     elif any(result.expected for result in results):
         click.echo("All numbers are as expected, up to chance and differences between machines.")
-    click.echo(f"Open {pages.write_index(results, out)}")
+    click.echo(f"Open {site.build(results, out, notebooks)[0]}")
     statuses = {result.status for result in results}
     failed = "FAILED" in statuses or (strict and differing)
     sys.exit(130 if "interrupted" in statuses else 1 if failed else 0)
@@ -162,6 +166,29 @@ def slides(lessons, out, notebooks):
     click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
     click.echo(f"Open {index}")
     sys.exit(len(good) < len(decks))
+
+
+@main.command()
+@lessons_argument
+@out_option("build/site", "Folder for the site.")
+@notebooks_option
+def site(lessons, out, notebooks):
+    """Make a web site from LESSONS, or all, as they were last executed. It needs no network."""
+    from vae_course.teaching import site
+    from vae_course.teaching.notebooks import find_lessons, stored
+
+    start = time.perf_counter()
+    _make_folder(out, notebooks)
+    (out / "notebooks").mkdir(exist_ok=True)
+    results = [stored(path, out / "notebooks") for path in find_lessons(notebooks, lessons)]
+    index, _ = site.build(results, out, notebooks)
+    failed = [result for result in results if result.error]
+    for result in failed:
+        click.echo(f"{result.status} {result.name}\n  {result.error}", err=True)
+    good = len(results) - len(failed)
+    click.echo(f"{good} lesson(s) in {time.perf_counter() - start:.0f} s")
+    click.echo(f"Open {index}")
+    sys.exit(bool(failed))
 
 
 @main.command()
