@@ -13,7 +13,7 @@ from fontTools import subset  # comes with Matplotlib
 from nbconvert import HTMLExporter
 
 from vae_course.atomic import write_text
-from vae_course.lesson import told
+from vae_course.lesson import EXPLORER, told
 from vae_course.teaching.cited_numbers import differences
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -49,9 +49,23 @@ def render(template, notebook, title, **resources):
         extra_template_paths=[str(TEMPLATES)],
         exclude_anchor_links=template == "deck",
     )
-    resources |= {"metadata": {"name": title}, "carried": _carried()}
+    resources |= {"metadata": {"name": title}, "carried": _carried(), "live": _embedder()}
     page, _ = exporter.from_notebook_node(notebook, resources=resources)
     return re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', page)
+
+
+def _embedder():
+    """Return a function for the templates of one page, which puts a live explorer around its still picture."""
+    stored = set()
+
+    def live(output, still):
+        if EXPLORER not in output.data:
+            return still
+        from vae_course.explorers import front_end  # not at the top, because it loads Keras
+
+        return front_end.embed(output.data[EXPLORER], still, stored)
+
+    return live
 
 
 @functools.cache

@@ -1,0 +1,32 @@
+// Start explorers in Jupyter, by the protocol of anywidget, and in pages.
+
+const EXPLORERS = { LatentMap };
+
+// For anywidget: show an explorer in an element, and return what cleans it up.
+export function render({ model, el }) {
+  return stage(el, EXPLORERS[model.get("module")], model.get("state"));
+}
+
+// In a page, each figure is a still picture until its explorer has drawn its first frame.
+for (const figure of document.querySelectorAll("figure.vae-course-still")) {
+  const note = figure.querySelector("figcaption");
+  const printing = new URLSearchParams(location.search).has("print-pdf"); // as reveal.js asks for paper
+  if (printing) continue;
+  const tell = (error) => {
+    close?.();
+    note.textContent = `This is a still picture, because the live one failed. ${error.message}`;
+    figure.classList.add("vae-course-failed");
+  };
+  let close;
+  try {
+    const { module, state } = JSON.parse(figure.querySelector("script").textContent);
+    close = stage(figure, EXPLORERS[module], state, {
+      onLive: () => figure.classList.add("vae-course-live"),
+      onError: (error) => queueMicrotask(() => tell(error)), // `close` is known then
+    });
+  } catch (error) {
+    tell(error);
+  }
+}
+
+export default { render };
