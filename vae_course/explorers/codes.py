@@ -70,8 +70,8 @@ def check_decoder(decoder, latent_dim):
         The decoder.
 
     Raises:
-        ValueError: If the decoder is not such a model, its input or output has the wrong shape, it has layers of
-            other kinds than the course's models, or it draws what is not a number.
+        ValueError: If the decoder is not such a model, its input or output has the wrong shape, it has
+            layers of other kinds than the course's models, or it draws what is not a number.
     """
     try:
         taken, made = decoder.input_shape[1:], decoder.output_shape[1:]

@@ -16,8 +16,8 @@ NOTE = "This is a still picture. In a current browser with JavaScript it answers
 def script():
     """Return all JavaScript of the explorers as the text of one module, which needs no bundler.
 
-    The files in `browser/` import from each other by name, so that editors understand them. Here they stand one
-    after the other in one scope, where neither imports nor exports are needed, except that of the last one.
+    The files in `browser/` import from each other by name, so that editors understand them. Here they stand
+    in one scope, one after the other, and need no imports and no exports, except that of the last one.
     """
     paths = sorted(BROWSER.glob("*.js"), key=lambda path: (path.stem == "start", path.stem))
     text = "\n".join(path.read_text("utf-8") for path in paths)
@@ -41,8 +41,8 @@ def embed(bundle, still, stored):
     Args:
         bundle: What a cell put out under `lesson.EXPLORER`: the module's name and its state.
         still: HTML of the still picture, an `img`. It stays where the explorer cannot run, and on paper.
-        stored: A set for each page, empty at first. What the page already has is added to it, so that the script
-            and arrays that several explorers share are in the page once.
+        stored: A set for each page, empty at first. What the page already has is added to it, so that the
+            script and arrays that several explorers share are in the page once.
 
     Returns:
         A figure as text, complete with styles and scripts.

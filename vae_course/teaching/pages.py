@@ -55,7 +55,7 @@ def render(template, notebook, title, **resources):
 
 
 def _embedder():
-    """Return a function for the templates of one page, which puts a live explorer around its still picture."""
+    """Return a function for one page's templates, which puts a live explorer around its still picture."""
     stored = set()
 
     def live(output, still):

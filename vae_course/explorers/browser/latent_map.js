@@ -1,5 +1,7 @@
 // A map of two-dimensional codes: drag the cross, and see the place decoded, and the nearest code.
 
+import { network } from "./network.js";
+
 export function LatentMap({ title, labels, models }, ui) {
   for (const model of models) model.decode = network(model.decoder);
   const names = models.map((model) => model.name);
@@ -82,7 +84,7 @@ export function stepped(map, z, dx, dy) {
 export function drawMap(pen, map, { codes, centres, radii }, labels, title) {
   const chart = pen.chart(map.box, { x: map.x, y: map.y, xLabel: "z[0]", yLabel: "z[1]", title });
   const most = Math.min(labels.length, 1000); // more would hide each other
-  chart.inside(() => {
+  pen.inside(map.box, () => {
     for (let i = 0; i < most; i++) {
       const [x, y] = [chart.x(codes[2 * i]), chart.y(codes[2 * i + 1])];
       pen.text(labels[i], x, y, { size: 9, colour: pen.theme.classes[labels[i]] });

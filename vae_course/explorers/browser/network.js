@@ -25,6 +25,9 @@ function toBytes(data) {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
+// Return row i of a packed matrix, as plain numbers.
+export const row = (matrix, i) => Array.from(matrix.subarray(i * matrix.shape[1], (i + 1) * matrix.shape[1]));
+
 // Return a function from one input, a flat array, to a new array with the network's output.
 export function network(layers) {
   for (const layer of layers) layer.result = new Float32Array(layer.output.reduce((product, side) => product * side, 1));

@@ -10,7 +10,8 @@ export function readTheme(element) {
   const names = ["ink", "paper", "faint", "soft", "blue", "orange", "green", "red"];
   const theme = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--vae-${name}`).trim()]));
   const dark = luminance(theme.paper) < 0.5;
-  return { ...theme, font: style.fontFamily, dark, classes: CLASS_COLOURS.map((hex) => (dark ? mixed(hex, "#FFFFFF", 0.5) : hex)) };
+  const letters = element.closest(".vae-course-fit") ? 1.25 : 1; // larger on slides
+  return { ...theme, font: style.fontFamily, letters, classes: CLASS_COLOURS.map((hex) => (dark ? mixed(hex, "#FFFFFF", 0.5) : hex)) };
 }
 
 const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -47,11 +48,11 @@ export function makePen(context, theme, dots) {
     },
 
     text(words, x, y, { size = 13, colour = theme.ink, align = "center", bold = false } = {}) {
-      context.font = `${bold ? "600 " : ""}${size}px ${theme.font}`;
+      context.font = `${bold ? "600 " : ""}${size * theme.letters}px ${theme.font}`;
       context.fillStyle = colour;
       context.textAlign = align;
       context.textBaseline = "middle";
-      String(words).split("\n").forEach((line, i) => context.fillText(line, x, y + i * size * 1.35));
+      String(words).split("\n").forEach((line, i) => context.fillText(line, x, y + i * size * theme.letters * 1.35));
     },
 
     line(points, { colour = theme.ink, width = 1.5, dash = [] } = {}) {
@@ -135,6 +136,22 @@ export function makePen(context, theme, dots) {
       pen.box(x, y, side, (side * rows) / columns, { edge: theme.soft });
     },
 
+    // Run a function that draws, and cut off what reaches beyond a box.
+    inside({ x, y, width, height }, paint) {
+      context.save();
+      context.beginPath();
+      context.rect(x, y, width, height);
+      context.clip();
+      paint();
+      context.restore();
+    },
+
+    // Draw one bar of a chart, as wide as one unit.
+    bar(chart, x, y, colour) {
+      const [left, right, top, bottom] = [chart.x(x - 0.5), chart.x(x + 0.5), chart.y(y), chart.y(0)];
+      pen.box(left, top, Math.max(right - left - 0.5, 1), bottom - top, { colour });
+    },
+
     // Draw axes in a box { x, y, width, height } and return functions from data to pixels and back.
     chart(box, { x, y, xLabel = "", yLabel = "", title = "", logX = false, xTicks = ticks(x, box.width / 60), yTicks = ticks(y, box.height / 45), grid = false }) {
       const bend = logX ? Math.log10 : (value) => value;
@@ -159,17 +176,8 @@ export function makePen(context, theme, dots) {
       pen.text(yLabel, 0, 0);
       context.restore();
       return {
-        x: toX, y: toY,
+        box, x: toX, y: toY,
         points: (xs, ys) => Array.from(xs, (value, i) => [toX(value), toY(ys[i])]),
-        // Run a function that draws, and cut off what reaches beyond the box.
-        inside(paint) {
-          context.save();
-          context.beginPath();
-          context.rect(box.x, box.y, box.width, box.height);
-          context.clip();
-          paint();
-          context.restore();
-        },
       };
     },
   };

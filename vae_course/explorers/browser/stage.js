@@ -1,5 +1,8 @@
 // Put an explorer on the page: its controls, its canvas, one frame for each change, its text, and its errors.
 
+import { unpack } from "./network.js";
+import { makePen, readTheme } from "./pen.js";
+
 const WIDEST = 1.2; // how much a drawing may grow beyond its design where only the width limits it
 const NARROW = 560; // pixels below which an explorer stands on a telephone
 

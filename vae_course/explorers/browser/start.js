@@ -1,6 +1,18 @@
 // Start explorers in Jupyter, by the protocol of anywidget, and in pages.
 
-const EXPLORERS = { LatentMap };
+import { KLExplorer } from "./kl.js";
+import { LatentMap } from "./latent_map.js";
+import { DigitMorph } from "./morph.js";
+import { RateDistortion } from "./rate_distortion.js";
+import { ReparameterizationExplorer } from "./reparameterization.js";
+import { stage } from "./stage.js";
+import { Staircase } from "./staircase.js";
+import { TransposedConvolutionExplorer } from "./transposed_convolution.js";
+import { LatentTraversal } from "./traversal.js";
+
+const EXPLORERS = {
+  DigitMorph, KLExplorer, LatentMap, LatentTraversal, RateDistortion, ReparameterizationExplorer, Staircase, TransposedConvolutionExplorer,
+};
 
 // For anywidget: show an explorer in an element, and return what cleans it up.
 export function render({ model, el }) {
