@@ -11,6 +11,7 @@ from fontTools import subset  # comes with Matplotlib
 from nbconvert import HTMLExporter
 
 from vae_course.atomic import write_text
+from vae_course.lesson import EXPLORER, load_tensorflow
 
 TEMPLATES = Path(__file__).with_name("templates")
 REVEAL = "_static/revealjs"
@@ -46,8 +47,27 @@ def render(notebook, title, slides):
         exclude_anchor_links=True,
     )
     resources = {"metadata": {"name": title}, "carried": _carried(), "slides": slides}
+    resources["live"] = embedder()
     page, _ = exporter.from_notebook_node(notebook, resources=resources)
     return re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', page)
+
+
+def embedder():
+    """Return a function for one page, which puts a live explorer around its still picture.
+
+    It takes an output and the HTML of its picture, and returns HTML.
+    """
+    stored = set()
+
+    def live(output, still):
+        if EXPLORER not in output.data:
+            return still
+        load_tensorflow()  # quietly; the explorers need it, though not the part that is used here
+        from vae_course.explorers import front_end
+
+        return front_end.embed(output.data[EXPLORER], still, stored)
+
+    return live
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import papermill
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from vae_course.atomic import write_atomically, write_text
+from vae_course.lesson import EXPLORER
 from vae_course.teaching import cited_numbers
 from vae_course.teaching.kernel import CellError, run_cells
 
@@ -208,6 +209,9 @@ def _tidied(notebook):
         for name in NOISE:
             metadata.pop(name, None)
     notebook.metadata.get("language_info", {}).pop("version", None)
+    for output in (o for cell in notebook.cells for o in cell.get("outputs", [])):
+        # Weights of networks, which would make a lesson's file several times as large.
+        output.get("data", {}).pop(EXPLORER, None)
     # Text printed in two pieces becomes one output.
     return CoalesceStreamsPreprocessor().preprocess(notebook, {})[0]
 

@@ -1,11 +1,13 @@
 """Prepare executed lessons as pages of the web site: fold what can wait, and describe the figures."""
 
 import copy
+import html
 import re
 
 import nbformat
 
-from vae_course.lesson import MIME_TYPE
+from vae_course.lesson import EXPLORER, MIME_TYPE
+from vae_course.teaching.carried import embedder
 
 HEADING = re.compile(r"^#{2,} .*\n?", re.M)
 OPEN = '\n<details class="second-reading"><summary>Second reading</summary>\n\n'
@@ -16,7 +18,7 @@ SET_UP = {"parameters", "injected-parameters"}, ("begin(seed)", "self_check.repo
 
 
 def page_of(notebook, links=""):
-    """Return a copy of an executed lesson as MyST-NB shows it best.
+    """Return a copy of an executed lesson as MyST-NB shows it best, with its explorers live.
 
     The code that sets up the lesson is folded. So is what is tagged `second-reading`, from below each heading
     to the next one.
@@ -28,7 +30,7 @@ def page_of(notebook, links=""):
     Returns:
         The notebook.
     """
-    page, cells, folded = copy.deepcopy(notebook), [], False
+    page, cells, folded, live = copy.deepcopy(notebook), [], False, embedder()
     for place, cell in enumerate(page.cells):
         tags = cell.metadata.get("tags", [])
         cell.metadata = {}
@@ -36,7 +38,7 @@ def page_of(notebook, links=""):
             title, _, rest = cell.source.partition("\n")
             cell.source = f"{title}\n\n{links}\n\n{rest}"
         if cell.cell_type == "code":
-            _prepare_code(cell, tags)
+            _prepare_code(cell, tags, live)
         if folded and "second-reading" not in tags:
             cells.append(nbformat.v4.new_markdown_cell(CLOSE))
         if "second-reading" in tags and cell.cell_type == "markdown":
@@ -63,7 +65,7 @@ def _fold(text, folded):
     return opened + HEADING.sub(fold, text)
 
 
-def _prepare_code(cell, tags):
+def _prepare_code(cell, tags, live):
     """Hide the code of a cell that sets up the lesson, and give the cell's figure its alternative text."""
     if SET_UP[0] & set(tags) or any(code in cell.source for code in SET_UP[1]):
         cell.metadata["tags"] = ["hide-input"]
@@ -71,9 +73,27 @@ def _prepare_code(cell, tags):
         output.get("data", {}).pop(
             MIME_TYPE, None
         )  # the numbers for machines, shown as a table, too
-        if "image/png" in output.get("data", {}):
+        if EXPLORER in output.get("data", {}):
+            output.data = {"text/html": live(output, _still(output))}
+        elif "image/png" in output.get("data", {}):
             about = output.metadata.get("image/png", {})
             cell.metadata["mystnb"] = {"image": {"alt": about.get("alt", NO_TEXT)}}
+
+
+def _still(output):
+    """Return the picture of an explorer as HTML."""
+    alt = html.escape(output.metadata.get("image/png", {}).get("alt", NO_TEXT))
+    picture = output.data["image/png"].replace("\n", "")
+    return f'<img alt="{alt}" src="data:image/png;base64,{picture}">'
+
+
+def opening_explorer(notebook):
+    """Return the first live explorer of a lesson as HTML, or an empty text."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if EXPLORER in output.get("data", {}):
+                return embedder()(output, _still(output))
+    return ""
 
 
 def figure_of(notebook):

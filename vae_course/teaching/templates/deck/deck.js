@@ -8,7 +8,8 @@ const CODE = [26, 24, 22, 20, 18];
 function layouts(slide) {
   const count = (parts) => slide.querySelectorAll(`.part${parts}`).length;
   const codes = count(" pre") ? CODE : CODE.slice(-1);
-  const narrow = count(".figure") === 1 && count(".text") && !count(" :is(pre, table)");
+  const live = slide.querySelector(".vae-course-still"); // an explorer needs the whole width
+  const narrow = !live && count(".figure") === 1 && count(".text") && !count(" :is(pre, table)");
   const places = narrow ? ["below", "beside"] : ["below"];
   return TEXT.flatMap((text) => codes.flatMap((code) => places.map((place) => ({ text, code, place }))));
 }

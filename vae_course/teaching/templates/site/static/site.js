@@ -1,3 +1,13 @@
+// Tell explorers whether the page is dark: the theme has a third value, which follows the system.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function tellTheme() {
+  const chosen = document.body.dataset.theme;
+  document.documentElement.dataset.theme = chosen === "auto" ? (dark.matches ? "dark" : "light") : chosen;
+}
+tellTheme();
+dark.addEventListener("change", tellTheme);
+new MutationObserver(tellTheme).observe(document.body, { attributeFilter: ["data-theme"] });
+
 // Let the arrow keys scroll what is wider than the page, such as code and formulas on a phone.
 function reachByKeyboard() {
   for (const box of document.querySelectorAll("pre, .table-wrapper, div.math, .cell_output")) {
