@@ -17,7 +17,10 @@ from vae_course.checks import LIKELIHOODS
 from vae_course.runs.settings import RECIPES
 from vae_course.self_check import check_machine
 
-ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
+# In a clone, the lessons are beside the package. A wheel has them inside of it.
+CLONE = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
+LESSONS = (CLONE or PACKAGE) / "notebooks"
 FOLDER = click.Path(file_okay=False, path_type=Path)
 dataset_option = functools.partial(
     click.option, "--dataset", type=click.Choice(["auto", "mnist", "digits"])
@@ -26,8 +29,8 @@ lessons_argument = click.argument("lessons", nargs=-1)
 notebooks_option = click.option(
     "--notebooks",
     type=FOLDER,
-    default=ROOT / "notebooks",
-    help="Folder of the lessons; by default the one next to the package.",
+    default=LESSONS,
+    help="Folder of the lessons; by default those that came with this program.",
 )
 
 
@@ -76,6 +79,14 @@ def _make_folder(out, notebooks):
         )
     check_writable(out)
     out.mkdir(parents=True, exist_ok=True)
+
+
+def _check_clone(command):
+    """Raise an error if the files that a command changes or packs are not there, as in a wheel."""
+    if not CLONE:
+        raise ValueError(
+            f"`vae-course {command}` works in a clone of the course's repository only: see its README."
+        )
 
 
 @click.group()
@@ -166,6 +177,25 @@ def slides(lessons, out, notebooks):
     click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
     click.echo(f"Open {index}")
     sys.exit(len(good) < len(decks))
+
+
+@main.command()
+@click.argument("folder", type=FOLDER, default=Path("vae-course"))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(folder, options):
+    """Copy the lessons to FOLDER ("vae-course" if you name none), and open JupyterLab there.
+
+    Whatever you have changed there stays as it is. To begin a lesson afresh, delete or rename your copy, and
+    call this command again. OPTIONS after "--" go to JupyterLab: `vae-course lab FOLDER -- --no-browser`.
+    """
+    from vae_course.teaching import lab
+
+    check_writable(folder)
+    kept = lab.copy_lessons(LESSONS, folder)
+    click.echo(f"Your lessons are in {folder.absolute()}")
+    if kept:
+        click.echo(f"You have changed these, so they stay as they are: {', '.join(kept)}")
+    sys.exit(lab.open_jupyterlab(folder, options))
 
 
 @main.command()
@@ -335,6 +365,7 @@ def data(check):
 @out_option("build/student", "Folder for the zip.")
 def student(out):
     """Release the exercises: one zip without solutions, with the package and instructions."""
+    _check_clone("student")
     from vae_course.teaching import release
 
     click.echo(f"For students: {release.make_zip(out)}")
@@ -367,6 +398,8 @@ def refresh(lessons, notebooks):
     Lessons are executed on the embedded digits, too. What they measure is stored in numbers.json, and the
     numbers cited in the texts are updated.
     """
+    if notebooks == LESSONS:
+        _check_clone("refresh")
     os.environ["VAE_COURSE_DATASET"] = "mnist"
     check_machine()
     from vae_course.teaching.notebooks import cite, find_lessons, refresh

@@ -101,7 +101,9 @@ def _add_lesson(result, folder, lessons, source):
     if figure := pages.figure_of(notebook):
         row["picture"], row["alt"] = f"{name}.png", figure[1].get("alt", pages.NO_TEXT)
         (source / row["picture"]).write_bytes(base64.b64decode(figure[0]))
-    row["live"] = markupsafe.Markup(pages.opening_explorer(notebook))
+    if explorer := pages.opening_explorer(notebook):
+        row["live"] = f"{name}.html"
+        (source / row["live"]).write_text(explorer, encoding="utf-8")
     row["page"], row["chosen"] = f"{name}.html", name[:2] in SHOWN
     row["links"] = _links(row)
     write_notebook(pages.page_of(notebook, row["links"]), source / f"{name}.ipynb")
