@@ -1,4 +1,4 @@
-"""The web site as files: pages, links and folds are whole. `browser/test_site.py` opens it in a browser."""
+"""The web site as files: pages, links and folds are whole. `browser/test_web_site.py` has a browser."""
 
 import re
 from html.parser import HTMLParser
