@@ -10,7 +10,7 @@ export function readTheme(element) {
   const names = ["ink", "paper", "faint", "soft", "blue", "orange", "green", "red"];
   const theme = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--vae-${name}`).trim()]));
   const dark = luminance(theme.paper) < 0.5;
-  const letters = element.closest(".vae-course-fit") ? 1.25 : 1; // larger on slides
+  const letters = element.closest(".vae-course-fit") ? 1.3 : 1; // larger on slides
   return { ...theme, font: style.fontFamily, letters, classes: CLASS_COLOURS.map((hex) => (dark ? mixed(hex, "#FFFFFF", 0.5) : hex)) };
 }
 
