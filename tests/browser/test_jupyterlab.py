@@ -430,23 +430,6 @@ def test_latent_traversal(lesson, watch, digits, model):
     right()
 
 
-@of_lesson("02")
-def test_it_answers_while_the_kernel_is_busy_and_after_it_has_died(lesson):
-    """By mouse and keys, as if nothing had happened; the times are kept for the table."""
-    seen = lesson.explorer("explore")
-    lesson.page.evaluate(
-        f"() => void {KERNEL}.requestExecute({{ code: 'import time; time.sleep(9999)' }})"
-    )
-    for state, change in (("busy", ""), ("dead", f"await {NOTEBOOK}.sessionContext.shutdown();")):
-        lesson.lab.evaluate(change)
-        before = len(seen.times())
-        for share in (0.1, 0.9):
-            seen.slide("mu", share)
-            exact = closed_form(seen.value("mu"), seen.value("log sigma²"))
-            assert seen.numbers(r"= (-?[\d.]+) nats")[0] == pytest.approx(exact, abs=6e-4)
-        latencies[f"02 kernel {state}"] = seen.times()[before:]
-
-
 @pytest.fixture
 def live(lesson):
     """Give the slideshow of a lesson, opened by jupyterlab-rise on the slide of its explorer."""
@@ -465,7 +448,7 @@ def live(lesson):
 
 @of_lesson("02")
 def test_presented_live_the_explorer_answers_and_the_keys_move_through_the_slides(live):
-    """The explorer on its slide is dragged; then from the first slide on; nothing is fetched from elsewhere."""
+    """The explorer on its slide is dragged; then from the first slide on; nothing is fetched."""
     page, asked = live
     seen = Seen(page.locator("section.present .vae-course-explorer"))
     seen.slide("mu", 0.8)
@@ -497,3 +480,20 @@ def test_presented_live_the_explorer_answers_and_the_keys_move_through_the_slide
     assert page.locator("section mjx-container").count()
     hosts = {urlsplit(url).hostname for url in asked if url.startswith(("http", "ws"))}
     assert hosts <= set(decks.LOCAL), hosts
+
+
+@of_lesson("02")
+def test_it_answers_while_the_kernel_is_busy_and_after_it_has_died(lesson):
+    """By the mouse, as if nothing had happened; this ends the kernel, so it comes last."""
+    seen = lesson.explorer("explore")
+    lesson.page.evaluate(
+        f"() => void {KERNEL}.requestExecute({{ code: 'import time; time.sleep(9999)' }})"
+    )
+    for state, change in (("busy", ""), ("dead", f"await {NOTEBOOK}.sessionContext.shutdown();")):
+        lesson.lab.evaluate(change)
+        before = len(seen.times())
+        for share in (0.1, 0.9):
+            seen.slide("mu", share)
+            exact = closed_form(seen.value("mu"), seen.value("log sigma²"))
+            assert seen.numbers(r"= (-?[\d.]+) nats")[0] == pytest.approx(exact, abs=6e-4)
+        latencies[f"02 kernel {state}"] = seen.times()[before:]

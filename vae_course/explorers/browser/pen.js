@@ -55,13 +55,13 @@ export function makePen(context, theme, dots) {
       String(words).split("\n").forEach((line, i) => context.fillText(line, x, y + i * size * theme.letters * 1.35));
     },
 
-    line(points, { colour = theme.ink, width = 1.5, dash = [] } = {}) {
+    line(points, { colour = theme.ink, width = 1.5, dash = [], round = false } = {}) {
       context.beginPath();
       for (const [x, y] of points) context.lineTo(x, y);
       context.setLineDash(dash);
       context.strokeStyle = colour;
       context.lineWidth = width;
-      context.lineJoin = "round";
+      context.lineJoin = context.lineCap = round ? "round" : "butt";
       context.stroke();
       context.setLineDash([]);
     },
