@@ -22,13 +22,13 @@ from vae_course.data import load_digits
 
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 EXPLORERS = {
-    "00_start_here": ["drag"],
+    "00_start_here": ["write", "drag"],
     "01_autoencoder_latent_gaps": ["explore"],
     "02_kl_divergence": ["explore"],
     "03_reparameterization": ["explore"],
     "04_transposed_convolution": ["explore"],
     "05_convolutional_vae": ["map"],
-    "06_latent_interpolation": ["morph", "traversal"],
+    "06_latent_interpolation": ["morph", "own", "traversal"],
     "07_likelihood": ["explorer"],
     "08_rate_distortion": ["explorer"],
 }
@@ -204,6 +204,30 @@ def test_latent_map(lesson, watch, digits, model, cell):
     seen.press(seen.button("VAE"), "ArrowLeft")
     assert seen.text().startswith("autoencoder: ")
     assert lesson.page.evaluate("() => sent") == 0  # the kernel was asked for nothing
+
+
+@of_lesson("00")
+def test_a_written_digit_lands_among_its_kind_and_is_dragged_into_another(lesson, watch):
+    """A ring is a 0 and a stroke is a 1 for the shipped model; the cross leads from one to the other."""
+    seen = watch("write")
+    seen.choose("start with", "my own drawing")
+    pad = [(0.007, 0.1), (0.31, 0.75)]  # as in draw_a_digit.js, shares of its picture
+
+    def on_pad(x, y):
+        (left, top), (right, bottom) = pad
+        return seen.at(left + x * (right - left), top + y * (bottom - top))
+
+    turns = np.linspace(0, 2 * np.pi, 30)
+    seen.drag([on_pad(0.5 + 0.25 * np.cos(t), 0.5 + 0.35 * np.sin(t)) for t in turns])
+    assert "nearest to a 0" in seen.text()
+    start, before = seen.numbers(r"z = \((-?[\d.]+), (-?[\d.]+)\)"), seen.picture()
+    seen.press(seen.image, "Shift+ArrowLeft", 5)
+    assert seen.numbers(r"z = \((-?[\d.]+), (-?[\d.]+)\)")[0] < start[0]
+    assert (seen.picture() != before).any() and "cross was moved" in seen.text()
+    seen.after(seen.node.get_by_role("button", name="clear").click)
+    assert "Nothing is drawn yet" in seen.text()
+    seen.drag([on_pad(0.5, 0.2 + 0.06 * i) for i in range(11)], fast=True)
+    assert "nearest to a 1" in seen.text()
 
 
 def closed_form(mu, log_var):

@@ -73,7 +73,9 @@ class DrawADigit(Explorer):
         pictures = np.concatenate([self._images[chosen, ..., 0], rebuilt])
         plotting.image_grid(pictures, len(chosen), left, row_labels=["a digit", "rebuilt"])
         plotting.latent_map(self._codes, self._labels, right)
-        right.plot(*self._codes[chosen].T, "P", color="black", markersize=11, markeredgecolor="white")
+        right.plot(
+            *self._codes[chosen].T, "P", color="black", markersize=11, markeredgecolor="white"
+        )
         right.set_title(self._title)
         return fig, (
             f"Left, {len(chosen)} handwritten digits, and below each what the network rebuilds from two "

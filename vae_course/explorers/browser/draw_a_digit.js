@@ -4,7 +4,7 @@ import { drawMap, fromMap, isInside, mapBox, nearest, stepped } from "./latent_m
 import { network } from "./network.js";
 
 const BOX = 20; // pixels that the longer side of a digit fills, of 28
-const STROKE = 1.15; // half the width of a line, in such pixels
+const STROKE = 1.45; // half the width of a line, in such pixels: so there is as much ink as in MNIST
 const MINE = "my own drawing";
 
 // Turn strokes, each a list of points [x, y] in any unit, into an image: scaled so that the longer side fills 20
@@ -13,7 +13,7 @@ export function centred(strokes) {
   const [xs, ys] = [0, 1].map((axis) => strokes.flatMap((stroke) => stroke.map((point) => point[axis])));
   const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
   const side = Math.max(right - left, bottom - top);
-  const scale = (BOX - 2 * STROKE) / Math.max(side, 1e-9);
+  const scale = (BOX - 2 * STROKE - 1) / Math.max(side, 1e-9);
   const place = side ? ([x, y]) => [(x - (left + right) / 2) * scale, (y - (top + bottom) / 2) * scale] : () => [0, 0];
   const lines = strokes.map((stroke) => stroke.map(place));
   const first = ink(lines, 14, 14);
@@ -23,7 +23,7 @@ export function centred(strokes) {
     x += value * ((i % 28) + 0.5);
     y += value * (Math.floor(i / 28) + 0.5);
   });
-  return ink(lines, 28 - x / sum, 28 - y / sum);
+  return ink(lines, 28.5 - x / sum, 28.5 - y / sum); // in MNIST, the middle is the middle of pixel 14
 }
 
 // Draw lines into 28 x 28 pixels, with their origin at a place: a pixel is dark by how near a line is to its middle.
