@@ -6,6 +6,7 @@ from keras import layers
 
 from vae_course.explorers import (
     DigitMorph,
+    DrawADigit,
     KLExplorer,
     LatentMap,
     LatentTraversal,
@@ -91,5 +92,6 @@ def toy_explorers():
         LatentTraversal(five, codes, labels, np.arange(5.0)),
         Staircase(vae, images, [4, 7]),
         RateDistortion(*make_sweep(), lecture=(13, 15.5)),
+        DrawADigit(vae, np.random.default_rng(2).random((60, 28, 28, 1)) ** 3, labels, "toy"),
     ]
     return {type(one).__name__: one for one in explorers}

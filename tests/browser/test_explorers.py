@@ -1,5 +1,7 @@
 """What each explorer draws and tells in the browser, for any place of its controls, against NumPy."""
 
+import re
+
 import numpy as np
 import pytest
 from front_end import Functions
@@ -229,3 +231,26 @@ def test_the_nearest_point_of_the_curve_is_chosen(js):
     )
     assert [one["values"]["beta no."] for one in seen[1:4]] == [5, 1, 2]
     assert seen[4]["values"]["beta no."] == 5
+
+
+def test_a_digit_is_drawn_encoded_rebuilt_and_dragged_away(js):
+    """As Keras encodes and decodes what is seen; then the place of the cross is decoded."""
+    explorer = toy_explorers()["DrawADigit"]
+    steps = [{"start with": "a 7"}, {"grab": [100, 100]}, {"grab": [600, 200]}, {"keys": [0, -5]}]
+    start, seven, drawn, dragged, stepped = js.probe(explorer, *steps)
+    first = explorer._images[np.argmax(explorer._labels == 7), ..., 0]
+    np.testing.assert_allclose(seven["digits"][0], first, atol=0.003)
+    assert start["text"].startswith("The test image, a 0: ") and "squared error" in start["text"]
+    dot, rebuilt = drawn["digits"]
+    code = explorer._encoder.predict(dot[None, ..., None], verbose=0)[0]
+    expected = explorer._decoder.predict(code, verbose=0)[0, ..., 0]
+    np.testing.assert_allclose(rebuilt, expected, atol=1e-4)
+    assert (
+        drawn["text"].startswith("Your drawing: ")
+        and drawn["values"]["start with"] == "my own drawing"
+    )
+    z = np.array(re.search(r"z = \((-?[\d.]+), (-?[\d.]+)\)", dragged["text"]).groups(), float)
+    expected = explorer._decoder.predict(z[None], verbose=0)[0, ..., 0]
+    np.testing.assert_allclose(dragged["digits"][1], expected, atol=0.02)
+    assert "cross was moved" in dragged["text"] and dragged["text"] != stepped["text"]
+    np.testing.assert_allclose(stepped["digits"][0], dot, atol=1e-6)

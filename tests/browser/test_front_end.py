@@ -210,3 +210,35 @@ def test_a_network_that_gives_nan_says_so(js):
         packed,
     )
     assert "NaN" in told and "lower learning rate" in told
+
+
+def test_a_drawing_is_centred_as_mnist_is(js):
+    """The longer side fills 20 pixels, the centre of mass is in the middle, whatever the size and place."""
+    angles = np.linspace(0, 2 * np.pi, 60)
+    ring = np.stack([0.6 * np.cos(angles), np.sin(angles)], axis=1)
+    rows, columns = np.mgrid[:28, :28]
+    drawings = (
+        [ring],
+        [3 + 0.01 * ring],
+        [ring, [[0, 1], [0, 1.4]]],
+        [[[5, 1], [5, 2]]],
+        [[[1, 1], [4, 1.2]]],
+    )
+    images = [
+        np.array(js("Array.from(centred(a))", strokes)).reshape(28, 28) for strokes in drawings
+    ]
+    for image in images:
+        assert 0 <= image.min() and image.max() == pytest.approx(1)
+        inked = np.argwhere(image > 0.2)
+        assert 19 <= np.ptp(inked, axis=0).max() + 1 <= 21
+        for place in (rows, columns):
+            assert (image * place).sum() / image.sum() == pytest.approx(14, abs=0.05)
+    np.testing.assert_allclose(images[0], images[1], atol=1e-6)
+    reach = np.hypot((columns - 14) / 0.6, rows - 14)[images[0] > 0.5]
+    assert 5 < reach.min() and reach.max() < 13  # a ring, empty inside
+
+
+def test_a_dot_can_be_drawn(js):
+    """A single point has no size to be scaled to."""
+    image = np.array(js("Array.from(centred([[[3, 4]]]))")).reshape(28, 28)
+    assert image[14, 14] == 1 and np.isfinite(image).all() and (image > 0).sum() < 30

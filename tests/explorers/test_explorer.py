@@ -20,8 +20,8 @@ ALL = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r})\n" + tex
     """
 )
 NAMES = (
-    "DigitMorph KLExplorer LatentMap LatentTraversal RateDistortion ReparameterizationExplorer Staircase "
-    "TransposedConvolutionExplorer"
+    "DigitMorph DrawADigit KLExplorer LatentMap LatentTraversal RateDistortion Staircase "
+    "ReparameterizationExplorer TransposedConvolutionExplorer"
 ).split()
 LEFT = textwrap.dedent(
     """

@@ -10,7 +10,7 @@ export function readTheme(element) {
   const names = ["ink", "paper", "faint", "soft", "blue", "orange", "green", "red"];
   const theme = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--vae-${name}`).trim()]));
   const dark = luminance(theme.paper) < 0.5;
-  const letters = element.closest(".vae-course-fit") ? 1.25 : 1; // larger on slides
+  const letters = element.closest(".vae-course-fit") ? 1.3 : 1; // larger on slides
   return { ...theme, font: style.fontFamily, letters, classes: CLASS_COLOURS.map((hex) => (dark ? mixed(hex, "#FFFFFF", 0.5) : hex)) };
 }
 
@@ -55,13 +55,13 @@ export function makePen(context, theme, dots) {
       String(words).split("\n").forEach((line, i) => context.fillText(line, x, y + i * size * theme.letters * 1.35));
     },
 
-    line(points, { colour = theme.ink, width = 1.5, dash = [] } = {}) {
+    line(points, { colour = theme.ink, width = 1.5, dash = [], round = false } = {}) {
       context.beginPath();
       for (const [x, y] of points) context.lineTo(x, y);
       context.setLineDash(dash);
       context.strokeStyle = colour;
       context.lineWidth = width;
-      context.lineJoin = "round";
+      context.lineJoin = context.lineCap = round ? "round" : "butt";
       context.stroke();
       context.setLineDash([]);
     },

@@ -43,9 +43,10 @@ export function ReparameterizationExplorer({ eps }, ui) {
         for (const e of draws) pen.box(left.x(m + s * e) - 4.5, left.y(0) - 4.5, 9, 9, { colour: theme.orange, edge: theme.paper });
       });
 
-      const slopes = `gradient: mu ${signed(byMu)}, sigma ${signed(bySigma)}; star: downhill`;
+      const gradient = `gradient: mu ${signed(byMu)}, sigma ${signed(bySigma)}`;
       const box = narrow ? { x: 50, y: 400, ...size } : { x: 446, y: 40, ...size };
-      const right = pen.chart(box, { x: [-1, 5], y: [0.1, 2.5], xLabel: "mu", yLabel: "sigma", title: linked ? slopes : "gradient: none, the draws hide it" });
+      const right = pen.chart(box, { x: [-1, 5], y: [0.1, 2.5], xLabel: "mu", yLabel: "sigma", title: linked ? gradient : "gradient: none, the draws hide it" });
+      if (linked) pen.text("star: downhill", box.x + 12, box.y + 12, { size: 12, align: "left", colour: theme.blue });
       pen.inside(right.box, () => {
         for (const level of [0.1, 0.5, 1, 2, 4, 6, 9, 13, 18]) {
           const turns = Array.from({ length: 91 }, (_, i) => (i * Math.PI) / 90);
@@ -58,7 +59,7 @@ export function ReparameterizationExplorer({ eps }, ui) {
         if (linked) pen.star(...downhill, 10, theme.blue);
         pen.dot(right.x(m), right.y(s), 6, theme.ink);
       });
-      const how = linked ? `the same ${eps.length} eps; ${slopes}` : `${eps.length} fresh draws; no gradient`;
+      const how = linked ? `the same ${eps.length} eps; ${gradient}; star: downhill` : `${eps.length} fresh draws; no gradient`;
       return `Samples for mu ${m.toFixed(2)} and sigma ${s.toFixed(2)}: ${how}. Mean of f ${loss.toFixed(2)}.`;
     },
   };

@@ -145,8 +145,6 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
     if (event.button) return;
     const follow = explorer.grab(...place(event));
     if (!follow) return;
-    event.preventDefault();
-    canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     const move = (event) => {
       for (const part of event.getCoalescedEvents?.() ?? [event]) follow(...place(part));

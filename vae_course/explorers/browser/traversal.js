@@ -36,7 +36,7 @@ export function LatentTraversal({ names, points, first, decoder, kl, order }, ui
       const [left, top, side, gap] = narrow ? [6, 340, 116, 126] : [300, 64, 150, 160];
       const heads = [`as it was\nz[${dimension}] = ${signed2(old)}`, `moved to\nz[${dimension}] = ${signed2(value.value)}`, "ink: orange more,\nblue less"];
       [before, after, change].forEach((image, i) => {
-        pen.text(heads[i], left + i * gap + side / 2, top - 28, { size: narrow ? 12 : 13 });
+        pen.text(heads[i], left + i * gap + side / 2, top - (narrow ? 28 : 36), { size: narrow ? 12 : 13 });
         pen.digit(image, left + i * gap, top, side, { change: i === 2 });
       });
       const largest = change.reduce((most, ink) => Math.max(most, Math.abs(ink)), 0);
