@@ -14,8 +14,8 @@ from toys import toy_explorers
 
 from vae_course.explorers.networks import array
 from vae_course.lesson import EXPLORER
+from vae_course.teaching.carried import render
 from vae_course.teaching.deck import slides_of
-from vae_course.teaching.pages import render
 
 NAMES = sorted(toy_explorers())
 PHONE = {
@@ -53,7 +53,7 @@ def deck_file(tmp_path_factory):
         cells += [text, code]
     notebook = nbformat.v4.new_notebook(cells=cells)
     path = tmp_path_factory.mktemp("decks") / "deck.html"
-    path.write_text(render("deck", notebook, "Toys", slides=slides_of(notebook)), encoding="utf-8")
+    path.write_text(render(notebook, "Toys", slides_of(notebook)), encoding="utf-8")
     return path
 
 
