@@ -159,13 +159,16 @@ def run(lessons, dataset, profile, out, strict, notebooks):
 @out_option("build/slides", "Folder for the decks, PDFs and index.")
 @notebooks_option
 def slides(lessons, out, notebooks):
-    """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
-    from vae_course.teaching.notebooks import find_lessons
+    """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF.
+
+    Their explorers are live in lessons that `vae-course run` has executed in this folder, and else still.
+    """
+    from vae_course.teaching.notebooks import find_lessons, last_executed
     from vae_course.teaching.slides import build, write_index, write_pdfs
 
     start = time.perf_counter()
     _make_folder(out, notebooks)
-    decks = build(find_lessons(notebooks, lessons), out)
+    decks = build([last_executed(path) for path in find_lessons(notebooks, lessons)], out)
     good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
     printed = write_pdfs(good)
     index = write_index(decks, out)
@@ -203,14 +206,20 @@ def lab(folder, options):
 @out_option("build/site", "Folder for the site.")
 @notebooks_option
 def site(lessons, out, notebooks):
-    """Make a web site from LESSONS, or all, as they were last executed. It needs no network."""
+    """Make a web site from LESSONS, or all, as they were last executed. It needs no network.
+
+    Its explorers are live in lessons that `vae-course run` has executed in this folder, and else still.
+    """
     from vae_course.teaching import site
-    from vae_course.teaching.notebooks import find_lessons, stored
+    from vae_course.teaching.notebooks import find_lessons, last_executed, stored
 
     start = time.perf_counter()
     _make_folder(out, notebooks)
     (out / "notebooks").mkdir(exist_ok=True)
-    results = [stored(path, out / "notebooks") for path in find_lessons(notebooks, lessons)]
+    paths = find_lessons(notebooks, lessons)
+    if any(last_executed(path) == path for path in paths):
+        click.echo("Explorers are still pictures, unless you call `vae-course run` before.")
+    results = [stored(path, out / "notebooks") for path in paths]
     index, _ = site.build(results, out, notebooks)
     failed = [result for result in results if result.error]
     for result in failed:

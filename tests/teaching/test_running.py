@@ -347,6 +347,24 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(monkeypatch, tmp_pa
     assert not list(out.glob(".*"))
 
 
+def test_the_last_execution_counts_if_it_is_newer_and_did_not_fail(tmp_path):
+    """Otherwise the lesson itself does, with the outputs that it has."""
+    path = write_lesson(tmp_path, "00_first", "1")
+    (tmp_path / "out" / "notebooks").mkdir(parents=True)
+    assert notebooks.last_executed(path, tmp_path / "out") == path
+    executed = write_lesson(tmp_path / "out" / "notebooks", "00_first", "1")
+    now = path.stat().st_mtime
+    for seconds, expected in ((-1, path), (0, path), (1, executed)):
+        os.utime(executed, (now + seconds, now + seconds))
+        assert notebooks.last_executed(path, tmp_path / "out") == expected
+    notebook = nbformat.read(executed, as_version=4)
+    error = nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])
+    notebook.cells[2].outputs.append(error)
+    nbformat.write(notebook, executed)
+    os.utime(executed, (now + 1, now + 1))
+    assert notebooks.last_executed(path, tmp_path / "out") == path
+
+
 @pytest.mark.parametrize("names", [(), ("07",), ("",), ("00", "first")])
 def test_lessons_that_do_not_exist_are_refused(names, tmp_path):
     """An empty folder, or a name that no lesson has: the error names what is there."""

@@ -1,6 +1,7 @@
 """Build the web site of the course from executed lessons, with Sphinx and MyST-NB; it needs no network."""
 
 import base64
+import importlib.metadata
 import io
 import os
 import shutil
@@ -74,6 +75,7 @@ def build(results, folder, lessons):
         )
         marks = [differs for row in rows for *_, differs in row["numbers"]]
         told = {"rows": rows, "title": TITLE, "start": next((r for r in rows if "page" in r), None)}
+        told["version"] = importlib.metadata.version("vae-course")
         told |= {"wrong": sum(marks), "count": len(marks)}
         for name in ("index.md", "numbers.md"):
             text = templates.get_template(f"{name}.j2").render(told)
