@@ -35,7 +35,7 @@ export PIP_USER := 0
 unexport PYTHONHOME PYTHONPATH JUPYTER_PATH PIP_TARGET PIP_PREFIX PIP_ROOT
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run slides data lab check test test-notebooks student lint format tidy refresh checkpoints bench lock clean
+.PHONY: help venv run site slides wheel data lab check test test-notebooks student lint format tidy refresh checkpoints bench lock clean
 
 help:  ## list all targets
 	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest|lowest]"
@@ -45,11 +45,18 @@ venv:  ## create the virtual environment with the pinned packages
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 6))" || (echo "PYTHON=$(PYTHON) does not run, or is too old. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=python3.12 ..." && exit 1)
 	@$(PYTHON) make_venv.py $(VENV) $(DEPS)
 
-run: venv  ## execute every lesson, with pages and a table of numbers in build/course [STRICT=1: fail if one differs]
+run: venv  ## execute every lesson, and make a site of it in build/course [STRICT=1: fail if one differs]
 	@$(BIN)/vae-course run --profile $(PROFILE) $(if $(STRICT),--strict)
+
+site: venv  ## make a web site of the lessons as they were last executed, in build/site [LESSONS="01 05"]
+	@$(BIN)/vae-course site --notebooks $(or $(NOTEBOOKS),notebooks) $(LESSONS)
 
 slides: venv  ## make decks and PDFs of the lessons in build/slides, which need no network [LESSONS="01 05"]
 	@$(BIN)/vae-course slides --notebooks $(or $(NOTEBOOKS),notebooks) $(LESSONS)
+
+wheel: venv  ## build the course with its lessons as one file for pip, in build
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir build .
+	@echo "Install it anywhere: python -m pip install build/$$(ls -t build | grep -m1 whl)"
 
 data: venv  ## download MNIST (11 MB) ahead of class, and say where it is
 	@$(BIN)/vae-course data

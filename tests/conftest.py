@@ -29,6 +29,7 @@ SLOW = (
     "test_machine",
     "test_makefile",
     "test_mnist",
+    "test_wheel",
 )
 ONE_LESSON = re.compile(r"test_(lessons|jupyterlab)\.py::.*\[04_transposed_convolution\b")
 

@@ -17,7 +17,10 @@ from vae_course.checks import LIKELIHOODS
 from vae_course.runs.settings import RECIPES
 from vae_course.self_check import check_machine
 
-ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
+# In a clone, the lessons are beside the package. A wheel has them inside of it.
+CLONE = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
+LESSONS = (CLONE or PACKAGE) / "notebooks"
 FOLDER = click.Path(file_okay=False, path_type=Path)
 dataset_option = functools.partial(
     click.option, "--dataset", type=click.Choice(["auto", "mnist", "digits"])
@@ -26,8 +29,8 @@ lessons_argument = click.argument("lessons", nargs=-1)
 notebooks_option = click.option(
     "--notebooks",
     type=FOLDER,
-    default=ROOT / "notebooks",
-    help="Folder of the lessons; by default the one next to the package.",
+    default=LESSONS,
+    help="Folder of the lessons; by default those that came with this program.",
 )
 
 
@@ -78,6 +81,14 @@ def _make_folder(out, notebooks):
     out.mkdir(parents=True, exist_ok=True)
 
 
+def _check_clone(command):
+    """Raise an error if the files that a command changes or packs are not there, as in a wheel."""
+    if not CLONE:
+        raise ValueError(
+            f"`vae-course {command}` works in a clone of the course's repository only: see its README."
+        )
+
+
 @click.group()
 @click.version_option(package_name="vae-course")
 def main():
@@ -100,15 +111,18 @@ main.command_class = Command
     default="quick",
     help="quick loads the shipped models, full retrains them.",
 )
-@out_option("build/course", "Folder for executed notebooks, pages and the index.")
+@out_option("build/course", "Folder for the site made of the executed lessons.")
 @click.option("--strict", is_flag=True, help="Fail if a number differs from its expected value.")
 @notebooks_option
 def run(lessons, dataset, profile, out, strict, notebooks):
-    """Execute LESSONS ("01", "05" ...) in order, or all of them, and report what they measured."""
+    """Execute LESSONS ("01", "05" ...) in order, or all of them, and report what they measured.
+
+    What they show becomes a web site, which opens by double click and needs no network.
+    """
     start, results = time.perf_counter(), []
     check_machine()
     from vae_course.data import load_digits
-    from vae_course.teaching import pages
+    from vae_course.teaching import report, site
     from vae_course.teaching.notebooks import execute, find_lessons
 
     paths = find_lessons(notebooks, lessons)
@@ -117,23 +131,24 @@ def run(lessons, dataset, profile, out, strict, notebooks):
     os.environ.pop("VAE_COURSE_DATASET", None)  # each lesson gets it as a parameter
     wanted = {"dataset": "digits" if data.name == "embedded digits" else "mnist"}
     click.echo(f"Data set: {data.name} ({data.source})")
+    (out / "notebooks").mkdir(exist_ok=True)
     for path in paths:
-        results.append(execute(path, out, wanted | {"retrain": profile == "full"}))
+        results.append(execute(path, out / "notebooks", wanted | {"retrain": profile == "full"}))
         if results[-1].status == "interrupted":
             break
-    click.echo(f"\n{pages.table(results)}\n")
+    click.echo(f"\n{report.table(results)}\n")
     click.echo(f"{len(results)} lesson(s) in {time.perf_counter() - start:.0f} s")
     for result in results:
         if result.error:
-            kept = out / f"{result.name}.ipynb"
+            kept = out / "notebooks" / f"{result.name}.ipynb"
             told = f", kept as {kept}" if kept.exists() else ""
             click.echo(f"{result.status} {result.name}{told}\n  {result.error}", err=True)
-    differing = pages.differing(results)
+    differing = report.differing(results)
     if differing:
         click.echo("\n".join(differing), err=True)
     elif any(result.expected for result in results):
         click.echo("All numbers are as expected, up to chance and differences between machines.")
-    click.echo(f"Open {pages.write_index(results, out)}")
+    click.echo(f"Open {site.build(results, out, notebooks)[0]}")
     statuses = {result.status for result in results}
     failed = "FAILED" in statuses or (strict and differing)
     sys.exit(130 if "interrupted" in statuses else 1 if failed else 0)
@@ -144,13 +159,16 @@ def run(lessons, dataset, profile, out, strict, notebooks):
 @out_option("build/slides", "Folder for the decks, PDFs and index.")
 @notebooks_option
 def slides(lessons, out, notebooks):
-    """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
-    from vae_course.teaching.notebooks import find_lessons
+    """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF.
+
+    Their explorers are live in lessons that `vae-course run` has executed in this folder, and else still.
+    """
+    from vae_course.teaching.notebooks import find_lessons, last_executed
     from vae_course.teaching.slides import build, write_index, write_pdfs
 
     start = time.perf_counter()
     _make_folder(out, notebooks)
-    decks = build(find_lessons(notebooks, lessons), out)
+    decks = build([last_executed(path) for path in find_lessons(notebooks, lessons)], out)
     good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
     printed = write_pdfs(good)
     index = write_index(decks, out)
@@ -162,6 +180,54 @@ def slides(lessons, out, notebooks):
     click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
     click.echo(f"Open {index}")
     sys.exit(len(good) < len(decks))
+
+
+@main.command()
+@click.argument("folder", type=FOLDER, default=Path("vae-course"))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(folder, options):
+    """Copy the lessons to FOLDER ("vae-course" if you name none), and open JupyterLab there.
+
+    Whatever you have changed there stays as it is. To begin a lesson afresh, delete or rename your copy, and
+    call this command again. OPTIONS after "--" go to JupyterLab: `vae-course lab FOLDER -- --no-browser`.
+    """
+    from vae_course.teaching import lab
+
+    check_writable(folder)
+    kept = lab.copy_lessons(LESSONS, folder)
+    click.echo(f"Your lessons are in {folder.absolute()}")
+    if kept:
+        click.echo(f"You have changed these, so they stay as they are: {', '.join(kept)}")
+    sys.exit(lab.open_jupyterlab(folder, options))
+
+
+@main.command()
+@lessons_argument
+@out_option("build/site", "Folder for the site.")
+@notebooks_option
+def site(lessons, out, notebooks):
+    """Make a web site from LESSONS, or all, as they were last executed. It needs no network.
+
+    Its explorers are live in lessons that `vae-course run` has executed in this folder, and else still.
+    """
+    from vae_course.teaching import site
+    from vae_course.teaching.notebooks import find_lessons, last_executed, stored
+
+    start = time.perf_counter()
+    _make_folder(out, notebooks)
+    (out / "notebooks").mkdir(exist_ok=True)
+    paths = find_lessons(notebooks, lessons)
+    if any(last_executed(path) == path for path in paths):
+        click.echo("Explorers are still pictures, unless you call `vae-course run` before.")
+    results = [stored(path, out / "notebooks") for path in paths]
+    index, _ = site.build(results, out, notebooks)
+    failed = [result for result in results if result.error]
+    for result in failed:
+        click.echo(f"{result.status} {result.name}\n  {result.error}", err=True)
+    good = len(results) - len(failed)
+    click.echo(f"{good} lesson(s) in {time.perf_counter() - start:.0f} s")
+    click.echo(f"Open {index}")
+    sys.exit(bool(failed))
 
 
 @main.command()
@@ -308,6 +374,7 @@ def data(check):
 @out_option("build/student", "Folder for the zip.")
 def student(out):
     """Release the exercises: one zip without solutions, with the package and instructions."""
+    _check_clone("student")
     from vae_course.teaching import release
 
     click.echo(f"For students: {release.make_zip(out)}")
@@ -340,6 +407,8 @@ def refresh(lessons, notebooks):
     Lessons are executed on the embedded digits, too. What they measure is stored in numbers.json, and the
     numbers cited in the texts are updated.
     """
+    if notebooks == LESSONS:
+        _check_clone("refresh")
     os.environ["VAE_COURSE_DATASET"] = "mnist"
     check_machine()
     from vae_course.teaching.notebooks import cite, find_lessons, refresh

@@ -7,6 +7,9 @@ import os
 from vae_course.self_check import check_machine
 
 MIME_TYPE = "application/vnd.vae-course.numbers+json"
+EXPLORER = (
+    "application/vnd.vae-course.explorer+json"  # what `explorers.front_end` makes a live picture of
+)
 # NumPy's defaults, in case a reader's start-up file changes them.
 PRINT_OPTIONS = dict(precision=8, threshold=1000, edgeitems=3, linewidth=75, suppress=False)
 PRINT_OPTIONS |= dict(formatter=None, sign="-", floatmode="maxprec", legacy=False)

@@ -23,7 +23,7 @@ RAW = r"""() => {
   return found.concat(wrong.map((e) => e.outerHTML.slice(0, 200)));
 }"""
 
-# Where everything is, in pixels of a slide of 1280 x 720, or of a page: each text with a box for every one of
+# Where everything is, in pixels of a slide of 1280 x 720: each text with a box for every one of
 # its lines, each formula and picture.
 BOXES = """(root) => {
   const { left, top, width } = root.getBoundingClientRect();
@@ -46,7 +46,6 @@ SLIDES = f"""() => [...Array(Reveal.getTotalSlides()).keys()].map((i) => {{
   return ({BOXES})(Reveal.getCurrentSlide());
 }})"""
 PRINTED = f"() => [...document.querySelectorAll('.pdf-page section')].map({BOXES})"
-PAGE = f"() => [({BOXES})(document.body)]"
 
 # Commas and the like that stand at the start of a line, away from the formula that they follow.
 TORN = """() => [...document.querySelectorAll(".part mjx-container")].filter((formula) => {
@@ -132,7 +131,7 @@ def moved(expected, found):
     """Tell what is not where it was expected, by more than a pixel, or broken into other lines.
 
     Args:
-        expected: What `SLIDES`, `PRINTED` or `PAGE` found.
+        expected: What `SLIDES` or `PRINTED` found.
         found: The same, found elsewhere.
 
     Returns:

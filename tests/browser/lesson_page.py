@@ -1,65 +1,20 @@
-"""A lesson open in JupyterLab, and the explorers in it, as a student meets them.
-
-Nothing here waits for a time to pass: every wait is for a condition, with a limit for when it never comes.
-"""
+"""A lesson open in JupyterLab, with the explorers in it."""
 
 import base64
-import io
-import re
 from pathlib import Path
 
 import lab
 import matplotlib
-import numpy as np
-from PIL import Image
+from seen import LIMIT, Seen
 
 NOTEBOOK = "jupyterapp.shell.currentWidget"
 KERNEL = f"{NOTEBOOK}.sessionContext.session.kernel"
-LIMIT = 600  # seconds for anything, so that a busy machine does not matter
-# What explorers say to the kernel: `waiting` for an answer now, at `most` at a time for one control (a slider
-# and the Play button linked to it speak at once), `sent` in all.
+# How many messages explorers send to the kernel, once they are there.
 LISTEN = f"""() => {{
-  const traffic = (window.traffic = {{ waiting: new Map(), most: 0, sent: 0 }});
+  window.sent = 0;
   {KERNEL}.anyMessage.connect((kernel, {{ msg, direction }}) => {{
-    if (direction === "send" && msg.header.msg_type === "comm_msg") {{
-      const control = msg.content.comm_id;
-      traffic.waiting.set(msg.header.msg_id, control);
-      const same = [...traffic.waiting.values()].filter((other) => other === control);
-      traffic.most = Math.max(traffic.most, same.length);
-      traffic.sent += 1;
-    }} else if (msg.header.msg_type === "status" && msg.content.execution_state === "idle") {{
-      traffic.waiting.delete(msg.parent_header.msg_id);
-    }}
+    if (direction === "send" && msg.header.msg_type === "comm_msg") window.sent += 1;
   }});
-}}"""
-# `times`: from an event in the browser to the frame that shows the first picture after it, milliseconds.
-WATCH = """(image) => {
-  const seen = (window.seen = { event: 0, timing: false, times: [], pictures: 0, shown: 0 });
-  for (const name of ["pointerdown", "pointermove", "keydown", "change"])
-    window.addEventListener(name, (e) => { seen.event = e.timeStamp; }, true);
-  image.addEventListener("load", () => {
-    seen.pictures += 1;
-    requestAnimationFrame(() => {
-      if (seen.timing) seen.times.push(performance.now() - seen.event);
-      seen.timing = false;
-      seen.shown += 1;
-    });
-  });
-}"""
-# Ends when all is answered and shown: nothing waits for the kernel, its answers have reached the page (they
-# come in the order in which they were sent), that made the page ask for nothing more, the picture is drawn.
-ANSWERED = f"""async (image) => {{
-  const frame = () => new Promise(requestAnimationFrame);
-  for (;;) {{
-    await frame();
-    if (traffic.waiting.size) continue;
-    const sent = traffic.sent;
-    await {KERNEL}.requestExecute({{ code: "", silent: true, store_history: false }}).done;
-    await image.decode().catch(() => {{}});
-    await frame();
-    const quiet = !traffic.waiting.size && traffic.sent === sent;
-    if (quiet && image.complete && seen.shown === seen.pictures) return true;
-  }}
 }}"""
 
 
@@ -173,13 +128,12 @@ class Lesson:
         self.page.wait_for_function(
             """() => {
               const found = document.querySelectorAll(".jp-Cell.jp-mod-active .vae-course-explorer");
-              return found.length === 1 && found[0].querySelector("img")?.naturalWidth;
+              return found.length === 1 && found[0].dataset.frames;
             }""",
             timeout=1000 * LIMIT,
         )
-        nodes.evaluate("(node) => node.scrollIntoView({ block: 'start' })")
         nodes.element_handle().wait_for_element_state("stable", timeout=1000 * LIMIT)
-        return Seen(self.page, nodes)
+        return Seen(nodes)
 
     def close(self):
         """End the kernel, which frees its memory, and close the notebook."""
@@ -188,112 +142,3 @@ class Lesson:
             {NOTEBOOK}.context.model.dirty = false;  // else a question whether to save it
             {NOTEBOOK}.close();"""
         )
-
-
-class Seen:
-    """An explorer on a page where `LISTEN` was evaluated."""
-
-    def __init__(self, page, node):
-        self.page, self.node = page, node
-        self.image = node.locator("img.vae-course-picture")
-        self.image.evaluate(WATCH)
-        self.settle()
-
-    def picture(self):
-        """Return the picture as the browser has it, an array `(height, width, 3)` of whole numbers."""
-        encoded = self.image.evaluate(
-            """async (image) => {
-              const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
-              return btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join(""));
-            }"""
-        )
-        png = io.BytesIO(base64.b64decode(encoded))
-        return np.asarray(Image.open(png).convert("RGB")).astype(int)
-
-    def text(self):
-        """Return the picture's text."""
-        return self.image.get_attribute("alt")
-
-    def numbers(self, pattern):
-        """Return the numbers that a pattern with groups finds in the text."""
-        found = re.search(pattern, self.text())
-        assert found, f"{pattern!r} not in {self.text()!r}"
-        return [float(group) for group in found.groups()]
-
-    def slider(self, name):
-        """Find a slider by the name that a screen reader would say."""
-        return self.node.get_by_role("slider", name=name, exact=True)
-
-    def value(self, name):
-        """Return where a slider stands."""
-        return float(self.slider(name).get_attribute("aria-valuetext"))
-
-    def button(self, name):
-        """Find a button by its text."""
-        return self.node.get_by_role("button", name=name, exact=True)
-
-    def choose(self, name, option):
-        """Choose from a drop-down list, found by its label."""
-        self.after(lambda: self.node.get_by_label(name, exact=True).select_option(option))
-
-    def pictures(self):
-        """Return how many pictures have come so far."""
-        return self.page.evaluate("() => seen.pictures")
-
-    def times(self):
-        """Return the latencies so far, see `WATCH`."""
-        return self.page.evaluate("() => seen.times")
-
-    def settle(self):
-        """Wait until everything done so far is answered and shown."""
-        image = self.image.element_handle()
-        self.page.wait_for_function(ANSWERED, arg=image, timeout=1000 * LIMIT)
-
-    def after(self, act):
-        """Act, and wait for the picture that answers it; one act at a time, and timed."""
-        self.page.evaluate("() => { seen.timing = true; }")
-        act()
-        self.settle()
-
-    def drag(self, path, fast=False):
-        """Press the mouse at the first point of a path, move along it, release.
-
-        Args:
-            path: Points in the page, pixels.
-            fast: Do not wait for the picture after each move. The explorer must not let requests queue up:
-                it asks for the next picture only when it has the last one.
-        """
-        mouse = self.page.mouse
-        mouse.move(*path[0])
-        mouse.down()
-        self.settle()  # where a press alone is answered
-        self.page.evaluate("() => { traffic.most = 0; }")
-        for point in path[1:]:
-            if fast:
-                mouse.move(*point)
-            else:
-                self.after(lambda point=point: mouse.move(*point))
-        mouse.up()
-        self.settle()
-        most = self.page.evaluate("() => traffic.most")
-        assert most == 1, f"{most} questions at a time"
-
-    def slide(self, name, share, steps=6, fast=False):
-        """Drag a slider by the mouse to a share of its track, 0 is its left end."""
-        slider = self.slider(name)
-        track = slider.locator("xpath=ancestor::*[contains(@class, 'noUi-base')]").bounding_box()
-        handle = slider.bounding_box()
-        x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
-        goal = track["x"] + share * track["width"]
-        self.drag([(x + (goal - x) * i / steps, y) for i in range(steps + 1)], fast)
-
-    def press(self, target, key, times=1):
-        """Focus something, and press a key on it, each time waiting for the picture."""
-        target.focus()
-        for _ in range(times):
-            self.after(lambda: self.page.keyboard.press(key))
-
-    def at(self, x, y):
-        """Return the point in the page of a place in the picture, both as shares of its size."""
-        box = self.image.bounding_box()
-        return box["x"] + x * box["width"], box["y"] + y * box["height"]

@@ -5,32 +5,30 @@ One JupyterLab serves them all, and each lesson is opened and run once.
 
 import json
 import os
-import re
 from urllib.parse import urlsplit
 
 import decks
 import lab
 import numpy as np
 import pytest
-from lesson_page import LIMIT, Lab, Lesson
+from lesson_page import KERNEL, NOTEBOOK, Lab, Lesson
 from PIL import Image
 from pins import ROOT
-from playwright.sync_api import expect
+from seen import LIMIT, Seen
 from test_lessons import SMALL
 
 from vae_course import latent, pretrained
 from vae_course.data import load_digits
-from vae_course.explorers import DigitMorph
 
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 EXPLORERS = {
-    "00_start_here": ["drag"],
+    "00_start_here": ["write", "drag"],
     "01_autoencoder_latent_gaps": ["explore"],
     "02_kl_divergence": ["explore"],
     "03_reparameterization": ["explore"],
     "04_transposed_convolution": ["explore"],
     "05_convolutional_vae": ["map"],
-    "06_latent_interpolation": ["morph", "traversal"],
+    "06_latent_interpolation": ["morph", "own", "traversal"],
     "07_likelihood": ["explorer"],
     "08_rate_distortion": ["explorer"],
 }
@@ -84,7 +82,7 @@ def report(tell):
         for name, t in latencies.items()
         if t
     }
-    lines = ["explorer          answers   median     95 %   (ms, from the event to the picture)"]
+    lines = ["explorer          answers   median     95 %   (ms, from the event to the frame)"]
     for name, row in rows.items():
         lines.append(f"{name:17} {row['n']:7} {row['median']:8.0f} {row['p95']:8.0f}")
     tell(*lines)
@@ -128,10 +126,8 @@ def test_its_explorers_are_named_fit_the_screen_and_look_well_in_both_themes(les
         lesson.lab.theme(theme)
         for cell in EXPLORERS[lesson.name]:
             seen = lesson.explorer(cell)
-            for handle in seen.node.get_by_role("slider").all():
-                assert handle.get_attribute("aria-label")
-            for box in seen.node.locator("select").all():
-                assert box.evaluate("(box) => box.labels.length") == 1
+            for control in seen.node.locator("input, select").all():
+                assert control.evaluate("(control) => control.labels.length") == 1
             assert len(seen.text().split()) >= 8
             box = seen.node.bounding_box()
             area = lesson.page.locator(".jp-WindowedPanel-outer").bounding_box()
@@ -176,6 +172,7 @@ def place_and_nearest(seen):
 def test_latent_map(lesson, watch, digits, model, cell):
     """Dragged and stepped: each place has its picture and its nearest code; two models; no stale frames."""
     seen = watch(cell)
+    lesson.page.evaluate("() => { window.sent = 0; }")
     start, first = place_and_nearest(seen), seen.picture()
     assert "in gap 1" in seen.text()
     seen.drag([seen.at(0.15 + 0.024 * i, 0.3 + 0.03 * i) for i in range(9)])
@@ -202,10 +199,35 @@ def test_latent_map(lesson, watch, digits, model, cell):
     np.testing.assert_allclose(place_and_nearest(seen)[0], slow)
 
     before = seen.picture()
-    seen.after(seen.button("VAE").click)
+    seen.after(seen.button("VAE").check)
     assert seen.text().startswith("VAE: ") and (seen.picture() != before).mean() > 0.02
-    seen.press(seen.button("autoencoder"), "Enter")
+    seen.press(seen.button("VAE"), "ArrowLeft")
     assert seen.text().startswith("autoencoder: ")
+    assert lesson.page.evaluate("() => sent") == 0  # the kernel was asked for nothing
+
+
+@of_lesson("00")
+def test_a_written_digit_lands_among_its_kind_and_is_dragged_into_another(lesson, watch):
+    """A ring is a 0 and a stroke is a 1 for the shipped model; the cross leads from one to the other."""
+    seen = watch("write")
+    seen.choose("start with", "my own drawing")
+    pad = [(0.007, 0.1), (0.31, 0.75)]  # as in draw_a_digit.js, shares of its picture
+
+    def on_pad(x, y):
+        (left, top), (right, bottom) = pad
+        return seen.at(left + x * (right - left), top + y * (bottom - top))
+
+    turns = np.linspace(0, 2 * np.pi, 30)
+    seen.drag([on_pad(0.5 + 0.25 * np.cos(t), 0.5 + 0.35 * np.sin(t)) for t in turns])
+    assert "nearest to a 0" in seen.text()
+    start, before = seen.numbers(r"z = \((-?[\d.]+), (-?[\d.]+)\)"), seen.picture()
+    seen.press(seen.image, "Shift+ArrowLeft", 5)
+    assert seen.numbers(r"z = \((-?[\d.]+), (-?[\d.]+)\)")[0] < start[0]
+    assert (seen.picture() != before).any() and "cross was moved" in seen.text()
+    seen.after(seen.node.get_by_role("button", name="clear").click)
+    assert "Nothing is drawn yet" in seen.text()
+    seen.drag([on_pad(0.5, 0.2 + 0.06 * i) for i in range(11)], fast=True)
+    assert "nearest to a 1" in seen.text()
 
 
 def closed_form(mu, log_var):
@@ -255,14 +277,14 @@ def test_reparameterization_explorer(lesson, watch):
     assert seen.numbers(r"sigma ([\d.]+): the same")[0] == pytest.approx(
         seen.value("sigma"), abs=6e-3
     )
-    seen.after(seen.button("plain sampling").click)
+    seen.after(seen.button("plain sampling").check)
     assert "no gradient" in seen.text() and "fresh draws" in seen.text()
     seen.press(seen.slider("mu"), "ArrowLeft")
     first = seen.picture()
     seen.press(seen.slider("mu"), "ArrowRight")
     seen.press(seen.slider("mu"), "ArrowLeft")
     assert (seen.picture() != first).any()  # the same mu, other draws
-    seen.press(seen.button("z = mu + sigma * eps"), "Enter")
+    seen.press(seen.button("plain sampling"), "ArrowLeft")
     assert "the same 12 eps" in seen.text()
 
 
@@ -283,7 +305,7 @@ def test_transposed_convolution_explorer(lesson, watch):
             if seen.node.get_by_label(name, exact=True).input_value() != str(option):
                 seen.choose(name, str(option))
         if f"o = i s = {side}·" not in seen.text() or padding == "valid":
-            seen.after(seen.button(padding).click)
+            seen.after(seen.button(padding).check)
         layer = keras.layers.Conv2DTranspose(1, kernel, strides=stride, padding=padding)
         assert seen.text().endswith(f"= {layer.compute_output_shape((1, side, side, 1))[1]}.")
     seen.press(seen.slider("stamps"), "Home")
@@ -358,17 +380,15 @@ def test_digit_morph(lesson, watch, digits, model):
     means = latent.class_means(codes, digits.y_test)
     expected = vae.decoder.predict(means, batch_size=500, verbose=0)[..., 0]  # (10, 28, 28)
     seen = watch("morph")
-    twin = DigitMorph(vae.decoder, codes, digits.y_test)  # for where its large picture lies
-    twin.widget()
-    area = twin._board.area(twin._board.axes[0])
-    twin.close()
 
     def shows(picture, digit):
-        height, width = picture.shape[:2]
-        left, top, right, bottom = np.array(area) * [width, height, width, height]
-        square = picture[round(top) : round(bottom), round(left) : round(right)]
-        small = Image.fromarray(square.astype("uint8")).convert("L").resize((28, 28), Image.BOX)
-        return np.abs(1 - np.asarray(small) / 255 - expected[digit]).mean() < 0.02
+        # As `DigitMorph` in morph.js draws it: 252 of 780 x 420, in the middle, below its title.
+        scale = picture.shape[1] / 780
+        top, left, side = (round(scale * length) for length in (34, 264, 252))
+        square = Image.fromarray(picture[top : top + side, left : left + side, 0].astype("uint8"))
+        small = np.asarray(square.resize((28, 28), Image.BOX)) / 255
+        ink = (1 - small) / (1 - 29 / 255)  # ink is not quite black
+        return np.abs(ink - expected[digit]).mean() < 0.02
 
     seen.slide("t, in %", 0.0)
     assert shows(seen.picture(), 3) and not shows(seen.picture(), 7)
@@ -378,7 +398,7 @@ def test_digit_morph(lesson, watch, digits, model):
     assert shows(seen.picture(), 4)
     seen.press(seen.slider("t, in %"), "ArrowLeft", 5)
     assert seen.numbers(r"t = ([\d.]+), lerp: ([\d.]+) from") == [0.95, 0.05]
-    seen.after(seen.button("slerp").click)
+    seen.after(seen.button("slerp").check)
     assert "slerp" in seen.text()
     seen.slide("third, in %", 1.0)
     assert shows(seen.picture(), 0)
@@ -388,12 +408,16 @@ def test_digit_morph(lesson, watch, digits, model):
     seen.slide("t, in %", 1.0, steps=60, fast=True)
     assert shows(seen.picture(), 4)
 
-    seen.button("play or pause").click()
-    wanted = seen.pictures() + 5
+    play = seen.node.get_by_role("button")
+    wanted = seen.frames() + 5
+    play.click()
     seen.page.wait_for_function(
-        "(wanted) => seen.pictures >= wanted", arg=wanted, timeout=1000 * LIMIT
+        "([root, wanted]) => root.dataset.frames >= wanted",
+        arg=[seen.node.element_handle(), wanted],
+        timeout=1000 * LIMIT,
     )
-    seen.button("play or pause").click()
+    assert play.inner_text() == "pause"
+    play.click()
     seen.settle()
 
 
@@ -430,24 +454,6 @@ def test_latent_traversal(lesson, watch, digits, model):
     right()
 
 
-@of_lesson("06")
-def test_an_error_in_the_middle_of_a_drag_is_told_and_the_next_drag_works(lesson):
-    """A decoder that has learned nothing but NaN: said below the picture; once it is well, all is well."""
-    seen, t = lesson.explorer("morph"), "t, in %"
-    seen.slide(t, 0.5)
-    alert = seen.node.get_by_role("alert")
-    lesson.execute("kept = vae.decoder.get_weights()")
-    try:
-        lesson.execute("vae.decoder.set_weights([w * np.nan for w in kept])")
-        seen.press(seen.slider(t), "ArrowLeft")
-        assert "The decoder outputs NaN" in alert.inner_text()
-    finally:
-        lesson.execute("vae.decoder.set_weights(kept)")
-    seen.press(seen.slider(t), "ArrowLeft")
-    assert not alert.is_visible()
-    assert not lesson.lab.complaints
-
-
 @pytest.fixture
 def live(lesson):
     """Give the slideshow of a lesson, opened by jupyterlab-rise on the slide of its explorer."""
@@ -459,24 +465,19 @@ def live(lesson):
         lesson.page.evaluate("() => void jupyterapp.commands.execute('RISE:slideshow')")
     page = popup.value
     page.set_viewport_size({"width": 1280, "height": 720})
-    page.locator("section.present .vae-course-explorer img").wait_for(timeout=1000 * LIMIT)
+    page.locator("section.present .vae-course-explorer[data-frames]").wait_for(timeout=1000 * LIMIT)
     yield page, asked
     page.close()
 
 
 @of_lesson("02")
 def test_presented_live_the_explorer_answers_and_the_keys_move_through_the_slides(live):
-    """The kernel of the lesson draws; from the first slide three on; nothing is fetched from elsewhere."""
+    """The explorer on its slide is dragged; then from the first slide on; nothing is fetched."""
     page, asked = live
-    explorer = page.locator("section.present .vae-course-explorer")
-    slider = explorer.get_by_role("slider", name="mu", exact=True)
-    track = slider.locator("xpath=ancestor::*[contains(@class, 'noUi-base')]")
-    size = track.bounding_box()
-    slider.drag_to(track, target_position={"x": 0.8 * size["width"], "y": size["height"] / 2})
-    mean = float(slider.get_attribute("aria-valuetext"))
-    assert 1.5 < mean < 2.5
-    told = re.compile(f"q, mean {mean:.2f} and")
-    expect(explorer.locator("img")).to_have_attribute("alt", told, timeout=1000 * LIMIT)
+    seen = Seen(page.locator("section.present .vae-course-explorer"))
+    seen.slide("mu", 0.8)
+    assert 1.5 < seen.value("mu") < 2.5
+    assert seen.numbers("q, mean ([0-9.]+) and") == [seen.value("mu")]
     shot(page, "rise_explorer_dragged")
 
     page.mouse.click(1200, 40)  # from the slider back to the slides
@@ -503,3 +504,20 @@ def test_presented_live_the_explorer_answers_and_the_keys_move_through_the_slide
     assert page.locator("section mjx-container").count()
     hosts = {urlsplit(url).hostname for url in asked if url.startswith(("http", "ws"))}
     assert hosts <= set(decks.LOCAL), hosts
+
+
+@of_lesson("02")
+def test_it_answers_while_the_kernel_is_busy_and_after_it_has_died(lesson):
+    """By the mouse, as if nothing had happened; this ends the kernel, so it comes last."""
+    seen = lesson.explorer("explore")
+    lesson.page.evaluate(
+        f"() => void {KERNEL}.requestExecute({{ code: 'import time; time.sleep(9999)' }})"
+    )
+    for state, change in (("busy", ""), ("dead", f"await {NOTEBOOK}.sessionContext.shutdown();")):
+        lesson.lab.evaluate(change)
+        before = len(seen.times())
+        for share in (0.1, 0.9):
+            seen.slide("mu", share)
+            exact = closed_form(seen.value("mu"), seen.value("log sigma²"))
+            assert seen.numbers(r"= (-?[\d.]+) nats")[0] == pytest.approx(exact, abs=6e-4)
+        latencies[f"02 kernel {state}"] = seen.times()[before:]

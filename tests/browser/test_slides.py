@@ -1,4 +1,4 @@
-"""The decks and the pages in a browser without network: whole, readable from the last row, nothing cut."""
+"""The decks in a browser without network: whole, readable from the last row, nothing cut."""
 
 import json
 import os
@@ -16,13 +16,11 @@ import nbformat
 import pytest
 from pins import ROOT
 
-from vae_course.teaching import notebooks
+from vae_course.teaching.carried import render
 from vae_course.teaching.deck import slides_of
-from vae_course.teaching.pages import render
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in LESSONS]
-PAGE = NAMES[2]  # the lesson with the most formulas
 every_lesson = pytest.mark.parametrize("name", NAMES)
 fills = {}
 FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")
@@ -86,19 +84,9 @@ def folder(built):
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory):
-    """Give the page of one lesson."""
-    path = tmp_path_factory.mktemp("pages") / "page.html"
-    notebook = notebooks.read_notebook(ROOT / "notebooks" / f"{PAGE}.ipynb")
-    path.write_text(render("page", notebook, "A lesson"), encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def here(browser, folder, page_file):
-    """Tell where everything is on the slides of each deck, and on a page, on this machine."""
-    places = {name: boxes_of_deck(browser, folder / f"{name}.html") for name in NAMES}
-    return places | {"page": boxes_of_page(browser, page_file)}
+def here(browser, folder):
+    """Tell where everything is on the slides of each deck, on this machine."""
+    return {name: boxes_of_deck(browser, folder / f"{name}.html") for name in NAMES}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,14 +112,6 @@ def boxes_of_deck(browser, path, looked_at=decks.SLIDES, **machine):
     with decks.opened(browser, path, query=query, **machine) as (page, _):
         decks.wait_for_deck(page, printed=bool(query))
         return page.evaluate(looked_at)
-
-
-def boxes_of_page(browser, path, **machine):
-    """Tell where everything is on a lesson's page, in a window of 1280 x 720."""
-    machine |= {"width": 1280, "height": 720}
-    with decks.opened(browser, path, **machine) as (page, _):
-        page.wait_for_function("() => MathJax.startup.promise.then(() => true)")
-        return page.evaluate(decks.PAGE)
 
 
 def whole(page, asked):
@@ -179,10 +159,8 @@ def test_every_slide_fits_its_page_of_the_pdf(browser, folder, here, name):
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_decks_and_pages_look_the_same_on_every_machine(
-    browser, folder, page_file, here, tmp_path, machine
-):
-    """The same lines and boxes, whatever fonts there are: decks and pages bring their own."""
+def test_decks_look_the_same_on_every_machine(browser, folder, here, tmp_path, machine):
+    """The same lines and boxes, whatever fonts there are: decks bring their own."""
     fonts, hinting, window, looked_at = MACHINES[machine]
     for font in fonts:
         shutil.copy(FONTS / font, tmp_path)
@@ -197,7 +175,6 @@ def test_decks_and_pages_look_the_same_on_every_machine(
         for name in NAMES:
             there = boxes_of_deck(other, folder / f"{name}.html", looked_at, **window)
             assert not decks.moved(here[name], there), name
-        assert not decks.moved(here["page"], boxes_of_page(other, page_file, **window))
     finally:
         other.close()
 
@@ -217,7 +194,7 @@ def test_a_slide_that_is_too_long_fails_with_its_title_and_by_how_many_pixels(br
         for title, text in texts.items()
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
-    page = render("deck", notebook, "A test", slides=slides_of(notebook))
+    page = render(notebook, "A test", slides_of(notebook))
     (tmp_path / "deck.html").write_text(page, encoding="utf-8")
     with decks.opened(browser, tmp_path / "deck.html") as (page, _):
         found = decks.complaints(decks.walk(page))
@@ -268,15 +245,3 @@ def test_the_command_builds_all_decks_their_pdfs_and_an_index(browser, folder):
         assert f'href="{name}.html"' in index and f'href="{name}.pdf"' in index
     with decks.opened(browser, folder / "index.html") as (_, asked):
         assert not asked
-
-
-@every_lesson
-def test_lesson_pages_need_no_network(browser, tmp_path, name):
-    """The pages of `make run`: formulas drawn, figures there, nothing asked for elsewhere."""
-    notebook = notebooks.read_notebook(ROOT / "notebooks" / f"{name}.ipynb")
-    page = render("page", notebook, notebooks.title_of(notebook))
-    (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    with decks.opened(browser, tmp_path / "page.html") as (page, asked):
-        page.wait_for_function("() => MathJax.startup.promise.then(() => true)")
-        whole(page, asked)
-        assert page.locator("mjx-container svg").count() > 3

@@ -1,27 +1,8 @@
 """A decoder and codes that are small enough to know by heart."""
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
-
-
-def make_decoder(latent_dim, seed=0):
-    """Make a decoder of one layer: a picture is the sigmoid of a linear function of the code."""
-    keras.utils.set_random_seed(seed)
-    return keras.Sequential(
-        [
-            keras.Input((latent_dim,)),
-            layers.Dense(784, activation="sigmoid", kernel_initializer="random_normal"),
-            layers.Reshape((28, 28, 1)),
-        ]
-    )
-
-
-def pictures_of(decoder, z):
-    """Decode without Keras: sigmoid(z W + b), shape `(n, 28, 28)`."""
-    weights, bias = decoder.get_weights()
-    return (1 / (1 + np.exp(-(np.atleast_2d(z) @ weights + bias)))).reshape(-1, 28, 28)
+from toys import make_decoder
 
 
 @pytest.fixture(scope="session")
@@ -40,21 +21,3 @@ def codes():
 def decoder():
     """Give a decoder for five numbers."""
     return make_decoder(5)
-
-
-@pytest.fixture
-def counted():
-    """Give a function that lets an explorer count how often its decoder is called, and with what."""
-
-    def counted(owner, name):
-        calls = []
-        decode = getattr(owner, name)
-
-        def wrapped(z):
-            calls.append(np.asarray(z))
-            return decode(z)
-
-        setattr(owner, name, wrapped)
-        return calls
-
-    return counted

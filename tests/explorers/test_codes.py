@@ -1,26 +1,29 @@
-"""Checked arguments, points to start from, and a decoder that is quick and exact."""
+"""Checked arguments, points to start from, and decoders that explorers can use."""
 
 import keras
 import numpy as np
 import pytest
-from conftest import make_decoder, pictures_of
 from keras import layers
+from toys import make_decoder, pictures_of
 
 from vae_course.explorers import DigitMorph, LatentMap, LatentTraversal
-from vae_course.explorers.codes import check_codes, quick_decoder, starting_points
+from vae_course.explorers.codes import check_codes, decode, starting_points
 
 PLANE = np.random.default_rng(0).normal(size=(20, 2)).astype("float32")
 DIGITS = np.arange(20) % 10
 
 
-def test_the_quick_decoder_is_the_decoder(decoder, codes):
+def test_images_are_decoded_with_the_weights_as_they_are(decoder, codes):
     """Any number of vectors, the same pictures as by hand; what is trained later is seen."""
-    quick = quick_decoder(decoder, 5)
     for n in (1, 7):
-        np.testing.assert_allclose(quick(codes[:n]), pictures_of(decoder, codes[:n]), atol=1e-5)
+        np.testing.assert_allclose(
+            decode(decoder, codes[:n]), pictures_of(decoder, codes[:n]), atol=1e-5
+        )
     weights = decoder.get_weights()
     decoder.set_weights([w + 0.5 for w in weights])
-    np.testing.assert_allclose(quick(codes[:3]), pictures_of(decoder, codes[:3]), atol=1e-5)
+    np.testing.assert_allclose(
+        decode(decoder, codes[:3]), pictures_of(decoder, codes[:3]), atol=1e-5
+    )
     decoder.set_weights(weights)
 
 
@@ -42,7 +45,7 @@ def test_codes_that_cannot_be_explored_are_refused(codes, labels, message):
 
 @pytest.mark.parametrize("explorer", [DigitMorph, lambda *a: LatentTraversal(*a, np.ones(5))])
 def test_a_wrong_decoder_is_refused_when_the_explorer_is_built(explorer, codes, labels):
-    """One of another latent size, one that makes other images, one that is no model, one full of NaN."""
+    """One of another latent size, one that makes other images, no model, NaN, an odd layer."""
     with pytest.raises(ValueError, match=r"takes vectors of shape \(4,\), but these have 5"):
         explorer(make_decoder(4), codes, labels)
     small = keras.Sequential([keras.Input((5,)), layers.Dense(49), layers.Reshape((7, 7, 1))])
@@ -56,6 +59,11 @@ def test_a_wrong_decoder_is_refused_when_the_explorer_is_built(explorer, codes, 
     lost.set_weights([w * np.nan for w in lost.get_weights()])
     with pytest.raises(ValueError, match="outputs NaN"):
         explorer(lost, codes, labels)
+    odd = keras.Sequential(
+        [keras.Input((5,)), layers.Dense(784, "tanh"), layers.Reshape((28, 28, 1))]
+    )
+    with pytest.raises(ValueError, match="has the activation tanh, which explorers cannot compute"):
+        explorer(odd, codes, labels)
 
 
 def test_a_map_needs_models_and_two_numbers_for_each_image(codes, labels):

@@ -1,44 +1,28 @@
-"""What all explorers share: live or still, errors that are seen, right pictures, nothing left behind."""
+"""What all explorers share: live or still, all that a page needs, nothing left behind."""
 
-import io
 import json
 import textwrap
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 from jupyter_client.manager import start_new_kernel
-from PIL import Image
 
-from vae_course.explorers.explorer import WIDGET_VIEW, Board, Explorer, digit_on, whole_slider
+from vae_course.explorers.explorer import WIDGET_VIEW
+from vae_course.lesson import EXPLORER
 
-SIX = f"import sys; sys.path.append({str(Path(__file__).parent)!r})\n" + textwrap.dedent(
+ALL = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r})\n" + textwrap.dedent(
     """
-    import logging, os
+    import os
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    import keras, numpy as np
-    from keras import layers
     from vae_course.explorers import *
-    from vae_course.models import VAE, build_decoder, build_encoder
-    from sweep import make_sweep
-    make = lambda n: keras.Sequential([keras.Input((n,)), layers.Dense(784, activation="sigmoid"),
-                                       layers.Reshape((28, 28, 1))])
-    plane, five = make(2), make(5)
-    labels = np.arange(60) % 10
-    codes = np.random.default_rng(0).normal(size=(60, 5))
+    from toys import toy_explorers
+    toys = toy_explorers()
     """
 )
-CALLS = {
-    "latent map": 'LatentMap({"a": (plane, codes[:, :2]), "b": (plane, codes[:, 2:4])}, labels, "toy")',
-    "kl": "KLExplorer()",
-    "reparameterization": "ReparameterizationExplorer(1)",
-    "transposed convolution": "TransposedConvolutionExplorer()",
-    "morph": "DigitMorph(five, codes, labels)",
-    "traversal": "LatentTraversal(five, codes, labels, np.arange(5.0))",
-    "staircase": "Staircase(VAE(build_encoder(2), build_decoder(2)), np.zeros((2, 28, 28, 1)), labels[:2])",
-    "rate and distortion": "RateDistortion(*make_sweep(), lecture=(13, 15.5))",
-}
+NAMES = (
+    "DigitMorph DrawADigit KLExplorer LatentMap LatentTraversal RateDistortion Staircase "
+    "ReparameterizationExplorer TransposedConvolutionExplorer"
+).split()
 LEFT = textwrap.dedent(
     """
     import gc, json
@@ -94,37 +78,40 @@ class Kernel:
 def kernel():
     """Give a kernel that knows all explorers."""
     kernel = Kernel()
-    kernel.run(SIX)
+    kernel.run(ALL)
     yield kernel
     kernel.client.stop_channels()
     kernel.manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_where_nobody_can_move_a_slider_there_is_a_still_figure(kernel, call):
+@pytest.mark.parametrize("name", NAMES)
+def test_where_nobody_can_move_a_slider_there_is_a_still_figure(kernel, name):
     """Under papermill, nbval and nbconvert: a picture with its text, and no widget at all."""
     kernel.run("import ipywidgets.widgets.widget as registry; before = len(registry._instances)")
-    data, metadata = kernel.shown(call)
-    assert set(data) == {"image/png", "text/plain"}
+    data, metadata = kernel.shown(f"toys[{name!r}]")
+    assert set(data) == {"image/png", "text/plain", EXPLORER}
+    assert data[EXPLORER]["module"] == name and isinstance(data[EXPLORER]["state"], dict)
     assert len(metadata["image/png"]["alt"].split()) >= 10
     assert kernel.printed("print(len(registry._instances) - before)") == 0
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_in_jupyterlab_it_is_live_and_running_its_cell_again_leaves_nothing_behind(kernel, call):
+@pytest.mark.parametrize("name", NAMES)
+def test_in_jupyterlab_it_is_live_and_running_its_cell_again_leaves_nothing_behind(kernel, name):
     """There is a widget, with the still figure as the second choice, and nothing of earlier runs.
 
     Widgets, their observers and Matplotlib's figures are as many after five runs as after two. The notebook
     keeps each explorer itself in `Out`; what is counted is what it has let go of.
     """
+    call = f"toys = toy_explorers(); toys[{name!r}]"
     for _ in range(2):
-        data, _ = kernel.shown(call, cell=call)
-    assert set(data) == {"image/png", "text/plain", WIDGET_VIEW}
+        data, _ = kernel.shown(call, cell=name)
+    assert set(data) == {"image/png", "text/plain", WIDGET_VIEW, EXPLORER}
     assert data[WIDGET_VIEW]["model_id"]
     before = kernel.printed(LEFT)
     for _ in range(3):
-        kernel.run(call, cell=call)
-    assert kernel.printed(LEFT) == before
+        kernel.run(call, cell=name)
+    after = kernel.printed(LEFT)
+    assert all(after[what] <= before[what] for what in before), after
     assert before["open"] == 0
 
 
@@ -139,117 +126,7 @@ def test_two_explorers_in_one_cell_both_stay(kernel):
         )
 
 
-class Toy(Explorer):
-    """An explorer of one slider that fails at 3."""
-
-    drawn = 0
-
-    def _controls(self):
-        self.slider = self._watch(whole_slider("n", 0, 9, 1))
-        self.other = self._watch(whole_slider("m", 0, 9, 1), self._prepare)
-        return [[self.slider, self.other]]
-
-    def _prepare(self):
-        self.slider.value = self.other.value
-
-    def _draw(self):
-        Toy.drawn += 1
-        if self.slider.value == 3:
-            raise ValueError("three is <too> much")
-        return b"png %d" % self.slider.value, f"the number {self.slider.value}"
-
-
-@pytest.fixture
-def toy():
-    """Give a live toy explorer."""
-    toy = Toy()
-    toy.widget()
-    yield toy
-    toy.close()
-
-
-def test_an_error_while_dragging_is_shown_and_the_next_drag_works(toy):
-    """The message stands in the explorer, escaped, and goes when it is over; the picture stays as it was."""
-    toy.slider.value = 2
-    toy.slider.value = 3
-    assert 'role="alert"' in toy._error.value and toy._error.layout.display is None
-    assert "ValueError: three is &lt;too&gt; much" in toy._error.value
-    assert toy._picture.png == b"png 2"
-    toy.slider.value = 4
-    assert toy._picture.png == b"png 4" and toy._picture.alt == "the number 4"
-    assert not toy._error.value and toy._error.layout.display == "none"
-
-
-def test_one_change_is_one_picture(toy):
-    """A control that is set because another one moved asks for no second picture; nor does making it."""
-    before = Toy.drawn
-    toy.other.value = 7
-    assert (Toy.drawn - before, toy._picture.png) == (1, b"png 7")
-    before = Toy.drawn
-    Toy().widget()
-    assert Toy.drawn - before == 1
-
-
-def test_a_closed_explorer_answers_no_more_and_can_be_shown_again(toy):
-    """No observer is left on the old controls; a new display makes new ones."""
-    slider, before = toy.slider, Toy.drawn
-    toy.close()
-    toy.close()
-    slider.value = 5
-    assert Toy.drawn == before
-    assert toy.widget() is toy.widget()
-    assert toy.slider is not slider and toy._picture.png == b"png 1"
-
-
-def pixels(png):
-    """Read a PNG."""
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-
-
-@pytest.fixture
-def board():
-    """Give a board with a line that moves."""
-    board = Board(4, 2, ncols=2)
-    left, right = board.axes
-    left.set(xlim=(0, 10), ylim=(0, 10))
-    digit_on(right)
-    (board.line,) = left.plot([0, 10], [5, 5], "k-", linewidth=4)
-    board.move(board.line)
-    return board
-
-
-def test_an_updated_picture_equals_one_drawn_from_scratch(board):
-    """Nothing of the old line is left, and nothing else has moved."""
-    first = pixels(board.png())
-    assert first.shape == (160, 320, 3)
-    assert not plt.get_fignums()  # none waits in pyplot to be shown
-    board.line.set_data([0, 10], [2, 8])
-    second = pixels(board.png())
-    assert (first != second).any()
-    board.unsettle()
-    np.testing.assert_array_equal(pixels(board.png()), second)
-    board.line.set_data([0, 10], [5, 5])
-    np.testing.assert_array_equal(pixels(board.png()), first)
-
-
-def test_only_what_moves_is_drawn_again(board, monkeypatch):
-    """The whole figure is drawn once for many pictures."""
-    drawn = []
-    draw = board.canvas.draw
-    monkeypatch.setattr(board.canvas, "draw", lambda: drawn.append(1) or draw())
-    for y in range(5):
-        board.line.set_data([0, 10], [y, y])
-        board.png()
-    assert len(drawn) == 1
-
-
-def test_places_are_where_they_seem_to_be(board):
-    """The pixel at a place has the colour of what is drawn at its data coordinates, and back."""
-    ax = board.axes[0]
-    picture = pixels(board.png())
-    x, y = board.to_place(ax, (4, 5))
-    assert picture[int(y * 160), int(x * 320)].max() < 60  # on the black line
-    np.testing.assert_allclose(board.to_data(ax, (x, y)), (4, 5))
-    left, top, right, bottom = board.area(ax)
-    np.testing.assert_allclose(board.to_data(ax, (left, top)), (0, 10), atol=1e-9)
-    np.testing.assert_allclose(board.to_data(ax, (right, bottom)), (10, 0), atol=1e-9)
+def test_a_closed_explorer_can_be_shown_again(kernel):
+    """It is the same widget until it is closed, and then a new one."""
+    code = "k = KLExplorer(); one = k.widget(); same = k.widget() is one; k.close(); k.close()"
+    assert kernel.printed(f"{code}; print(int(same and k.widget() is not one))") == 1

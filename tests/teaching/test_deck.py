@@ -13,8 +13,7 @@ from fontTools.ttLib import TTFont
 from pins import ROOT
 
 from vae_course.cli import main
-from vae_course.teaching import deck, pages
-from vae_course.teaching.notebooks import read_notebook
+from vae_course.teaching import carried, deck
 from vae_course.teaching.slides import build
 
 CODE = "a = 1\n\n\ndef twice(a):\n    return 2 * a"
@@ -152,7 +151,7 @@ def test_the_deck_shows_parts_with_their_steps_and_alternative_texts():
         code(figure=True, printed="<b>4</b>"),
     ]
     notebook = nbformat.v4.new_notebook()
-    html = pages.render("deck", notebook, "The lesson", slides=slides(*cells))
+    html = carried.render(notebook, "The lesson", slides(*cells))
     (section,) = BeautifulSoup(html, "html.parser").select("section")
     assert section["data-title"] == "A & B"
     assert section.find("a")["href"] == "05_convolutional_vae.html"
@@ -162,13 +161,13 @@ def test_the_deck_shows_parts_with_their_steps_and_alternative_texts():
     assert section.select_one(".lesson").text == "The lesson"
 
 
-def test_decks_and_pages_carry_every_character_that_the_lessons_use():
+def test_decks_carry_every_character_that_the_lessons_use():
     """In each face, so that bold and italic are real, with signs that teachers are likely to add."""
     used = set("αβμσΣΩ′″²½×·±−–—“”…≤≥≈≠∞∈∑∏∫√∂∇→←↔⇒─│┌┐└┘├┤█▏░●■äéßłšø€")
     for path in (ROOT / "notebooks").rglob("*.ipynb"):
         used |= set(json.dumps(json.loads(path.read_text("utf-8")), ensure_ascii=False))
     mono, sans = [], []
-    for face in re.findall(r"@font-face {.*?}", pages.fonts()):
+    for face in re.findall(r"@font-face {.*?}", carried.fonts()):
         data = re.search(r"base64,(.*?)\)", face).group(1)
         characters = set(map(chr, TTFont(io.BytesIO(base64.b64decode(data))).getBestCmap()))
         (sans if "Course Sans" in face else mono).append(characters)
@@ -179,11 +178,11 @@ def test_decks_and_pages_carry_every_character_that_the_lessons_use():
         assert sorted({c for c in used if c < "\u0180"} - characters) == []
 
 
-def test_scripts_inside_a_page_cannot_end_it():
+def test_scripts_inside_a_deck_cannot_end_it():
     """The characters that an HTML parser would act on are escaped, as in any JavaScript string."""
-    script = pages._inside_html("a = '<script></SCRIPT><!-- -->'; b < c")
+    script = carried._inside_html("a = '<script></SCRIPT><!-- -->'; b < c")
     assert script == r"a = '\x3Cscript>\x3C/SCRIPT>\x3C!-- -->'; b < c"
-    for text_ in pages._carried().values():
+    for text_ in carried._carried().values():
         assert "</script" not in text_.lower()
 
 
@@ -219,7 +218,7 @@ def test_broken_lessons_are_named_and_the_other_decks_are_built(lessons, tmp_pat
     assert 'href="00_good.html"' in index and "not executed" in index
 
 
-def test_a_notebook_saved_by_another_program_makes_a_deck_and_a_page(tmp_path):
+def test_a_notebook_saved_by_another_program_makes_a_deck(tmp_path):
     """Colab's has no ids of cells, and widgets without a state."""
     notebook = nbformat.v4.new_notebook(cells=[text("# A\n\nSome words."), code(printed="4")])
     notebook.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {"abc": {}}}
@@ -233,4 +232,4 @@ def test_a_notebook_saved_by_another_program_makes_a_deck_and_a_page(tmp_path):
     html = (tmp_path / "00_colab.html").read_text(encoding="utf-8")
     ids = [section["id"] for section in BeautifulSoup(html, "html.parser").select("section")]
     assert len(ids) == 1 and ids[0]
-    assert "Some words." in pages.render("page", read_notebook(path), "A")
+    assert "Some words." in html

@@ -1,5 +1,6 @@
 """The explorers: pictures that respond while you drag, or still figures if there are no widgets."""
 
+from vae_course.explorers.draw_a_digit import DrawADigit
 from vae_course.explorers.kl import KLExplorer
 from vae_course.explorers.latent_map import LatentMap
 from vae_course.explorers.morph import DigitMorph
@@ -11,6 +12,7 @@ from vae_course.explorers.traversal import LatentTraversal
 
 __all__ = [
     "DigitMorph",
+    "DrawADigit",
     "KLExplorer",
     "LatentMap",
     "LatentTraversal",

@@ -1,8 +1,9 @@
-"""Check codes, choose starting points and decode quickly, for all explorers."""
+"""Check codes and decoders, choose starting points, and decode, for all explorers."""
 
 import numpy as np
 
 from vae_course import latent
+from vae_course.explorers import networks
 
 IMAGES = 2  # starting points among the test images of each digit
 
@@ -58,24 +59,20 @@ def starting_points(codes, labels):
     return points
 
 
-def quick_decoder(decoder, latent_dim):
-    """Make a decoder fast enough for dragging by tracing it once, for any number of vectors.
-
-    It shares the model's weights, so later training shows.
+def check_decoder(decoder, latent_dim):
+    """Reject what is not a decoder of digits that the browser can run, too.
 
     Args:
         decoder: Keras model from latent vectors to images.
         latent_dim: Number of latent dimensions that it must accept.
 
     Returns:
-        Function from latent vectors `(n, latent_dim)` to images `(n, 28, 28)` in [0, 1]. It raises a
-        ValueError if an image is not finite.
+        The decoder.
 
     Raises:
-        ValueError: If the decoder is not such a model, or its input or output has the wrong shape.
+        ValueError: If the decoder is not such a model, its input or output has the wrong shape, it has
+            layers of other kinds than the course's models, or it draws what is not a number.
     """
-    import tensorflow as tf
-
     try:
         taken, made = decoder.input_shape[1:], decoder.output_shape[1:]
     except AttributeError as error:
@@ -90,14 +87,25 @@ def quick_decoder(decoder, latent_dim):
         )
     if made != (28, 28, 1):
         raise ValueError(f"The decoder makes images of shape {made}, but it should be (28, 28, 1).")
-    signature = [tf.TensorSpec((None, latent_dim), tf.float32)]
-    traced = tf.function(lambda z: decoder(z, training=False), input_signature=signature)
+    networks.network(decoder)
+    decode(decoder, np.zeros((1, latent_dim)))
+    return decoder
 
-    def decode(z):
-        pictures = traced(tf.constant(np.asarray(z, dtype="float32"))).numpy()[..., 0]
-        if not np.isfinite(pictures).all():
-            raise ValueError("The decoder outputs NaN: train it again with a lower learning rate.")
-        return pictures
 
-    decode(np.zeros((1, latent_dim)))  # trace now, not at the first drag
-    return decode
+def decode(decoder, z):
+    """Decode latent vectors, for still figures.
+
+    Args:
+        decoder: Keras model from latent vectors to images.
+        z: Latent vectors, shape `(n, latent_dim)`.
+
+    Returns:
+        Images of shape `(n, 28, 28)`.
+
+    Raises:
+        ValueError: If a pixel is not finite.
+    """
+    pictures = np.asarray(decoder(np.asarray(z, dtype="float32"), training=False))[..., 0]
+    if not np.isfinite(pictures).all():
+        raise ValueError("The decoder outputs NaN: train it again with a lower learning rate.")
+    return pictures

@@ -4,10 +4,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from vae_course import plotting
-from vae_course.explorers.explorer import Board, Explorer, whole_slider
+from vae_course.explorers import networks
+from vae_course.explorers.explorer import Explorer
 
 COLUMNS = ("beta", "seed", "reconstruction", "kl", "active_units")
-ROWS = ("original", "rebuilt", "original", "rebuilt", "sample", "sample")
+PICTURES = ("originals", "reconstructions", "samples")
 SIDE = 4  # pictures in a row
 
 
@@ -31,8 +32,6 @@ class RateDistortion(Explorer):
 
     Source: Alemi et al. (2018), "Fixing a broken ELBO", figure 1; Higgins et al. (2017).
     """
-
-    hint = "curve: click, drag, or use the arrow keys (with Shift: larger steps)"
 
     def __init__(self, table, gallery, lecture=None):
         super().__init__()
@@ -72,71 +71,19 @@ class RateDistortion(Explorer):
         ax.set(xlabel="rate: KL, nats", ylabel="distortion, nats")
         ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())  # the line of equal loss goes beyond
 
-    def _controls(self):
-        self._number = self._watch(
-            whole_slider("beta no.", 1, len(self._betas), self._start() + 1), self._go_to_point
-        )
-        self._board = Board(9.2, 4.3, ncols=3, width_ratios=(3.7, 2.6, 2.4))
-        curve, pictures, bars = self._board.axes
-        self._curve_on(curve)
-        # On the line, distortion + rate is constant.
-        (self._line,) = curve.plot([], [], "--", color="#D55E00", label="equal loss at beta = 1")
-        (self._dot,) = curve.plot([], [], "o", color="#D55E00", markersize=10)
-        curve.legend(fontsize="small")
-        blank = np.zeros((len(ROWS) * SIDE, 28, 28))
-        self._grid = plotting.image_grid(blank, SIDE, pictures, row_labels=ROWS).images[0]
-        pictures.tick_params(labelsize="small")
-        self._steps = bars.stairs(self._bars[0], fill=True, color="C0")
-        bars.set(
-            xlabel="dimensions, by KL", ylabel="KL, nats", ylim=(0, 1.05 * self._bars.max() + 0.01)
-        )
-        self._heads = [ax.set_title(" ", fontsize="medium") for ax in self._board.axes]
-        self._board.move(self._line, self._dot, self._grid, self._steps, *self._heads)
-        self._watch(self._picture, self._choose_nearest, "place")
-        self._picture.area = self._board.area(curve)
-        self._go_to_point()
-        return [[self._number]]
-
-    def _go_to_point(self):
-        """Let further steps by arrow keys start at the chosen point."""
-        point = self._means[self._number.value - 1]
-        self._picture.place = list(self._board.to_place(self._board.axes[0], point))
-
-    def _choose_nearest(self):
-        """Choose the point of the curve that is nearest in the picture to where the student points."""
-        curve, size = self._board.axes[0], self._board.fig.get_size_inches()
-        places = np.array([self._board.to_place(curve, point) for point in self._means])
-        away = np.linalg.norm((places - self._picture.place) * size, axis=1)
-        self._number.value = int(away.argmin()) + 1
-
-    def _draw(self):
-        number = self._number.value - 1
-        rate, distortion = self._means[number]
-        ends = np.array(self._board.axes[0].get_xlim())
-        self._line.set_data(ends, rate + distortion - ends)
-        self._dot.set_data([rate], [distortion])
-        self._grid.set_data(plotting.tile(self._scene(number), SIDE))
-        self._steps.set_data(self._bars[number])
-        beta, units, dimensions = self._betas[number], self._units(number), self._bars.shape[1]
-        heads = (
-            f"rate {rate:.1f} + distortion {distortion:.1f} = {rate + distortion:.1f}",
-            f"beta = {beta:g}",
-            f"active units: {units} of {dimensions}",
-        )
-        for title, text in zip(self._heads, heads, strict=True):
-            title.set_text(text)
-        return self._board.png(), (
-            f"beta = {beta:g}: {heads[0]} nats, mean of {len(self._of(beta, 'seed'))} seeds; {heads[2]}, "
-            f"and the largest KL of a dimension is {self._bars[number, 0]:.2f} nats. Beside the curve, four "
-            "and four test images, each above its reconstruction, and eight samples."
-        )
-
-    def _scene(self, number):
-        """Return originals, reconstructions and samples in the order of `ROWS`."""
-        originals = self._pictures["originals"]
-        rebuilt, samples = (self._pictures[name][number] for name in ("reconstructions", "samples"))
-        parts = originals[:SIDE], rebuilt[:SIDE], originals[SIDE:], rebuilt[SIDE:], samples
-        return np.concatenate(parts)
+    def _state(self):
+        floats = {"betas": self._betas, "means": self._means, "bars": self._bars}
+        floats["runs"] = np.stack([self._runs["kl"], self._runs["reconstruction"]], axis=1)
+        pictures = {name: self._pictures[name] for name in PICTURES}
+        seeds = [len(self._of(beta, "seed")) for beta in self._betas]
+        return {
+            **{name: networks.array(values) for name, values in floats.items()},
+            **{name: networks.array(values, "uint8") for name, values in pictures.items()},
+            "lecture": None if self._lecture is None else [float(x) for x in self._lecture],
+            "units": [self._units(number) for number in range(len(self._betas))],
+            "seeds": seeds,
+            "start": self._start(),
+        }
 
     def _figure(self):
         fig, (left, right) = plt.subplots(1, 2, figsize=(9.2, 4), width_ratios=(4, 5))
@@ -151,9 +98,10 @@ class RateDistortion(Explorer):
             ends, rate + distortion - ends, "--", color="#D55E00", label="equal loss at beta = 1"
         )
         left.legend(fontsize="small")
-        rows = [self._scene(number)[[4, 5, 6, 7, 16, 17, 18, 19]] for number in shown]
+        rebuilt, samples = (self._pictures[name][shown, :SIDE] for name in PICTURES[1:])
+        rows = np.concatenate([rebuilt, samples], axis=1).reshape(-1, 28, 28) / 255
         names = [f"{self._betas[n]:g}\n{self._units(n)} active" for n in shown]
-        plotting.image_grid(np.concatenate(rows), 2 * SIDE, right, row_labels=names)
+        plotting.image_grid(rows, 2 * SIDE, right, row_labels=names)
         right.tick_params(labelsize="small")
         right.set_title("beta: four test images rebuilt, four samples", fontsize="medium")
         return fig, (
@@ -185,8 +133,8 @@ def _checked_runs(table):
 
 
 def _checked_gallery(gallery, betas):
-    """Return a sweep's pictures, from 0 to 1 and sorted by beta, or raise a `ValueError`."""
-    names = "beta", "originals", "reconstructions", "samples", "kl_per_dimension"
+    """Return a sweep's pictures, sorted by beta, or raise a `ValueError`."""
+    names = "beta", *PICTURES, "kl_per_dimension"
     if missing := [name for name in names if name not in gallery]:
         raise ValueError(f"gallery lacks {', '.join(missing)}: it needs {', '.join(names)}.")
     arrays = {name: np.asarray(gallery[name]) for name in names}
@@ -204,7 +152,6 @@ def _checked_gallery(gallery, betas):
                 f"{name} of gallery has shape {arrays[name].shape} and type {arrays[name].dtype}, expected "
                 f"{shape} and uint8."
             )
-        arrays[name] = arrays[name] / np.float32(255)
     bars = arrays["kl_per_dimension"]
     if bars.ndim != 2 or len(bars) != count or bars.size == 0 or not np.isfinite(bars).all():
         raise ValueError(

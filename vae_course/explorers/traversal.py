@@ -2,14 +2,13 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 
 from vae_course import latent, plotting
-from vae_course.explorers.codes import check_codes, quick_decoder, starting_points
-from vae_course.explorers.explorer import Board, Explorer, choice, digit_on, slider, whole_slider
+from vae_course.explorers import networks
+from vae_course.explorers.codes import check_codes, check_decoder, decode, starting_points
+from vae_course.explorers.explorer import Explorer
 
 LIMIT = 3.0
-LESS_AND_MORE = LinearSegmentedColormap.from_list("ink", ["#0072B2", "white", "#D55E00"])
 
 
 class LatentTraversal(Explorer):
@@ -38,56 +37,20 @@ class LatentTraversal(Explorer):
                 "latent dimension, as from latent.kl_per_dimension."
             )
         self._points = starting_points(codes, labels)
-        self._decode = quick_decoder(decoder, codes.shape[1])
+        self._decoder = check_decoder(decoder, codes.shape[1])
         self._order = np.argsort(-self._kl)
         names = list(self._points)
         self._first = names[min(3, len(names) - 1)]
 
-    def _controls(self):
-        self._start = self._watch(choice("image", list(self._points), self._first))
-        self._rank = self._watch(whole_slider("place by KL", 1, len(self._kl), 1))
-        self._value = self._watch(slider("value", -LIMIT, LIMIT, LIMIT, step=0.05))
-        self._make_board()
-        return [[self._start], [self._rank, self._value]]
-
-    def _bars(self, ax, **look):
-        ax.bar(np.arange(1, len(self._kl) + 1), self._kl[self._order], width=1.0, **look)
-        ax.set(xlabel="dimension, by KL", ylabel="nats per image")
-
-    def _make_board(self):
-        self._board = Board(8.6, 3.2, ncols=4, width_ratios=(4, 3, 3, 3))
-        bars, *pictures = self._board.axes
-        self._bars(bars, color="0.7")
-        (self._bar,) = bars.bar([1], [0], width=1.0, color="C0")
-        (self._arrow,) = bars.plot([], [], "v", color="C0", markersize=9, clip_on=False)
-        self._before, self._after, self._change = (digit_on(ax) for ax in pictures)
-        pictures[2].set_title("ink: orange more,\nblue less")
-        self._change.set(cmap=LESS_AND_MORE, clim=(-1, 1))
-        self._heads = [ax.set_title("\n") for ax in pictures[:2]]
-        self._title = bars.set_title(" ")
-        images = self._before, self._after, self._change
-        self._board.move(self._bar, self._arrow, *images, *self._heads, self._title)
-
-    def _draw(self):
-        rank, value = self._rank.value, self._value.value
-        dimension = self._order[rank - 1]
-        z = self._points[self._start.value]
-        moved = latent.traversal(z, dimension, [z[dimension], value])
-        before, after = self._decode(moved)
-        self._before.set_data(before)
-        self._after.set_data(after)
-        self._change.set_data(after - before)
-        nats = self._kl[dimension]
-        self._bar.set(x=rank - 0.5, height=nats)
-        self._arrow.set_data([rank], [nats + 0.05 * self._kl.max()])
-        self._heads[0].set_text(f"as it was\nz[{dimension}] = {z[dimension]:+.2f}")
-        self._heads[1].set_text(f"moved to\nz[{dimension}] = {value:+.2f}")
-        self._title.set_text(f"z[{dimension}]: {nats:.2f} nats")
-        most = np.abs(after - before).max()
-        return self._board.png(), (
-            f"The {self._start.value} with dimension {dimension}, number {rank} by KL with {nats:.2f} nats, "
-            f"set from {z[dimension]:+.2f} to {value:+.2f}: a pixel changes by {most:.2f} at most."
-        )
+    def _state(self):
+        return {
+            "names": list(self._points),
+            "points": networks.array(np.array(list(self._points.values()))),
+            "first": self._first,
+            "decoder": networks.network(self._decoder),
+            "kl": networks.array(self._kl),
+            "order": networks.array(self._order, "int32"),
+        }
 
     def _figure(self):
         values = np.linspace(-LIMIT, LIMIT, 7)
@@ -95,9 +58,10 @@ class LatentTraversal(Explorer):
         chosen = list(dict.fromkeys([*self._order[:3], self._order[-1]]))
         rows = [latent.traversal(z, dimension, values) for dimension in chosen]
         fig, (bars, ax) = plt.subplots(1, 2, figsize=(10, 3.4), width_ratios=(2, 5))
-        self._bars(bars)
+        bars.bar(np.arange(1, len(self._kl) + 1), self._kl[self._order], width=1.0)
+        bars.set(xlabel="dimension, by KL", ylabel="nats per image")
         plotting.image_grid(
-            self._decode(np.concatenate(rows)),
+            decode(self._decoder, np.concatenate(rows)),
             len(values),
             ax,
             row_labels=[f"z[{dimension}]" for dimension in chosen],

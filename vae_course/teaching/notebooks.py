@@ -13,9 +13,9 @@ import papermill
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from vae_course.atomic import write_atomically, write_text
+from vae_course.lesson import EXPLORER
 from vae_course.teaching import cited_numbers
 from vae_course.teaching.kernel import CellError, run_cells
-from vae_course.teaching.pages import render
 
 ROOT = Path(__file__).resolve().parents[2]
 README_PICTURE = ROOT / ".github" / "latent_maps.png"
@@ -131,32 +131,28 @@ def _with_parameters(notebook, wanted):
 
 
 def execute(path, folder, wanted):
-    """Execute one lesson, and write the executed notebook and a page.
+    """Execute one lesson, and write the executed notebook.
 
     Args:
         path: Path of the notebook.
-        folder: Where the executed notebook and the page go.
+        folder: Path of an existing folder, where the executed notebook goes.
         wanted: Values of parameters; those that the lesson does not have are ignored.
 
     Returns:
         A `Result`. A lesson that fails or is interrupted is written as far as it got, with its error in the
         result.
     """
-    target, page = Path(folder, path.name), Path(folder, f"{path.stem}.html")
+    target = Path(folder, path.name)
     result, start = Result(path.stem, path.stem), time.perf_counter()
     try:
-        for old in (target, page):  # so that nobody takes an earlier run's files for this one's
-            old.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)  # so that nobody takes an earlier run's for this one's
         notebook = read_notebook(path)
         result.title = title_of(notebook)
         notebook = _with_parameters(notebook, wanted)
         try:
             run_cells(notebook, path.parent, path.stem)
         finally:
-            run = cited_numbers.cite_run(notebook, path)
-            result.dataset, result.numbers, result.expected = run
-            write_notebook(notebook, target)
-            write_text(page, render("page", notebook, result.title))
+            _keep(notebook, path, target, result)
     except KeyboardInterrupt:
         result.status, result.error = "interrupted", "stopped before the end; run it again"
     except Exception as error:  # of any kind, so that the other lessons still run
@@ -165,6 +161,42 @@ def execute(path, folder, wanted):
         result.status = "FAILED"
     result.seconds = time.perf_counter() - start
     return result
+
+
+def last_executed(path, out=Path("build", "course")):
+    """Return the path of a lesson as `vae-course run` left it in its folder for results, with live explorers.
+
+    If it was not run, or failed, or has been changed since, return the path of the lesson itself, which was
+    executed when it was written and has still pictures in place of explorers.
+    """
+    executed = Path(out, "notebooks", path.name)
+    try:
+        newer = executed.stat().st_mtime > path.stat().st_mtime
+        failed = newer and '"output_type": "error"' in executed.read_text(encoding="utf-8")
+    except OSError:
+        return path
+    return executed if newer and not failed else path
+
+
+def stored(path, folder):
+    """Write a lesson as it was last executed to a folder, and return a `Result`, as `execute` does."""
+    target, result = Path(folder, path.name), Result(path.stem, path.stem)
+    try:
+        notebook = read_notebook(last_executed(path))
+        target.unlink(missing_ok=True)
+        result.title = title_of(notebook)
+        _keep(notebook, path, target, result)
+    except (OSError, ValueError) as error:
+        target.unlink(missing_ok=True)
+        result.status, result.error = "FAILED", str(error)
+    return result
+
+
+def _keep(notebook, path, target, result):
+    """Write an executed lesson, whose texts cite its own numbers, and put these into its result."""
+    run = cited_numbers.cite_run(notebook, path)
+    result.dataset, result.numbers, result.expected = run
+    write_notebook(notebook, target)
 
 
 def write_notebook(notebook, path):
@@ -193,6 +225,9 @@ def _tidied(notebook):
         for name in NOISE:
             metadata.pop(name, None)
     notebook.metadata.get("language_info", {}).pop("version", None)
+    for output in (o for cell in notebook.cells for o in cell.get("outputs", [])):
+        # Weights of networks, which would make a lesson's file several times as large.
+        output.get("data", {}).pop(EXPLORER, None)
     # Text printed in two pieces becomes one output.
     return CoalesceStreamsPreprocessor().preprocess(notebook, {})[0]
 

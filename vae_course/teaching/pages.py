@@ -1,166 +1,120 @@
-"""Turn executed lessons into self-contained pages, an index of them, and a table."""
+"""Prepare executed lessons as pages of the web site: fold what can wait, and describe the figures."""
 
-import base64
-import functools
+import copy
 import html
-import importlib.util
-import io
 import re
-import textwrap
-from pathlib import Path
 
-from fontTools import subset  # comes with Matplotlib
-from nbconvert import HTMLExporter
+import nbformat
 
-from vae_course.atomic import write_text
-from vae_course.lesson import told
-from vae_course.teaching.cited_numbers import differences
+from vae_course.lesson import EXPLORER, MIME_TYPE
+from vae_course.teaching.carried import embedder
 
-TEMPLATES = Path(__file__).with_name("templates")
-REVEAL = "_static/revealjs"
-# Fonts by their names in style sheets: the package that contains each, and its files in the order of FACES.
-# The sans serif falls back on the other font, which has Greek letters, arrows, symbols and boxes.
-FONTS = {
-    "Course Sans": (
-        "sphinx_revealjs",
-        f"{REVEAL}/dist/theme/fonts/source-sans-pro/source-sans-pro",
-        ("-regular", "-italic", "-semibold", "-semibolditalic"),
-    ),
-    "Course Mono": (
-        "matplotlib",
-        "mpl-data/fonts/ttf/DejaVuSansMono",
-        ("", "-Oblique", "-Bold", "-BoldOblique"),
-    ),
-}
-FACES = (("400", "normal"), ("400", "italic"), ("500 700", "normal"), ("500 700", "italic"))
-# Latin, Greek, punctuation, superscripts, the euro, arrows, mathematics, lines and boxes, ticks and crosses.
-CHARACTERS = subset.parse_unicodes("20-17F,370-3FF,2010-209C,20AC,2190-22FF,2500-25FF,2713-2718")
+HEADING = re.compile(r"^#{2,} .*\n?", re.M)
+OPEN = '\n<details class="second-reading"><summary>Second reading</summary>\n\n'
+CLOSE = "\n\n</details>\n\n"
+NO_TEXT = "A figure without a description."
+# Cells that set up a lesson: their tags, and what stands in their code.
+SET_UP = {"parameters", "injected-parameters"}, ("begin(seed)", "self_check.report(")
 
 
-def render(template, notebook, title, **resources):
-    """Return a notebook as HTML, made with the template "page" or "deck".
+def page_of(notebook, links=""):
+    """Return a copy of an executed lesson as MyST-NB shows it best, with its explorers live.
 
-    The HTML contains everything it needs: nothing is fetched or taken from the machine that shows it. Links
-    to lessons become links to their pages or decks.
+    The code that sets up the lesson is folded. So is what is tagged `second-reading`, from below each heading
+    to the next one.
+
+    Args:
+        notebook: The executed lesson; it is not changed.
+        links: HTML to show below the title.
+
+    Returns:
+        The notebook.
     """
-    exporter = HTMLExporter(
-        template_name=template,
-        extra_template_basedirs=[str(TEMPLATES)],
-        extra_template_paths=[str(TEMPLATES)],
-        exclude_anchor_links=template == "deck",
-    )
-    resources |= {"metadata": {"name": title}, "carried": _carried()}
-    page, _ = exporter.from_notebook_node(notebook, resources=resources)
-    return re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', page)
+    page, cells, folded, live = copy.deepcopy(notebook), [], False, embedder()
+    for place, cell in enumerate(page.cells):
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = {}
+        if place == 0:
+            title, _, rest = cell.source.partition("\n")
+            cell.source = f"{title}\n\n{links}\n\n{rest}"
+        if cell.cell_type == "code":
+            _prepare_code(cell, tags, live)
+        if folded and "second-reading" not in tags:
+            cells.append(nbformat.v4.new_markdown_cell(CLOSE))
+        if "second-reading" in tags and cell.cell_type == "markdown":
+            cell.source = _fold(cell.source, folded)
+        elif "second-reading" in tags and not folded:
+            cells.append(nbformat.v4.new_markdown_cell(OPEN))
+        folded = "second-reading" in tags
+        cells.append(cell)
+    page.cells = [*cells, nbformat.v4.new_markdown_cell(CLOSE)] if folded else cells
+    return page
 
 
-@functools.cache
-def fonts():
-    """Return the style sheet that carries the fonts: Source Sans Pro and DejaVu Sans Mono, cut to size."""
-    rules = []
-    for family, (package, path, names) in FONTS.items():
-        for (weight, style), name in zip(FACES, names, strict=True):
-            font = _cut(_path(package, f"{path}{name}.ttf"))
-            rules.append(
-                f'@font-face {{font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
-                f"src: url(data:font/woff;base64,{base64.b64encode(font).decode()})}}"
-            )
-    return "\n".join(rules)
+def _fold(text, folded):
+    """Fold a text below each of its headings; if it begins inside of a fold, close that first."""
+    before, *_ = HEADING.split(text, maxsplit=1)
+    opened = "" if folded or not before.strip() else OPEN
+
+    def fold(heading):
+        nonlocal folded
+        close, folded = CLOSE if folded else "", True
+        return f"{close}{heading.group().rstrip()}\n{OPEN}"
+
+    folded = folded or bool(opened)
+    return opened + HEADING.sub(fold, text)
 
 
-def _cut(path):
-    options = subset.Options(flavor="woff", hinting=False, layout_features=["kern"])
-    # Copyright and licence stay; "Source" is a name that only the whole font may have.
-    options.name_IDs = [0, 13, 14]
-    options.drop_tables += ["FFTM", "GSUB", "webf"]
-    font = subset.load_font(path, options)
-    subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=CHARACTERS)
-    subsetter.subset(font)
-    subset.save_font(font, file := io.BytesIO(), options)
-    return file.getvalue()
+def _prepare_code(cell, tags, live):
+    """Hide the code of a cell that sets up the lesson, and give the cell's figure its alternative text."""
+    if SET_UP[0] & set(tags) or any(code in cell.source for code in SET_UP[1]):
+        cell.metadata["tags"] = ["hide-input"]
+    for output in cell.outputs:
+        output.get("data", {}).pop(
+            MIME_TYPE, None
+        )  # the numbers for machines, shown as a table, too
+        if EXPLORER in output.get("data", {}):
+            output.data = {"text/html": live(output, _still(output))}
+        elif "image/png" in output.get("data", {}):
+            about = output.metadata.get("image/png", {})
+            cell.metadata["mystnb"] = {"image": {"alt": about.get("alt", NO_TEXT)}}
 
 
-@functools.cache
-def _carried():
-    """Read what pages and decks need from the packages that carry it."""
-    scripts = {
-        "mathjax": _path("mathjax", "static/mathjax/es5/tex-svg.js"),
-        "reveal": _path("sphinx_revealjs", f"{REVEAL}/dist/reveal.js"),
-        "notes": _path("sphinx_revealjs", f"{REVEAL}/plugin/notes/notes.js"),
-    }
-    carried = {name: _inside_html(path.read_text("utf-8")) for name, path in scripts.items()}
-    reveal_css = _path("sphinx_revealjs", f"{REVEAL}/dist/reveal.css").read_text("utf-8")
-    return carried | {"fonts": fonts(), "reveal_css": reveal_css}
+def _still(output):
+    """Return the picture of an explorer as HTML."""
+    alt = html.escape(output.metadata.get("image/png", {}).get("alt", NO_TEXT))
+    picture = output.data["image/png"].replace("\n", "")
+    return f'<img alt="{alt}" src="data:image/png;base64,{picture}">'
 
 
-def _path(package, path):
-    """Find a file inside an installed package, without importing the package."""
-    if not (found := importlib.util.find_spec(package)):
-        cure = "install the course again as described in its README."
-        raise FileNotFoundError(f"The package {package} is missing: {cure}")
-    return Path(found.submodule_search_locations[0], path)
+def opening_explorer(notebook):
+    """Return the first live explorer of a lesson as HTML, or an empty text."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if EXPLORER in output.get("data", {}):
+                return embedder()(output, _still(output))
+    return ""
 
 
-def _inside_html(script):
-    # An HTML parser would take these for the end of the script or for a nested script. Inside a JavaScript
-    # string, the escaped characters mean the same.
-    return re.sub(r"<(?=!--|/?script)", r"\\x3C", script, flags=re.IGNORECASE)
-
-
-def write_index(results, folder):
-    """Write `index.html` with each lesson's page, seconds, status and numbers; return its path."""
-    rows = ["<tr><th>Lesson<th>Data set<th>Time<th>Status<th>Key numbers</tr>"]
-    for r in results:
-        cells = [r.dataset, f"{r.seconds:.0f} s", r.status, r.error or ", ".join(_numbers(r))]
-        row = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        rows.append(f'<tr><td><a href="{r.name}.html">{html.escape(r.title)}</a></td>{row}</tr>')
-    return write_table(Path(folder), "Variational autoencoders: the course", rows)
-
-
-def write_table(folder, title, rows, foot=""):
-    """Write `index.html` with a title, table rows as HTML and a footer, and return its path."""
-    page = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="only light">
-<title>{title}</title>
-<style>{fonts()}
-body{{font:18px/1.5 "Course Sans","Course Mono";margin:3em auto;max-width:60em;padding:0 1em;color:#1d2733}}
-h1,a{{color:#0b5c8e}}table{{border-collapse:collapse}}
-td,th{{padding:.5em 1em;text-align:left;vertical-align:top;border-top:1px solid #c5d2dc}}
-kbd{{border:1px solid #c5d2dc;border-radius:4px;padding:0 .4em}}</style></head>
-<body><h1>{title}</h1>
-<table>{"".join(rows)}</table>
-{foot}</body></html>
-"""
-    write_text(folder / "index.html", page)
-    return folder / "index.html"
-
-
-def table(results):
-    """Return the results as a text table, each number with the expected one in brackets."""
-    width = max(len(r.name) for r in results)
-    lines = [f"{'lesson':{width}}  {'data set':15}  seconds  status  measured (expected)"]
-    for r in results:
-        # Lines do not break between a name and its number.
-        numbers = ", ".join(number.replace(" ", "\u00a0") for number in _numbers(r))
-        first, *rest = textwrap.wrap(numbers, 60, break_on_hyphens=False) or ["-"]
-        lines.append(f"{r.name:{width}}  {r.dataset:15}  {r.seconds:7.1f}  {r.status:6}  {first}")
-        lines += [" " * (width + 36) + line for line in rest]
-    return "\n".join(lines).replace("\u00a0", " ")
-
-
-def differing(results):
-    """List the measured numbers that are not as expected, each in one line."""
-    return [
-        f"DIFFERS {r.name}, {r.dataset}: {name} {told(*r.numbers[name])}, expected {told(*r.expected[name])}"
-        for r in results
-        for name in differences(r.expected, r.numbers)
+def figure_of(notebook):
+    """Return the data and metadata of the figure tagged `readme-picture`, or of the first one, or None."""
+    figures = [
+        (
+            output.data["image/png"],
+            output.metadata.get("image/png", {}),
+            cell.metadata.get("tags", []),
+        )
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
     ]
+    figures.sort(key=lambda figure: "readme-picture" not in figure[2])
+    return figures[0][:2] if figures else None
 
 
-def _numbers(result):
-    """List what a lesson measured, each number with its name and expected value."""
-    expected = {name: f" ({told(*pair)})" for name, pair in result.expected.items()}
-    return [
-        f"{name} {told(*pair)}{expected.get(name, '')}" for name, pair in result.numbers.items()
-    ]
+def opening_of(notebook):
+    """Return the first paragraph below a lesson's title, and its minutes for a first reading as text."""
+    source = notebook.cells[0].source if notebook.cells else ""
+    paragraphs = [p.strip() for p in source.split("\n\n")[1:]]
+    found = re.search(r"\*\*Time:\*\* (\d+ minutes)", source)
+    return (paragraphs or [""])[0], found.group(1) if found else ""

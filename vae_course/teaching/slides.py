@@ -8,10 +8,10 @@ import re
 import shutil
 
 from vae_course.atomic import write_text
+from vae_course.teaching.carried import render, write_table
 from vae_course.teaching.cited_numbers import cite_run
 from vae_course.teaching.deck import slides_of
 from vae_course.teaching.notebooks import read_notebook, title_of
-from vae_course.teaching.pages import render, write_table
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 NO_PDF = (
@@ -53,7 +53,7 @@ def _build_one(path, folder):
         deck.minutes = found.group(1) if found else ""
         slides = slides_of(notebook)
         title = f"{int(path.stem[:2])} {deck.title}"
-        write_text(target, render("deck", notebook, title, slides=slides))
+        write_text(target, render(notebook, title, slides))
         deck.titles = [slide.title for slide in slides]
     except Exception as error:  # not a notebook, no slide metadata, or not executed
         known = isinstance(error, (OSError, ValueError))

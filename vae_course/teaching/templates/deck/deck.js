@@ -1,6 +1,7 @@
 // A script that waits for the deck looks at the page's data-ready and, for printing, at data-printed.
 const FULL = 0.9; // the share of a slide's height that its content may fill, which leaves some white space
 const LEAST_FIGURE = 240; // a figure's least height in pixels, as in the style sheet
+const LIVE = 1.5; // how many times as wide as high explorers are, with their controls
 const TEXT = [34, 30, 27, 25]; // sizes in pixels that can be read from the last row
 const CODE = [26, 24, 22, 20, 18];
 
@@ -32,7 +33,8 @@ function measure(slide) {
   for (const figure of figures) {
     const box = figure.getBoundingClientRect();
     const image = figure.querySelector("img");
-    width = Math.min(box.width, (box.height * image.naturalWidth) / image.naturalHeight);
+    const shape = figure.querySelector(".vae-course-still") ? LIVE : image.naturalWidth / image.naturalHeight;
+    width = Math.min(box.width, box.height * shape);
     if (!beside) used -= box.height - LEAST_FIGURE; // a figure fills the remaining space
     else if (boxes[0].bottom > box.top) used = Infinity; // the title overlaps it
   }

@@ -1,0 +1,159 @@
+"""The web site as files: pages, links and folds are whole. `browser/test_web_site.py` has a browser."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from click.testing import CliRunner
+from pins import ROOT
+
+from vae_course.cli import main
+from vae_course.teaching import notebooks, site
+
+NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+EMPTY = set("area base br col embed hr img input link meta source track wbr".split())
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Build the site of all lessons as they are stored; give its folder and Sphinx' warnings."""
+    folder = tmp_path_factory.mktemp("a site")  # a space in its name, as on many machines
+    (folder / "notebooks").mkdir()
+    paths = notebooks.find_lessons(ROOT / "notebooks")
+    results = [notebooks.stored(path, folder / "notebooks") for path in paths]
+    index, warnings = site.build(results, folder, ROOT / "notebooks")
+    assert index == folder / "index.html"
+    return folder, warnings
+
+
+def parsed(path):
+    """Parse a page."""
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+class Nesting(HTMLParser):
+    """Complain of elements that are closed in another order than they were opened."""
+
+    def __init__(self):
+        super().__init__()
+        self.stack, self.wrong = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in EMPTY:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in EMPTY:
+            return
+        if tag in ("section", "details", "div") and self.stack[-1:] != [tag]:
+            self.wrong.append((tag, self.getpos()))
+        while self.stack and self.stack.pop() != tag:
+            pass
+
+
+def test_sphinx_has_nothing_to_complain_of(built):
+    """No dead link between lessons, no text that MyST reads otherwise than Jupyter."""
+    assert built[1] == []
+
+
+def test_every_link_and_picture_of_every_page_leads_to_a_file(built):
+    """And every anchor to a place in it; nothing is fetched from elsewhere."""
+    folder, _ = built
+    pages = sorted(folder.glob("*.html"))
+    assert {f"{name}.html" for name in NAMES} < {page.name for page in pages}
+    anchors = {page: {e["id"] for e in parsed(page).find_all(id=True)} for page in pages}
+    for page in pages:
+        for element in parsed(page).find_all(["a", "img", "link", "script"]):
+            address = element.get("href") or element.get("src") or ""
+            parts = urlsplit(address)
+            if parts.scheme or parts.netloc:
+                assert element.name == "a", f"{page.name} fetches {address}"
+                continue
+            target = folder / unquote(parts.path) if parts.path else page
+            assert target.exists(), f"{page.name}: {address}"
+            if parts.fragment and target in anchors:
+                assert unquote(parts.fragment) in anchors[target] | {""}, f"{page.name}: {address}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_folds_are_nested_in_sections(built, name):
+    """Browsers mend what is not, each in its own way."""
+    reader = Nesting()
+    reader.feed((built[0] / f"{name}.html").read_text(encoding="utf-8"))
+    assert reader.wrong == []
+    page = parsed(built[0] / f"{name}.html")
+    for fold in page.select("details.second-reading"):
+        assert fold.find_previous(["h2", "h3", "summary"]).name in ("h2", "h3", "summary")
+        assert not fold.find(["h1", "h2", "h3"]) and len(fold.text.split()) > 5
+    assert len(page.select("details.second-reading")) >= 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lesson_has_its_figures_described_and_links_to_slides_notebook_and_exercise(built, name):
+    """Every figure of the notebook is on the page, with the same text."""
+    page = parsed(built[0] / f"{name}.html")
+    cells = notebooks.read_notebook(ROOT / "notebooks" / f"{name}.ipynb").cells
+    outputs = [
+        o for cell in cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})
+    ]
+    shown = [image["alt"] for image in page.select("article .cell_output img")]
+    assert shown == [output.metadata["image/png"]["alt"] for output in outputs]
+    links = {link.text: link["href"] for link in page.select(".lesson-links a")}
+    wanted = {"Slides": f"slides/{name}.html", "Notebook": f"notebooks/{name}.ipynb"}
+    if name[:2] != "00":
+        wanted["Exercise"] = f"exercises/ex{name}.ipynb"
+    assert links == wanted
+    assert "Show the set-up" in page.text and "<!--" not in page.select_one("article").text
+
+
+def test_the_front_page_has_every_lesson_with_its_minutes(built):
+    """And a picture at its top."""
+    page = parsed(built[0] / "index.html")
+    lessons = page.select(".lesson")
+    assert [lesson.find("a")["href"] for lesson in lessons] == [f"{name}.html" for name in NAMES]
+    for lesson in lessons:
+        assert re.fullmatch(r"\d\d minutes", lesson.select_one(".minutes").text)
+        assert len(lesson.text.split()) > 15
+    assert page.select_one("article img")["alt"]
+
+
+def test_the_numbers_page_has_every_number_beside_what_is_expected(built):
+    """As many rows as the lessons recorded; none differs, since nothing was run anew."""
+    page = parsed(built[0] / "numbers.html")
+    kept = notebooks.cited_numbers.read(ROOT / "notebooks")
+    rows = [row.find_all(["th", "td"]) for row in page.select("tbody tr")]
+    assert len(rows) == sum(len(numbers["MNIST"]) for numbers in kept.values())
+    assert all(measured.text == expected.text for _, measured, expected in rows)
+    assert f"0 of {len(rows)} numbers differ." in page.text
+
+
+def test_exercises_have_no_solutions(built):
+    """They are for students."""
+    exercises = sorted((built[0] / "exercises").iterdir())
+    assert len(exercises) == len(NAMES) - 1
+    for path in exercises:
+        text = path.read_text(encoding="utf-8")
+        assert "SOLUTION" not in text and "HIDDEN" not in text and "YOUR CODE HERE" in text
+
+
+def test_a_lesson_that_cannot_be_read_is_told_and_stops_no_other(tmp_path):
+    """Its old page goes, and the front page says why."""
+    folder, out = tmp_path / "notebooks", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    (folder / "00_torn.ipynb").write_text("{", encoding="utf-8")
+    good = (ROOT / "notebooks" / f"{NAMES[4]}.ipynb").read_bytes()
+    (folder / f"{NAMES[4]}.ipynb").write_bytes(good)
+    (out / "00_torn.html").write_text("old", encoding="utf-8")
+    arguments = ["site", "--notebooks", str(folder), "--out", str(out)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1 and "FAILED 00_torn\n" in result.output
+    assert "1 lesson(s) in" in result.output
+    page = parsed(out / "index.html")
+    assert "00_torn.ipynb is not a valid notebook" in page.select_one(".lesson .wrong").text
+    assert page.select_one(".start a")["href"] == f"{NAMES[4]}.html"
+    assert not (out / "00_torn.html").exists() and (out / f"{NAMES[4]}.html").exists()
+    assert not [path for path in Path(out).iterdir() if path.name.startswith(".")]

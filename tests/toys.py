@@ -1,0 +1,97 @@
+"""Decoders, codes and a sweep small enough to know by heart, and explorers of them."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from vae_course.explorers import (
+    DigitMorph,
+    DrawADigit,
+    KLExplorer,
+    LatentMap,
+    LatentTraversal,
+    RateDistortion,
+    ReparameterizationExplorer,
+    Staircase,
+    TransposedConvolutionExplorer,
+)
+from vae_course.models import VAE, build_decoder, build_encoder
+
+BETAS = (0.1, 0.5, 1.0, 4.0, 20.0)
+
+
+def make_sweep(betas=BETAS, seeds=3, latent_dim=12):
+    """Make a table of runs and their pictures, with numbers of which each is different.
+
+    Args:
+        betas: Weights of the KL term.
+        seeds: Runs for each of them.
+        latent_dim: Dimensions of the codes.
+
+    Returns:
+        The table, a list of dictionaries, and the gallery, a dictionary of arrays.
+    """
+    dice = np.random.default_rng(0)
+    table = []
+    for beta in betas:
+        for seed in range(seeds):
+            rate = 30 / (0.3 + beta) + dice.normal(scale=0.1)
+            table.append(
+                {
+                    "beta": beta,
+                    "seed": seed,
+                    "reconstruction": 8 + 45 * np.exp(-rate / 12) + dice.normal(scale=0.1),
+                    "kl": rate,
+                    "active_units": int(latent_dim / (1 + beta)) + (seed == 2),
+                }
+            )
+    count = len(betas)
+    gallery = {
+        "beta": np.array(betas),
+        "originals": dice.integers(0, 256, (8, 28, 28)).astype("uint8"),
+        "reconstructions": dice.integers(0, 256, (count, 8, 28, 28)).astype("uint8"),
+        "samples": dice.integers(0, 256, (count, 8, 28, 28)).astype("uint8"),
+        "kl_per_dimension": dice.gamma(0.7, 2 / np.sqrt(betas)[:, None], (count, latent_dim)),
+    }
+    gallery["kl_per_dimension"] = gallery["kl_per_dimension"].astype("float32")
+    return table, gallery
+
+
+def make_decoder(latent_dim, seed=0):
+    """Make a decoder of one layer: a picture is the sigmoid of a linear function of the code."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((latent_dim,)),
+            layers.Dense(784, activation="sigmoid", kernel_initializer="random_normal"),
+            layers.Reshape((28, 28, 1)),
+        ]
+    )
+
+
+def pictures_of(decoder, z):
+    """Decode without Keras: sigmoid(z W + b), shape `(n, 28, 28)`."""
+    weights, bias = decoder.get_weights()
+    return (1 / (1 + np.exp(-(np.atleast_2d(z) @ weights + bias)))).reshape(-1, 28, 28)
+
+
+def toy_explorers():
+    """Make one explorer of each kind, by name."""
+    labels, codes = np.arange(60) % 10, np.random.default_rng(1).normal(size=(60, 5))
+    plane, other, five = make_decoder(2, 1), make_decoder(2, 2), make_decoder(5)
+    keras.utils.set_random_seed(0)
+    vae = VAE(build_encoder(2), build_decoder(2))
+    images = (np.random.default_rng(0).random((2, 28, 28, 1)) < 0.3).astype("float32")
+    models = {"autoencoder": (plane, codes[:, :2]), "VAE": (other, codes[:, 2:4])}
+    explorers = [
+        LatentMap(models, labels, "toy"),
+        KLExplorer(),
+        ReparameterizationExplorer(1),
+        TransposedConvolutionExplorer(),
+        DigitMorph(five, codes, labels),
+        LatentTraversal(five, codes, labels, np.arange(5.0)),
+        Staircase(vae, images, [4, 7]),
+        RateDistortion(*make_sweep(), lecture=(13, 15.5)),
+        DrawADigit(vae, np.random.default_rng(2).random((60, 28, 28, 1)) ** 3, labels, "toy"),
+    ]
+    return {type(one).__name__: one for one in explorers}

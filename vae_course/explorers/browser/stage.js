@@ -1,0 +1,198 @@
+// Put an explorer on the page: its controls, its canvas, one frame for each change, its text, and its errors.
+
+import { unpack } from "./network.js";
+import { makePen, readTheme } from "./pen.js";
+
+const WIDEST = 1.2; // how much a drawing may grow beyond its design where only the width limits it
+const NARROW = 560; // pixels below which an explorer stands on a telephone
+
+const make = (kind, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(kind), properties);
+  element.append(...children);
+  return element;
+};
+
+let count = 0; // of explorers on this page, for names that must differ
+
+// Start an explorer inside an element. `Explorer(state, ui)` makes its controls by `ui`, and returns
+//   shape(narrow): width and height of its drawing in CSS pixels,
+//   draw(pen, narrow): draws one frame and returns what it shows in words,
+//   grab(x, y), if points can be dragged: returns a function of x and y that follows, or nothing,
+//   step(dx, dy), if they can be moved by the arrow keys, and hint, which says so.
+// `onLive` is called after the first frame, `onError` with an error that comes before it.
+export function stage(parent, Explorer, state, { onLive = () => {}, onError = () => {} } = {}) {
+  const name = `vae-course-${++count}`;
+  const controls = make("div", { className: "vae-course-controls" });
+  const canvas = make("canvas", { className: "vae-course-canvas" });
+  const frame = make("div", { className: "vae-course-frame" }, canvas);
+  const spoken = make("p", { className: "vae-course-spoken", ariaLive: "polite" });
+  const alert = make("p", { className: "vae-course-alert", hidden: true });
+  alert.setAttribute("role", "alert");
+  const root = make("div", { className: "vae-course-explorer", lang: "en" }, controls, frame, alert, spoken);
+  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's keys would go to another cell
+  root.dataset.preventSwipe = ""; // and reveal.js would go to another slide
+  parent.append(root);
+
+  let explorer, pen, asked = 0, live = false, speaking, shape = {};
+  const redraw = () => (asked ||= requestAnimationFrame(show));
+
+  function fit() {
+    const [width, height] = [frame.clientWidth, frame.clientHeight];
+    const narrow = width < NARROW;
+    const [designed, tall] = explorer.shape(narrow);
+    // In a slide, the height is given as well.
+    const scale = root.closest(".vae-course-fit") ? Math.min(width / designed, height / tall) : Math.min(width / designed, WIDEST);
+    canvas.style.width = `${designed * scale}px`;
+    canvas.style.height = `${tall * scale}px`;
+    const shown = canvas.getBoundingClientRect().width / canvas.offsetWidth || 1; // slides are scaled
+    const dots = scale * shown * devicePixelRatio;
+    const [across, down] = [Math.round(designed * dots), Math.round(tall * dots)];
+    if (canvas.width !== across || canvas.height !== down) {
+      [canvas.width, canvas.height] = [across, down];
+      pen = undefined;
+    }
+    shape = { width: designed, height: tall, narrow, dots };
+  }
+
+  function show() {
+    asked = 0;
+    if (!frame.clientWidth) return; // not on the screen; drawn once it is
+    try {
+      fit();
+      pen ??= makePen(canvas.getContext("2d"), readTheme(root), shape.dots);
+      pen.context.setTransform(shape.dots, 0, 0, shape.dots, 0, 0);
+      pen.context.clearRect(0, 0, shape.width, shape.height);
+      say(explorer.draw(pen, shape.narrow));
+      alert.hidden = true;
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    if (!live) onLive();
+    live = true;
+    root.dataset.frames = +(root.dataset.frames ?? 0) + 1;
+  }
+
+  function say(text) {
+    canvas.setAttribute("aria-label", explorer.hint ? `${explorer.hint}. ${text}` : text);
+    root.dataset.text = text;
+    clearTimeout(speaking); // a screen reader hears the text once a drag has come to rest
+    speaking = setTimeout(() => (spoken.textContent = text), 500);
+  }
+
+  function fail(error) {
+    console.warn(error);
+    alert.textContent = `This did not work. ${error.message}`;
+    alert.hidden = false;
+    if (!live) onError(error);
+  }
+
+  const ui = {
+    redraw,
+
+    // A slider for numbers, with its name before it and its value after it.
+    slider(label, low, high, value, step = 0.01, words = (number) => number.toFixed(2)) {
+      const input = make("input", { type: "range", min: low, max: high, step, value, id: `${name}-${label}` });
+      const output = make("output", { htmlFor: input.id });
+      const tell = () => {
+        output.textContent = words(+input.value);
+        input.setAttribute("aria-valuetext", output.textContent);
+      };
+      input.addEventListener("input", () => (tell(), redraw()));
+      tell();
+      controls.append(make("div", { className: "vae-course-control" }, make("label", { htmlFor: input.id }, label), input, output));
+      return {
+        get value() { return +input.value; },
+        set value(number) { input.value = number; tell(); },
+        set max(number) { input.max = number; tell(); },
+      };
+    },
+
+    // A list of which one is chosen.
+    choice(label, options, value, onChange = () => {}) {
+      const select = make("select", { id: `${name}-${label}` }, ...options.map((option) => new Option(option, option)));
+      select.value = value;
+      select.addEventListener("change", () => (onChange(), redraw()));
+      controls.append(make("div", { className: "vae-course-control" }, make("label", { htmlFor: select.id }, label), select));
+      return { get value() { return select.value; }, set value(option) { select.value = option; } };
+    },
+
+    // A row of buttons of which one is pressed.
+    radio(label, options, value, onChange = () => {}) {
+      const inputs = options.map((option) =>
+        make("input", { type: "radio", name: `${name}-${label}`, value: option, checked: option === value }));
+      for (const input of inputs) input.addEventListener("change", () => (onChange(), redraw()));
+      const labels = inputs.map((input) => make("label", {}, input, make("span", {}, input.value)));
+      controls.append(make("fieldset", { className: "vae-course-control" }, make("legend", {}, label), ...labels));
+      return { get value() { return inputs.find((input) => input.checked).value; } };
+    },
+
+    button(label, onClick) {
+      const button = make("button", { type: "button" }, label);
+      button.addEventListener("click", () => (onClick(button), redraw()));
+      controls.append(make("div", { className: "vae-course-control" }, button));
+      return button;
+    },
+  };
+
+  // A point of the page in the drawing's own pixels, however the page is scaled.
+  function place(event) {
+    const box = canvas.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width) * shape.width, ((event.clientY - box.top) / box.height) * shape.height];
+  }
+
+  function press(event) {
+    if (event.button) return;
+    const follow = explorer.grab(...place(event));
+    if (!follow) return;
+    canvas.setPointerCapture(event.pointerId);
+    const move = (event) => {
+      for (const part of event.getCoalescedEvents?.() ?? [event]) follow(...place(part));
+      redraw();
+    };
+    const end = () => {
+      canvas.removeEventListener("pointermove", move);
+      canvas.removeEventListener("pointerup", end);
+      canvas.removeEventListener("pointercancel", end);
+    };
+    canvas.addEventListener("pointermove", move);
+    canvas.addEventListener("pointerup", end);
+    canvas.addEventListener("pointercancel", end);
+    redraw();
+  }
+
+  function key(event) {
+    event.stopPropagation(); // or the notebook would go to another cell, and the deck to another slide
+    const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (event.target !== canvas || !direction) return;
+    event.preventDefault();
+    explorer.step(...direction.map((sign) => sign * (event.shiftKey ? 5 : 1)));
+    redraw();
+  }
+
+  const size = new ResizeObserver(() => show());
+  const themes = new MutationObserver(() => ((pen = undefined), redraw()));
+  try {
+    explorer = Explorer(unpack(state), ui);
+    canvas.setAttribute("role", "img");
+    if (explorer.grab) {
+      Object.assign(canvas, { tabIndex: 0, title: explorer.hint, role: "application" });
+      canvas.classList.add("vae-course-choosing");
+      canvas.addEventListener("pointerdown", press);
+    }
+    root.addEventListener("keydown", key);
+    size.observe(frame);
+    for (const element of [document.documentElement, document.body])
+      themes.observe(element, { attributeFilter: ["class", "data-theme", "theme", "data-jp-theme-light"] });
+  } catch (error) {
+    fail(error);
+  }
+  return () => {
+    size.disconnect();
+    themes.disconnect();
+    clearTimeout(speaking);
+    cancelAnimationFrame(asked);
+    explorer?.close?.();
+    root.remove();
+  };
+}

@@ -1,0 +1,168 @@
+"""Build the web site of the course from executed lessons, with Sphinx and MyST-NB; it needs no network."""
+
+import base64
+import importlib.metadata
+import io
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import jinja2
+import markupsafe
+
+from vae_course.lesson import told
+from vae_course.teaching import glossary, pages, slides
+from vae_course.teaching.carried import TEMPLATES, path_in
+from vae_course.teaching.cited_numbers import differences
+from vae_course.teaching.lab import blank
+from vae_course.teaching.notebooks import read_notebook, write_notebook
+
+SHOWN = ("05", "06")  # lessons whose figures are on the front page, besides the first
+TITLE = "Variational autoencoders"
+SIDEBAR = ("brand", "search", "scroll-start", "navigation", "scroll-end")
+SETTINGS = {
+    "extensions": ["myst_nb", "sphinx_copybutton"],
+    "html_theme": "furo",
+    "html_title": TITLE,
+    "project": TITLE,
+    "smartquotes": False,
+    "nb_execution_mode": "off",
+    "nb_code_prompt_show": "Show the set-up",
+    "nb_code_prompt_hide": "Hide the set-up",
+    "myst_enable_extensions": ["dollarmath", "amsmath"],
+    "mathjax_path": "tex-svg.js",
+    "mathjax3_config": {"options": {"enableMenu": False}},
+    "copybutton_selector": "div.cell_input pre, div.highlight-console pre",
+    "html_static_path": ["_static", str(TEMPLATES / "site" / "static")],
+    "html_css_files": ["site.css"],
+    "html_js_files": ["site.js"],
+    "html_copy_source": False,
+    "html_show_copyright": False,
+    "html_show_sphinx": False,
+    "html_use_index": False,
+    "html_sidebars": {"**": [f"sidebar/{name}.html" for name in SIDEBAR]},
+    "html_theme_options": {
+        "light_css_variables": {"color-brand-primary": "#0b5c8e", "color-brand-content": "#0b5c8e"},
+        "dark_css_variables": {"color-brand-primary": "#7cc4f0", "color-brand-content": "#7cc4f0"},
+    },
+}
+
+
+def build(results, folder, lessons):
+    """Write a web site that opens by double click: lessons, slides, exercises, numbers and a glossary.
+
+    Args:
+        results: List of `Result`. Of those without an executed notebook, only the error is told.
+        folder: Path of the site, which holds the executed lessons in its subfolder `notebooks`. Pages that
+            an earlier run left there are replaced if this one has them, too.
+        lessons: Path of the folder of lessons; their exercises are in its subfolder `exercises`.
+
+    Returns:
+        Path of the front page, and a list of Sphinx' warnings, such as of links to lessons that are left out.
+    """
+    folder = Path(folder)
+    for name in ("slides", "exercises"):
+        (folder / name).mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as place:
+        source, target = Path(place, "source"), Path(place, "target")
+        (source / "_static").mkdir(parents=True)
+        shutil.copy(path_in("mathjax", "static/mathjax/es5/tex-svg.js"), source / "_static")
+        shutil.copy(glossary.SOURCE, source)
+        rows = [_add_lesson(result, folder, Path(lessons), source) for result in results]
+        templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(TEMPLATES / "site"), trim_blocks=True, autoescape=True
+        )
+        marks = [differs for row in rows for *_, differs in row["numbers"]]
+        told = {"rows": rows, "title": TITLE, "start": next((r for r in rows if "page" in r), None)}
+        told["version"] = importlib.metadata.version("vae-course")
+        told |= {"wrong": sum(marks), "count": len(marks)}
+        for name in ("index.md", "numbers.md"):
+            text = templates.get_template(f"{name}.j2").render(told)
+            (source / name).write_text(text, encoding="utf-8")
+        warnings = _run_sphinx(source, target)
+        _put(target, folder)
+    return folder / "index.html", warnings
+
+
+def _add_lesson(result, folder, lessons, source):
+    """Add a lesson to the sources, and its deck and exercise to the site; return what to tell about it."""
+    name = result.name
+    row = {"result": result, "name": name, "numbers": _numbers(result), "number": int(name[:2])}
+    (folder / f"{name}.html").unlink(missing_ok=True)  # an earlier run's page is not this one's
+    executed = folder / "notebooks" / f"{name}.ipynb"
+    if not executed.exists():
+        return row
+    notebook = read_notebook(executed)
+    (deck,) = slides.build([executed], folder / "slides")
+    row["slides"] = "" if deck.error else f"slides/{name}.html"
+    for exercise in sorted(lessons.glob(f"exercises/ex{name[:2]}_*.ipynb")):
+        write_notebook(blank(read_notebook(exercise)), folder / "exercises" / exercise.name)
+        row["exercise"] = f"exercises/{exercise.name}"
+    row["text"], row["minutes"] = pages.opening_of(notebook)
+    if figure := pages.figure_of(notebook):
+        row["picture"], row["alt"] = f"{name}.png", figure[1].get("alt", pages.NO_TEXT)
+        (source / row["picture"]).write_bytes(base64.b64decode(figure[0]))
+    if explorer := pages.opening_explorer(notebook):
+        row["live"] = f"{name}.html"
+        (source / row["live"]).write_text(explorer, encoding="utf-8")
+    row["page"], row["chosen"] = f"{name}.html", name[:2] in SHOWN
+    row["links"] = _links(row)
+    write_notebook(pages.page_of(notebook, row["links"]), source / f"{name}.ipynb")
+    return row
+
+
+def _links(row):
+    kinds = {"Slides": row["slides"], "Notebook": f"notebooks/{row['name']}.ipynb"}
+    kinds["Exercise"] = row.get("exercise")
+    links = [
+        f'<a href="{path}"{" download" if path.endswith(".ipynb") else ""}>{kind}</a>'
+        for kind, path in kinds.items()
+        if path
+    ]
+    return markupsafe.Markup(f'<p class="lesson-links">{" ".join(links)}</p>')
+
+
+def _numbers(result):
+    """List what a lesson measured: name, measured, expected, and whether they agree, as text."""
+    wrong = differences(result.expected, result.numbers)
+    return [
+        (
+            name.replace("_", " "),
+            told(*pair),
+            told(*result.expected[name]) if name in result.expected else "",
+            name in wrong,
+        )
+        for name, pair in result.numbers.items()
+    ]
+
+
+def _run_sphinx(source, target):
+    """Let Sphinx turn the sources into pages. Return its warnings."""
+    from sphinx.application import Sphinx
+    from sphinx.util.console import strip_escape_sequences
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    warnings, doctrees = io.StringIO(), source.with_name("doctrees")
+    with patch_docutils(), docutils_namespace():
+        app = Sphinx(source, None, target, doctrees, "html", SETTINGS, None, warnings)
+        app.connect("doctree-resolved", glossary.explain)
+        app.connect("html-page-context", _name_buttons)
+        app.build()
+    return strip_escape_sequences(warnings.getvalue()).splitlines()
+
+
+def _name_buttons(app, page, template, context, doctree):
+    """Let screen readers read what the buttons that hide code say, and not another text."""
+    if "body" in context:
+        context["body"] = context["body"].replace(' aria-label="Toggle hidden content"', "")
+
+
+def _put(target, folder):
+    """Move the files of a site into their folder, each of them completely or not at all."""
+    for path in sorted(target.rglob("*")):
+        place = folder / path.relative_to(target)
+        if path.is_dir():
+            place.mkdir(exist_ok=True)
+        elif path.name != ".buildinfo":
+            os.replace(path, place)

@@ -1,0 +1,24 @@
+// Tell explorers whether the page is dark: the theme has a third value, which follows the system.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function tellTheme() {
+  const chosen = document.body.dataset.theme;
+  document.documentElement.dataset.theme = chosen === "auto" ? (dark.matches ? "dark" : "light") : chosen;
+}
+tellTheme();
+dark.addEventListener("change", tellTheme);
+new MutationObserver(tellTheme).observe(document.body, { attributeFilter: ["data-theme"] });
+
+// Let the arrow keys scroll what is wider than the page, such as code and formulas on a phone.
+function reachByKeyboard() {
+  for (const box of document.querySelectorAll("pre, .table-wrapper, div.math, .cell_output")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+addEventListener("load", reachByKeyboard);
+addEventListener("resize", reachByKeyboard);
+document.addEventListener("toggle", reachByKeyboard, true);
+
+// Name the two side bars for screen readers.
+document.querySelector(".sidebar-drawer")?.setAttribute("aria-label", "Lessons");
+document.querySelector(".toc-drawer")?.setAttribute("aria-label", "On this page");
