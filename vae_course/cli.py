@@ -144,9 +144,13 @@ def run(lessons, dataset, profile, out, strict, notebooks):
 @out_option("build/slides", "Folder for the decks, PDFs and index.")
 @notebooks_option
 def slides(lessons, out, notebooks):
-    """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF."""
+    """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF.
+
+    Explorers are live on the slides of notebooks that `vae-course run` has executed, which it keeps in
+    build/course. Elsewhere they are still pictures.
+    """
     from vae_course.teaching.notebooks import find_lessons
-    from vae_course.teaching.slides import build, write_index, write_pdfs
+    from vae_course.teaching.slides import STILLS, build, write_index, write_pdfs
 
     start = time.perf_counter()
     _make_folder(out, notebooks)
@@ -160,6 +164,8 @@ def slides(lessons, out, notebooks):
         else:
             click.echo(f"{deck.name}: {len(deck.titles)} slides")
     click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
+    if good and not any(deck.live for deck in decks):
+        click.echo(STILLS)
     click.echo(f"Open {index}")
     sys.exit(len(good) < len(decks))
 

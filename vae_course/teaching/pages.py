@@ -13,6 +13,7 @@ from fontTools import subset  # comes with Matplotlib
 from nbconvert import HTMLExporter
 
 from vae_course.atomic import write_text
+from vae_course.explorers import front_end
 from vae_course.lesson import EXPLORER, told
 from vae_course.teaching.cited_numbers import differences
 
@@ -59,11 +60,8 @@ def _embedder():
     stored = set()
 
     def live(output, still):
-        if EXPLORER not in output.data:
-            return still
-        from vae_course.explorers import front_end  # not at the top, because it loads Keras
-
-        return front_end.embed(output.data[EXPLORER], still, stored)
+        bundle = output.data.get(EXPLORER)
+        return front_end.embed(bundle, still, stored) if bundle else still
 
     return live
 
