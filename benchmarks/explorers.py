@@ -1,8 +1,8 @@
 """Measure how fast the explorers answer in a page and in a deck: `python -m benchmarks.explorers`.
 
 Each explorer of the course, with the shipped models, is opened from a file in headless Chromium with
-every request blocked, and a key is pressed or the mouse is moved a few dozen times. The time is from the event
-to when the browser is done with the next frame. `tests/browser/test_jupyterlab.py` prints the same for
+every request blocked, and a key is pressed or the mouse is moved a few dozen times. The time is from the
+event to when the browser is done with the next frame. `tests/browser/test_jupyterlab.py` prints the same for
 JupyterLab, with its kernel idle, busy and dead.
 """
 
