@@ -120,6 +120,19 @@ def test_on_a_phone_it_fits_and_answers_to_a_finger(browser, page_file, name):
             x, y = seen.at(0.4, 0.12)
             seen.after(lambda: page.touchscreen.tap(x, y))
             assert seen.text() != before
+            before, scrolled = seen.text(), page.evaluate("scrollY")
+            finger = page.context.new_cdp_session(page)
+            for kind, share in (("Start", 0), ("Move", 0.05), ("Move", 0.1), ("End", None)):
+                points = (
+                    []
+                    if share is None
+                    else [dict(zip("xy", seen.at(0.4, 0.12 + share), strict=True))]
+                )
+                finger.send(
+                    "Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points}
+                )
+            seen.settle()
+            assert seen.text() != before and page.evaluate("scrollY") == scrolled
 
 
 @pytest.mark.parametrize("name", NAMES)
