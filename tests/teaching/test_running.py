@@ -18,6 +18,7 @@ from nbclient import NotebookClient
 
 from vae_course.atomic import write_atomically
 from vae_course.cli import main
+from vae_course.lesson import EXPLORER
 from vae_course.teaching import cited_numbers, kernel, notebooks
 from vae_course.teaching.pages import render
 
@@ -519,3 +520,19 @@ def test_tidy_removes_widget_state_and_times_and_says_so(tmp_path):
     assert [c.metadata for c in tidied.cells] == [{}, {"tags": ["parameters"]}, {}]
     assert [o.text for o in tidied.cells[2].outputs] == ["ab"]
     assert CliRunner().invoke(main, ["tidy", str(path)]).exit_code == 0
+
+
+def test_an_explorer_is_live_on_the_page_of_a_run_but_not_in_the_stored_lesson(tmp_path):
+    """The executed notebook keeps what decks need; in the course's own files weights would take megabytes."""
+    source = "from vae_course.explorers import KLExplorer\n\nKLExplorer()"
+    path = write_lesson(tmp_path, "00_first", source)
+    (tmp_path / "out").mkdir()
+    result = notebooks.execute(path, tmp_path / "out", {"dataset": "digits"})
+    assert result.status == "ok", result.error
+    page = (tmp_path / "out" / "00_first.html").read_text(encoding="utf-8")
+    assert '<figure class="vae-course-still"><img alt="Three choices of q' in page
+    executed = tmp_path / "out" / "00_first.ipynb"
+    assert nbformat.read(executed, as_version=4).cells[-1].outputs[0].data[EXPLORER]
+    assert notebooks.tidy(executed)
+    (output,) = nbformat.read(executed, as_version=4).cells[-1].outputs
+    assert set(output.data) == {"image/png", "text/plain"}

@@ -20,7 +20,7 @@ export function unpack(packed) {
 }
 
 function toBytes(data) {
-  if (typeof data !== "string") return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+  if (typeof data !== "string") return new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength).slice();
   // In a page, arrays are kept once, and a sign names the element with the text.
   const text = data.startsWith("#") ? (document.querySelector(data)?.textContent ?? "") : data;
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
