@@ -34,15 +34,13 @@ def folder(tmp_path_factory):
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), root / "lessons" / f"{LIVE}.ipynb")
     out = root / "site"
-    (out / "notebooks").mkdir(parents=True)
+    out.mkdir()
     with ThreadPoolExecutor() as other:  # this thread's event loop is the browser's
-        executed = other.submit(
-            notebooks.execute, root / "lessons" / f"{LIVE}.ipynb", out / "notebooks", {}
-        )
+        executed = other.submit(notebooks.execute, root / "lessons" / f"{LIVE}.ipynb", out, {})
         results = [executed.result()]
     assert results[0].status == "ok", results[0].error
     paths = notebooks.find_lessons(ROOT / "notebooks")
-    results += [notebooks.stored(path, out / "notebooks") for path in paths]
+    results += [notebooks.stored(path, out, ROOT / "notebooks") for path in paths]
     site.build(results, out, ROOT / "notebooks")
     lab.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     return out
