@@ -293,7 +293,7 @@ def axe():
     """Give the text of axe-core, or say that it is missing."""
     path = lab.NODE_MODULES / "axe-core" / "axe.min.js"
     if not path.exists():
-        wanted = "axe-core was not found: see .ci/run."
+        wanted = "axe-core was not found: type `make browsers`."
         if os.environ.get("VAE_COURSE_REQUIRE_BROWSER"):
             pytest.fail(wanted)
         pytest.skip(wanted)
