@@ -18,7 +18,7 @@ FLAGS = (
     "--disable-background-networking --disable-component-update --disable-sync --no-proxy-server"
 ).split()
 TOKEN = "course"
-# Where `.ci/run` has npm put puppeteer-core and axe-core.
+# Where `make browsers` puts puppeteer-core and axe-core.
 NODE_MODULES = Path(os.environ.get("VAE_COURSE_NODE_MODULES", ROOT / "build" / "node_modules"))
 SCREENSHOTS = ROOT / "build" / "screenshots"
 # What would change how JupyterLab, its kernels and the figures in them behave.

@@ -19,7 +19,7 @@ def firefox():
     """Give the paths of node and Firefox, or say what is missing."""
     node, browser = shutil.which("node"), shutil.which("firefox-esr") or shutil.which("firefox")
     if not (node and browser and PUPPETEER.is_dir()):
-        wanted = "Firefox, node or puppeteer-core was not found: see .ci/run."
+        wanted = "Firefox, node or puppeteer-core was not found: type `make browsers`."
         if os.environ.get("VAE_COURSE_REQUIRE_BROWSER"):
             pytest.fail(wanted)
         pytest.skip(wanted)

@@ -1,7 +1,6 @@
 """Explorers in pages and decks opened from a file, with every request blocked and no kernel anywhere."""
 
 import contextlib
-import os
 import re
 
 import decks
@@ -286,18 +285,6 @@ def test_a_later_fault_is_told_and_the_next_frame_works(browser, page_file):
         page.evaluate("() => { Math.atan2 = window.norm; }")
         seen.after(lambda: seen.button("lerp").check())
         assert not seen.node.get_by_role("alert").is_visible()
-
-
-@pytest.fixture(scope="module")
-def axe():
-    """Give the text of axe-core, or say that it is missing."""
-    path = lab.NODE_MODULES / "axe-core" / "axe.min.js"
-    if not path.exists():
-        wanted = "axe-core was not found: see .ci/run."
-        if os.environ.get("VAE_COURSE_REQUIRE_BROWSER"):
-            pytest.fail(wanted)
-        pytest.skip(wanted)
-    return path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

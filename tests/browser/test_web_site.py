@@ -7,7 +7,6 @@ import decks
 import lab
 import nbformat
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from pins import ROOT
 
 from vae_course.teaching import notebooks, site
@@ -57,7 +56,7 @@ def drawn(page):
 
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_whole_and_shuts_nobody_out(browser, folder, name, look):
+def test_a_page_is_whole_and_shuts_nobody_out(browser, folder, axe, name, look):
     """No request leaves it, formulas and pictures are there, nothing is too wide, and axe is content."""
     with decks.opened(browser, folder / f"{name}.html", **LOOKS[look]) as (page, asked):
         errors = []
@@ -71,7 +70,8 @@ def test_a_page_is_whole_and_shuts_nobody_out(browser, folder, name, look):
         page.evaluate("() => scrollTo(0, 0)")
         page.screenshot(path=lab.SCREENSHOTS / f"site {name}, {look}.png")
         page.evaluate("() => document.querySelectorAll('details').forEach((d) => (d.open = true))")
-        found = Axe().run(page, options={"preload": False}).response["violations"]
+        page.evaluate(axe)
+        found = page.evaluate("axe.run({ preload: false }).then((result) => result.violations)")
         serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
         told = [(f["id"], f["help"], [n["html"][:200] for n in f["nodes"][:3]]) for f in serious]
         assert not told
