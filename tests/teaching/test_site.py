@@ -153,6 +153,7 @@ def test_a_lesson_that_cannot_be_read_is_told_and_stops_no_other(tmp_path):
     assert "1 lesson(s) in" in result.output
     page = parsed(out / "index.html")
     assert "00_torn.ipynb is not a valid notebook" in page.select_one(".lesson .wrong").text
+    assert "1 of 2 lessons did not run to their end" in page.text
     assert page.select_one(".start a")["href"] == f"{NAMES[4]}.html"
     assert not (out / "00_torn.html").exists() and (out / f"{NAMES[4]}.html").exists()
     assert not [path for path in Path(out).iterdir() if path.name.startswith(".")]

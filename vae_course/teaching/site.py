@@ -76,6 +76,7 @@ def build(results, folder, lessons):
         marks = [differs for row in rows for *_, differs in row["numbers"]]
         told = {"rows": rows, "title": TITLE, "start": next((r for r in rows if "page" in r), None)}
         told["version"] = importlib.metadata.version("vae-course")
+        told["failed"] = sum(r.status != "ok" for r in results)
         told |= {"wrong": sum(marks), "count": len(marks)}
         for name in ("index.md", "numbers.md"):
             text = templates.get_template(f"{name}.j2").render(told)
