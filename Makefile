@@ -35,7 +35,7 @@ export PIP_USER := 0
 unexport PYTHONHOME PYTHONPATH JUPYTER_PATH PIP_TARGET PIP_PREFIX PIP_ROOT
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run site slides wheel data lab check test test-notebooks student lint format tidy refresh checkpoints bench lock clean
+.PHONY: help venv run site slides wheel data lab check test test-notebooks browsers student lint format tidy refresh checkpoints bench lock clean
 
 help:  ## list all targets
 	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest|lowest]"
@@ -72,6 +72,9 @@ test: venv  ## run all tests: units, style of the notebooks, papermill, nbval, J
 
 test-notebooks: venv  ## run only the tests that execute notebooks (papermill, nbval and JupyterLab)
 	$(PYTEST) --nbval-lax --nbval-current-env tests/test_lessons.py tests/browser notebooks
+
+browsers:  ## fetch what the tests drive Firefox and judge accessibility with, into build/node_modules (needs npm)
+	npm install --silent --no-audit --no-fund --no-save --prefix build puppeteer-core@24.43.1 axe-core@4.14.1
 
 student: venv  ## release the exercises without solutions, as a zip for students and a folder for grading
 	$(BIN)/vae-course student

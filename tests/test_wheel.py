@@ -126,7 +126,7 @@ def test_run_executes_a_lesson_of_the_wheel_or_of_the_student(program):
     own = ("--notebooks", lesson.parent, "--out", "mine-run")
     done = program("run", "--dataset", "digits", *own, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    executed = program.folder / "mine-run" / "notebooks" / lesson.name
+    executed = program.folder / "mine-run" / lesson.name
     (output,) = json.loads(executed.read_text(encoding="utf-8"))["cells"][0]["outputs"]
     assert Path("".join(output["text"]).strip()).is_relative_to(program.root / "venv")
     done = program("run", "02", "--dataset", "digits", capture_output=True)

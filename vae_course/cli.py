@@ -131,16 +131,15 @@ def run(lessons, dataset, profile, out, strict, notebooks):
     os.environ.pop("VAE_COURSE_DATASET", None)  # each lesson gets it as a parameter
     wanted = {"dataset": "digits" if data.name == "embedded digits" else "mnist"}
     click.echo(f"Data set: {data.name} ({data.source})")
-    (out / "notebooks").mkdir(exist_ok=True)
     for path in paths:
-        results.append(execute(path, out / "notebooks", wanted | {"retrain": profile == "full"}))
+        results.append(execute(path, out, wanted | {"retrain": profile == "full"}))
         if results[-1].status == "interrupted":
             break
     click.echo(f"\n{report.table(results)}\n")
     click.echo(f"{len(results)} lesson(s) in {time.perf_counter() - start:.0f} s")
     for result in results:
         if result.error:
-            kept = out / "notebooks" / f"{result.name}.ipynb"
+            kept = out / f"{result.name}.ipynb"
             told = f", kept as {kept}" if kept.exists() else ""
             click.echo(f"{result.status} {result.name}{told}\n  {result.error}", err=True)
     differing = report.differing(results)
@@ -161,14 +160,15 @@ def run(lessons, dataset, profile, out, strict, notebooks):
 def slides(lessons, out, notebooks):
     """Make slides from LESSONS, or all, as they were last executed: HTML that needs no network, and PDF.
 
-    Their explorers are live in lessons that `vae-course run` has executed in this folder, and else still.
+    Explorers are live on the slides of notebooks that `vae-course run` has executed, which it keeps in
+    build/course. Elsewhere they are still pictures.
     """
-    from vae_course.teaching.notebooks import find_lessons, last_executed
-    from vae_course.teaching.slides import build, write_index, write_pdfs
+    from vae_course.teaching.notebooks import find_lessons
+    from vae_course.teaching.slides import STILLS, build, write_index, write_pdfs
 
     start = time.perf_counter()
     _make_folder(out, notebooks)
-    decks = build([last_executed(path) for path in find_lessons(notebooks, lessons)], out)
+    decks = build(find_lessons(notebooks, lessons), out)
     good = [out / f"{deck.name}.html" for deck in decks if not deck.error]
     printed = write_pdfs(good)
     index = write_index(decks, out)
@@ -178,6 +178,8 @@ def slides(lessons, out, notebooks):
         else:
             click.echo(f"{deck.name}: {len(deck.titles)} slides")
     click.echo(f"{len(good)} deck(s) in {time.perf_counter() - start:.0f} s; {printed}")
+    if good and not any(deck.live for deck in decks):
+        click.echo(STILLS)
     click.echo(f"Open {index}")
     sys.exit(len(good) < len(decks))
 
@@ -208,24 +210,27 @@ def lab(folder, options):
 def site(lessons, out, notebooks):
     """Make a web site from LESSONS, or all, as they were last executed. It needs no network.
 
-    Its explorers are live in lessons that `vae-course run` has executed in this folder, and else still.
+    Explorers are live on the pages of notebooks that `vae-course run` has executed, which it keeps in
+    build/course together with a site of its own. Elsewhere they are still pictures.
     """
     from vae_course.teaching import site
-    from vae_course.teaching.notebooks import find_lessons, last_executed, stored
+    from vae_course.teaching.notebooks import find_lessons, stored
 
     start = time.perf_counter()
     _make_folder(out, notebooks)
-    (out / "notebooks").mkdir(exist_ok=True)
-    paths = find_lessons(notebooks, lessons)
-    if any(last_executed(path) == path for path in paths):
-        click.echo("Explorers are still pictures, unless you call `vae-course run` before.")
-    results = [stored(path, out / "notebooks") for path in paths]
-    index, _ = site.build(results, out, notebooks)
+    # What `vae-course run` left has neither exercises nor expected numbers beside it.
+    home = notebooks if (notebooks / "numbers.json").exists() else LESSONS
+    results = [stored(path, out, home) for path in find_lessons(notebooks, lessons)]
+    index, _ = site.build(results, out, home)
     failed = [result for result in results if result.error]
     for result in failed:
         click.echo(f"{result.status} {result.name}\n  {result.error}", err=True)
     good = len(results) - len(failed)
     click.echo(f"{good} lesson(s) in {time.perf_counter() - start:.0f} s")
+    if home == notebooks:
+        click.echo(
+            "Its explorers are still pictures. `vae-course run` makes a site with live ones."
+        )
     click.echo(f"Open {index}")
     sys.exit(bool(failed))
 

@@ -44,3 +44,15 @@ def tell(request):
             print("", *lines, sep="\n")
 
     return tell
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """Give the text of axe-core, or say that it is missing."""
+    path = lab.NODE_MODULES / "axe-core" / "axe.min.js"
+    if not path.exists():
+        wanted = "axe-core was not found: type `make browsers`."
+        if os.environ.get("VAE_COURSE_REQUIRE_BROWSER"):
+            pytest.fail(wanted)
+        pytest.skip(wanted)
+    return path.read_text(encoding="utf-8")

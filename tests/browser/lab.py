@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from pins import ROOT
 
@@ -17,6 +18,8 @@ FLAGS = (
     "--disable-background-networking --disable-component-update --disable-sync --no-proxy-server"
 ).split()
 TOKEN = "course"
+# Where `make browsers` puts puppeteer-core and axe-core.
+NODE_MODULES = Path(os.environ.get("VAE_COURSE_NODE_MODULES", ROOT / "build" / "node_modules"))
 SCREENSHOTS = ROOT / "build" / "screenshots"
 # What would change how JupyterLab, its kernels and the figures in them behave.
 FOREIGN = ("JUPYTER", "IPYTHON", "PYTHON", "KERAS", "MPL", "MATPLOTLIB", "VAE_COURSE", "XDG_")

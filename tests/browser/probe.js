@@ -27,6 +27,7 @@ function probe(name, state, steps) {
     }
     if (keys) explorer.step(...keys);
     if (grab) explorer.grab(...grab);
+    for (let i = 0; i < 3; i++) explorer.draw(makePen(canvas.getContext("2d"), theme, 1), false); // some take several frames
     const pen = makePen(canvas.getContext("2d"), theme, 1);
     const seen = { digits: [], words: [], bars: [], lines: [], values: {} };
     const spy = (method, note) => {

@@ -10,7 +10,7 @@ import re
 import numpy as np
 from PIL import Image
 
-LIMIT = 60  # seconds for anything, so that a busy machine does not matter
+LIMIT = 600  # seconds for anything, so that a busy machine does not matter
 # `times`: from an event to when the browser is done with the first frame after it, milliseconds.
 WATCH = """(root) => {
   if (root.seen) return;

@@ -119,6 +119,19 @@ def test_on_a_phone_it_fits_and_answers_to_a_finger(browser, page_file, name):
             x, y = seen.at(0.4, 0.12)
             seen.after(lambda: page.touchscreen.tap(x, y))
             assert seen.text() != before
+            before, scrolled = seen.text(), page.evaluate("scrollY")
+            finger = page.context.new_cdp_session(page)
+            for kind, share in (("Start", 0), ("Move", 0.05), ("Move", 0.1), ("End", None)):
+                points = (
+                    []
+                    if share is None
+                    else [dict(zip("xy", seen.at(0.4, 0.12 + share), strict=True))]
+                )
+                finger.send(
+                    "Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points}
+                )
+            seen.settle()
+            assert seen.text() != before and page.evaluate("scrollY") == scrolled
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -272,6 +285,22 @@ def test_a_later_fault_is_told_and_the_next_frame_works(browser, page_file):
         page.evaluate("() => { Math.atan2 = window.norm; }")
         seen.after(lambda: seen.button("lerp").check())
         assert not seen.node.get_by_role("alert").is_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_no_fault(browser, page_file, axe, tmp_path, theme, width):
+    """Names, roles, contrast and the like, in both themes, wide and narrow."""
+    text = page_file.read_text(encoding="utf-8").replace("<html", f'<html data-theme="{theme}"', 1)
+    paper = "#ffffff" if theme == "light" else "#16202b"
+    text = text.replace("<body>", f'<body style="background: {paper}; color: gray">')
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    with decks.opened(browser, tmp_path / "page.html", width=width) as (page, _):
+        explorers(page)
+        page.evaluate(axe)
+        found = page.evaluate("axe.run('main').then((result) => result.violations)")
+        faults = [(one["id"], one["impact"], one["nodes"][0]["html"]) for one in found]
+        assert not [fault for fault in faults if "<h1>" not in fault[2]]
 
 
 def test_screenshots_to_be_looked_at(browser, page_file, tmp_path):

@@ -7,7 +7,6 @@ import decks
 import lab
 import nbformat
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from pins import ROOT
 
 from vae_course.teaching import notebooks, site
@@ -34,15 +33,13 @@ def folder(tmp_path_factory):
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), root / "lessons" / f"{LIVE}.ipynb")
     out = root / "site"
-    (out / "notebooks").mkdir(parents=True)
+    out.mkdir()
     with ThreadPoolExecutor() as other:  # this thread's event loop is the browser's
-        executed = other.submit(
-            notebooks.execute, root / "lessons" / f"{LIVE}.ipynb", out / "notebooks", {}
-        )
+        executed = other.submit(notebooks.execute, root / "lessons" / f"{LIVE}.ipynb", out, {})
         results = [executed.result()]
     assert results[0].status == "ok", results[0].error
     paths = notebooks.find_lessons(ROOT / "notebooks")
-    results += [notebooks.stored(path, out / "notebooks") for path in paths]
+    results += [notebooks.stored(path, out, ROOT / "notebooks") for path in paths]
     site.build(results, out, ROOT / "notebooks")
     lab.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     return out
@@ -59,7 +56,7 @@ def drawn(page):
 
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_whole_and_shuts_nobody_out(browser, folder, name, look):
+def test_a_page_is_whole_and_shuts_nobody_out(browser, folder, axe, name, look):
     """No request leaves it, formulas and pictures are there, nothing is too wide, and axe is content."""
     with decks.opened(browser, folder / f"{name}.html", **LOOKS[look]) as (page, asked):
         errors = []
@@ -73,7 +70,8 @@ def test_a_page_is_whole_and_shuts_nobody_out(browser, folder, name, look):
         page.evaluate("() => scrollTo(0, 0)")
         page.screenshot(path=lab.SCREENSHOTS / f"site {name}, {look}.png")
         page.evaluate("() => document.querySelectorAll('details').forEach((d) => (d.open = true))")
-        found = Axe().run(page, options={"preload": False}).response["violations"]
+        page.evaluate(axe)
+        found = page.evaluate("axe.run({ preload: false }).then((result) => result.violations)")
         serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
         told = [(f["id"], f["help"], [n["html"][:200] for n in f["nodes"][:3]]) for f in serious]
         assert not told

@@ -24,9 +24,8 @@ An *encoder* with Posteriors. A decoderless word, Bayes' rule.
 def page(tmp_path_factory):
     """Build a site of one lesson; give its page and the page of the glossary."""
     folder = tmp_path_factory.mktemp("site")
-    (folder / "notebooks").mkdir()
     lesson = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(TEXT)])
-    write_notebook(lesson, folder / "notebooks" / "00_first.ipynb")
+    write_notebook(lesson, folder / "00_first.ipynb")
     site.build([Result("00_first", "The decoder")], folder, folder)
     names = ("00_first.html", "glossary.html")
     return [BeautifulSoup((folder / n).read_text(encoding="utf-8"), "html.parser") for n in names]

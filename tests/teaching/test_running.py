@@ -18,6 +18,7 @@ from nbclient import NotebookClient
 
 from vae_course.atomic import write_atomically
 from vae_course.cli import main
+from vae_course.lesson import EXPLORER
 from vae_course.teaching import cited_numbers, kernel, notebooks, site
 
 RECORD = "from vae_course.lesson import record\nrecord(dataset, loss=1.5, kl=2)"
@@ -125,8 +126,8 @@ def ran(tmp_path_factory):
     as_colab_saves(folder / "05_colab.ipynb")
     (folder / "14_half.ipynb").write_text('{"cells": [')
     (folder / "15_version_3.ipynb").write_text('{"nbformat": 3, "worksheets": []}')
-    (out / "notebooks").mkdir(parents=True)
-    write_lesson(out / "notebooks", "14_half", "print('from yesterday')")
+    out.mkdir()
+    write_lesson(out, "14_half", "print('from yesterday')")
     (out / "14_half.html").write_text("from yesterday")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in haunt(root / "home").items():
@@ -141,8 +142,8 @@ def test_one_failing_lesson_stops_no_other(ran):
     result, out = ran
     assert result.exit_code == 1
     kept = [name for name, (source, _) in LESSONS.items() if source]
-    assert sorted(p.stem for p in (out / "notebooks").iterdir()) == kept
-    assert sorted(p.stem for p in out.glob("[0-9]*")) == kept
+    for end in "ipynb", "html":
+        assert sorted(p.stem for p in out.glob(f"[0-9]*.{end}")) == kept
     assert not list(out.rglob("*unfinished*")) and not list(out.glob(".*"))
     assert "it went on" in (out / "02_last.html").read_text(encoding="utf-8")
     for name, (_, error) in LESSONS.items():
@@ -167,8 +168,8 @@ def test_each_trouble_is_told_in_one_line(name, ran):
 def test_a_failed_lesson_is_kept_with_its_traceback(ran):
     """In the notebook, whose place is told, and in its page."""
     result, out = ran
-    kept = nbformat.read(out / "notebooks" / "01_broken.ipynb", as_version=4)
-    told = f"FAILED 01_broken, kept as {out / 'notebooks' / '01_broken.ipynb'}"
+    kept = nbformat.read(out / "01_broken.ipynb", as_version=4)
+    told = f"FAILED 01_broken, kept as {out / '01_broken.ipynb'}"
     assert told in result.output
     assert any(o.output_type == "error" for c in kept.cells for o in c.get("outputs", []))
     assert kept.cells[-1].outputs == []
@@ -197,13 +198,13 @@ def test_the_table_and_the_site_tell_data_set_seconds_status_and_numbers(ran):
 def test_a_flood_of_output_is_cut(ran):
     """What came before is kept, and the notebook stays small."""
     for name in ("12_prints", "13_floods"):
-        text = (ran[1] / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")
+        text = (ran[1] / f"{name}.ipynb").read_text(encoding="utf-8")
         assert "flood" in text and len(text) < 200_000
 
 
 def test_lessons_are_run_by_this_python_whatever_the_users_settings_are(ran):
     """Not by a kernel spec of the same name, and without startup files; the figures are there."""
-    cells = nbformat.read(ran[1] / "notebooks" / "06_python.ipynb", as_version=4).cells
+    cells = nbformat.read(ran[1] / "06_python.ipynb", as_version=4).cells
     isolated = int(sys.prefix != sys.base_prefix)
     assert cells[3].outputs[0].text.split() == [sys.executable, str(isolated), "False"]
 
@@ -219,7 +220,7 @@ def test_parameters_pass_through_where_a_lesson_has_them(ran):
     """The data set that was found, and whether to train anew; nothing that a lesson does not know."""
     injected = []
     for name in ("00_first", "03_full"):
-        cells = nbformat.read(ran[1] / "notebooks" / f"{name}.ipynb", as_version=4).cells
+        cells = nbformat.read(ran[1] / f"{name}.ipynb", as_version=4).cells
         injected.append({line for cell in cells for line in cell.source.splitlines()})
     assert 'dataset = "digits"' in injected[0] & injected[1]
     assert "retrain = True" in injected[1] - injected[0]
@@ -284,8 +285,8 @@ def test_an_interrupted_run_keeps_what_is_done_and_leaves_no_kernel(number, tmp_
     assert re.search(r"^01_long .* interrupted ", output, re.M) and "02_last" not in output
     assert "interrupted 01_long, kept as" in errors and "Traceback" not in errors
     assert not psutil.pid_exists(int(os.readlink(started)))
-    for files in out.glob("[0-9]*"), (out / "notebooks").iterdir():
-        assert sorted(p.stem for p in files) == ["00_first", "01_long"]
+    for end in "ipynb", "html":
+        assert sorted(p.stem for p in out.glob(f"[0-9]*.{end}")) == ["00_first", "01_long"]
     assert (out / "index.html").exists() and not list(out.glob(".*"))
     assert "so far" in (out / "01_long.html").read_text(encoding="utf-8")
 
@@ -334,8 +335,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(monkeypatch, tmp_pa
     assert result.exit_code == 1 and re.search(r"^00_first .* FAILED ", result.output, re.M)
     assert "No space left on device" in result.output and "Free some disk space" in result.output
     assert re.search(r"^01_last .* ok ", result.output, re.M)
-    assert [p.name for p in (out / "notebooks").iterdir()] == ["01_last.ipynb"]
-    assert [p.name for p in out.glob("[0-9]*")] == ["01_last.html"]
+    assert sorted(p.name for p in out.glob("[0-9]*")) == ["01_last.html", "01_last.ipynb"]
 
     def no_space(source, target):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
@@ -345,24 +345,6 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(monkeypatch, tmp_pa
     assert result.exit_code == 1 and re.search(r"^01_last .* ok ", result.output, re.M)
     assert "No space left on device" in result.output and "Traceback" not in result.output
     assert not list(out.glob(".*"))
-
-
-def test_the_last_execution_counts_if_it_is_newer_and_did_not_fail(tmp_path):
-    """Otherwise the lesson itself does, with the outputs that it has."""
-    path = write_lesson(tmp_path, "00_first", "1")
-    (tmp_path / "out" / "notebooks").mkdir(parents=True)
-    assert notebooks.last_executed(path, tmp_path / "out") == path
-    executed = write_lesson(tmp_path / "out" / "notebooks", "00_first", "1")
-    now = path.stat().st_mtime
-    for seconds, expected in ((-1, path), (0, path), (1, executed)):
-        os.utime(executed, (now + seconds, now + seconds))
-        assert notebooks.last_executed(path, tmp_path / "out") == expected
-    notebook = nbformat.read(executed, as_version=4)
-    error = nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])
-    notebook.cells[2].outputs.append(error)
-    nbformat.write(notebook, executed)
-    os.utime(executed, (now + 1, now + 1))
-    assert notebooks.last_executed(path, tmp_path / "out") == path
 
 
 @pytest.mark.parametrize("names", [(), ("07",), ("",), ("00", "first")])
@@ -517,3 +499,19 @@ def test_tidy_removes_widget_state_and_times_and_says_so(tmp_path):
     assert [c.metadata for c in tidied.cells] == [{}, {"tags": ["parameters"]}, {}]
     assert [o.text for o in tidied.cells[2].outputs] == ["ab"]
     assert CliRunner().invoke(main, ["tidy", str(path)]).exit_code == 0
+
+
+def test_an_explorer_is_live_on_the_page_of_a_run_but_not_in_the_stored_lesson(tmp_path):
+    """The executed notebook keeps what decks need; in the course's own files weights would take megabytes."""
+    source = "from vae_course.explorers import KLExplorer\n\nKLExplorer()"
+    path = write_lesson(tmp_path, "00_first", source)
+    out = tmp_path.with_name("out")
+    result = run(path.parent, out)
+    assert result.exit_code == 0, result.output
+    page = (out / "00_first.html").read_text(encoding="utf-8")
+    assert '<figure class="vae-course-still"><img alt="Three choices of q' in page
+    executed = out / "00_first.ipynb"
+    assert nbformat.read(executed, as_version=4).cells[-1].outputs[0].data[EXPLORER]
+    assert notebooks.tidy(executed)
+    (output,) = nbformat.read(executed, as_version=4).cells[-1].outputs
+    assert set(output.data) == {"image/png", "text/plain"}

@@ -21,9 +21,8 @@ EMPTY = set("area base br col embed hr img input link meta source track wbr".spl
 def built(tmp_path_factory):
     """Build the site of all lessons as they are stored; give its folder and Sphinx' warnings."""
     folder = tmp_path_factory.mktemp("a site")  # a space in its name, as on many machines
-    (folder / "notebooks").mkdir()
     paths = notebooks.find_lessons(ROOT / "notebooks")
-    results = [notebooks.stored(path, folder / "notebooks") for path in paths]
+    results = [notebooks.stored(path, folder, ROOT / "notebooks") for path in paths]
     index, warnings = site.build(results, folder, ROOT / "notebooks")
     assert index == folder / "index.html"
     return folder, warnings
@@ -102,7 +101,7 @@ def test_a_lesson_has_its_figures_described_and_links_to_slides_notebook_and_exe
     shown = [image["alt"] for image in page.select("article .cell_output img")]
     assert shown == [output.metadata["image/png"]["alt"] for output in outputs]
     links = {link.text: link["href"] for link in page.select(".lesson-links a")}
-    wanted = {"Slides": f"slides/{name}.html", "Notebook": f"notebooks/{name}.ipynb"}
+    wanted = {"Slides": f"slides/{name}.html", "Notebook": f"{name}.ipynb"}
     if name[:2] != "00":
         wanted["Exercise"] = f"exercises/ex{name}.ipynb"
     assert links == wanted
@@ -154,6 +153,7 @@ def test_a_lesson_that_cannot_be_read_is_told_and_stops_no_other(tmp_path):
     assert "1 lesson(s) in" in result.output
     page = parsed(out / "index.html")
     assert "00_torn.ipynb is not a valid notebook" in page.select_one(".lesson .wrong").text
+    assert "1 of 2 lessons did not run to their end" in page.text
     assert page.select_one(".start a")["href"] == f"{NAMES[4]}.html"
     assert not (out / "00_torn.html").exists() and (out / f"{NAMES[4]}.html").exists()
     assert not [path for path in Path(out).iterdir() if path.name.startswith(".")]

@@ -1,23 +1,23 @@
-"""The explorers: pictures that respond while you drag, or still figures if there are no widgets."""
+"""The explorers: pictures that answer while you drag, or still figures where no JavaScript runs."""
 
-from vae_course.explorers.draw_a_digit import DrawADigit
-from vae_course.explorers.kl import KLExplorer
-from vae_course.explorers.latent_map import LatentMap
-from vae_course.explorers.morph import DigitMorph
-from vae_course.explorers.rate_distortion import RateDistortion
-from vae_course.explorers.reparameterization import ReparameterizationExplorer
-from vae_course.explorers.staircase import Staircase
-from vae_course.explorers.transposed_convolution import TransposedConvolutionExplorer
-from vae_course.explorers.traversal import LatentTraversal
+import importlib
 
-__all__ = [
-    "DigitMorph",
-    "DrawADigit",
-    "KLExplorer",
-    "LatentMap",
-    "LatentTraversal",
-    "RateDistortion",
-    "ReparameterizationExplorer",
-    "Staircase",
-    "TransposedConvolutionExplorer",
-]
+_MODULES = {
+    "DigitMorph": "morph",
+    "DrawADigit": "draw_a_digit",
+    "KLExplorer": "kl",
+    "LatentMap": "latent_map",
+    "LatentTraversal": "traversal",
+    "RateDistortion": "rate_distortion",
+    "ReparameterizationExplorer": "reparameterization",
+    "Staircase": "staircase",
+    "TransposedConvolutionExplorer": "transposed_convolution",
+}
+__all__ = list(_MODULES)
+
+
+def __getattr__(name):
+    """Import an explorer when it is first asked for: pages and decks need only `front_end`, not Keras."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

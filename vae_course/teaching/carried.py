@@ -11,7 +11,8 @@ from fontTools import subset  # comes with Matplotlib
 from nbconvert import HTMLExporter
 
 from vae_course.atomic import write_text
-from vae_course.lesson import EXPLORER, load_tensorflow
+from vae_course.explorers import front_end
+from vae_course.lesson import EXPLORER
 
 TEMPLATES = Path(__file__).with_name("templates")
 REVEAL = "_static/revealjs"
@@ -60,12 +61,8 @@ def embedder():
     stored = set()
 
     def live(output, still):
-        if EXPLORER not in output.data:
-            return still
-        load_tensorflow()  # quietly; the explorers need it, though not the part that is used here
-        from vae_course.explorers import front_end
-
-        return front_end.embed(output.data[EXPLORER], still, stored)
+        bundle = output.data.get(EXPLORER)
+        return front_end.embed(bundle, still, stored) if bundle else still
 
     return live
 

@@ -163,31 +163,24 @@ def execute(path, folder, wanted):
     return result
 
 
-def last_executed(path, out=Path("build", "course")):
-    """Return the path of a lesson as `vae-course run` left it in its folder for results, with live explorers.
+def stored(path, folder, home):
+    """Write a lesson as it was last executed to a folder.
 
-    If it was not run, or failed, or has been changed since, return the path of the lesson itself, which was
-    executed when it was written and has still pictures in place of explorers.
+    Args:
+        path: Path of the notebook.
+        folder: Path of an existing folder.
+        home: Path of the folder of lessons with the expected numbers.
+
+    Returns:
+        A `Result`, as from `execute`.
     """
-    executed = Path(out, "notebooks", path.name)
-    try:
-        newer = executed.stat().st_mtime > path.stat().st_mtime
-        failed = newer and '"output_type": "error"' in executed.read_text(encoding="utf-8")
-    except OSError:
-        return path
-    return executed if newer and not failed else path
-
-
-def stored(path, folder):
-    """Write a lesson as it was last executed to a folder, and return a `Result`, as `execute` does."""
     target, result = Path(folder, path.name), Result(path.stem, path.stem)
     try:
-        notebook = read_notebook(last_executed(path))
         target.unlink(missing_ok=True)
+        notebook = read_notebook(path)
         result.title = title_of(notebook)
-        _keep(notebook, path, target, result)
+        _keep(notebook, Path(home, path.name), target, result)
     except (OSError, ValueError) as error:
-        target.unlink(missing_ok=True)
         result.status, result.error = "FAILED", str(error)
     return result
 

@@ -54,8 +54,8 @@ def build(results, folder, lessons):
 
     Args:
         results: List of `Result`. Of those without an executed notebook, only the error is told.
-        folder: Path of the site, which holds the executed lessons in its subfolder `notebooks`. Pages that
-            an earlier run left there are replaced if this one has them, too.
+        folder: Path of the site, which holds the executed lessons. Pages that an earlier run left there are
+            replaced if this one has them, too.
         lessons: Path of the folder of lessons; their exercises are in its subfolder `exercises`.
 
     Returns:
@@ -76,6 +76,7 @@ def build(results, folder, lessons):
         marks = [differs for row in rows for *_, differs in row["numbers"]]
         told = {"rows": rows, "title": TITLE, "start": next((r for r in rows if "page" in r), None)}
         told["version"] = importlib.metadata.version("vae-course")
+        told["failed"] = sum(r.status != "ok" for r in results)
         told |= {"wrong": sum(marks), "count": len(marks)}
         for name in ("index.md", "numbers.md"):
             text = templates.get_template(f"{name}.j2").render(told)
@@ -90,7 +91,7 @@ def _add_lesson(result, folder, lessons, source):
     name = result.name
     row = {"result": result, "name": name, "numbers": _numbers(result), "number": int(name[:2])}
     (folder / f"{name}.html").unlink(missing_ok=True)  # an earlier run's page is not this one's
-    executed = folder / "notebooks" / f"{name}.ipynb"
+    executed = folder / f"{name}.ipynb"
     if not executed.exists():
         return row
     notebook = read_notebook(executed)
@@ -113,7 +114,7 @@ def _add_lesson(result, folder, lessons, source):
 
 
 def _links(row):
-    kinds = {"Slides": row["slides"], "Notebook": f"notebooks/{row['name']}.ipynb"}
+    kinds = {"Slides": row["slides"], "Notebook": f"{row['name']}.ipynb"}
     kinds["Exercise"] = row.get("exercise")
     links = [
         f'<a href="{path}"{" download" if path.endswith(".ipynb") else ""}>{kind}</a>'

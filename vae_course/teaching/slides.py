@@ -14,6 +14,11 @@ from vae_course.teaching.deck import slides_of
 from vae_course.teaching.notebooks import read_notebook, title_of
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+LIVE = '<figure class="vae-course-still">'  # a still picture, which comes alive
+STILLS = (
+    "Explorers on these slides are still pictures. For live ones, execute the lessons by vae-course run, "
+    "then vae-course slides --notebooks build/course."
+)
 NO_PDF = (
     "no PDF: {}. The HTML decks are complete; for PDFs, {}, or print a deck from your browser after adding "
     "?print-pdf to its address."
@@ -32,6 +37,7 @@ class Deck:
     title: str
     minutes: str = ""
     titles: list = dataclasses.field(default_factory=list)
+    live: bool = False  # whether explorers work on its slides
     error: str = ""
 
 
@@ -53,7 +59,9 @@ def _build_one(path, folder):
         deck.minutes = found.group(1) if found else ""
         slides = slides_of(notebook)
         title = f"{int(path.stem[:2])} {deck.title}"
-        write_text(target, render(notebook, title, slides))
+        text = render(notebook, title, slides)
+        write_text(target, text)
+        deck.live = LIVE in text
         deck.titles = [slide.title for slide in slides]
     except Exception as error:  # not a notebook, no slide metadata, or not executed
         known = isinstance(error, (OSError, ValueError))

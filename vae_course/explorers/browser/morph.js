@@ -3,6 +3,7 @@
 import { network, row } from "./network.js";
 
 const FRAMES = 9;
+const AT_ONCE = 3; // so many of them are decoded for each picture, because all of them would make a drag wait
 
 export const lerp = (start, end, t) => start.map((value, i) => (1 - t) * value + t * end[i]);
 
@@ -25,7 +26,8 @@ export function DigitMorph({ names, points, chosen, decoder }, ui) {
   const weight = ui.slider("third, in %", 0, 100, 0, 1, String);
   const path = ui.radio("path", ["lerp", "slerp"], "lerp");
   const t = ui.slider("t, in %", 0, 100, 50, 1, String);
-  let timer, strip, stripOf;
+  const strip = Array(FRAMES).fill(new Float32Array(784));
+  let timer, stripOf, behind = 0, next = 0;
   const play = ui.button("play", () => {
     timer = timer ? clearInterval(timer) : setInterval(() => {
       t.value = (t.value + 1) % 101;
@@ -46,8 +48,10 @@ export function DigitMorph({ names, points, chosen, decoder }, ui) {
     draw(pen, narrow) {
       const [time, share, walk] = [t.value / 100, weight.value / 100, path.value];
       const settings = [start.value, end.value, third.value, walk, share].join();
-      if (settings !== stripOf) strip = Array.from({ length: FRAMES }, (_, i) => decode(at(i / (FRAMES - 1))));
+      if (settings !== stripOf) behind = FRAMES;
       stripOf = settings;
+      for (let i = 0; i < AT_ONCE && behind; i++, behind--, next = (next + 1) % FRAMES) strip[next] = decode(at(next / (FRAMES - 1)));
+      if (behind) ui.redraw();
       const arc = `${(1 - share).toFixed(2)} place on the arc`;
       const straight = `${((1 - share) * (1 - time)).toFixed(2)} from + ${((1 - share) * time).toFixed(2)} to`;
       const head = `t = ${time.toFixed(2)}, ${walk}: ${walk === "lerp" ? straight : arc} + ${share.toFixed(2)} third`;

@@ -171,7 +171,7 @@ export function makePen(context, theme, dots) {
       pen.text(xLabel, box.x + box.width / 2, bottom + 32);
       pen.text(title, box.x + box.width / 2, box.y - 14, { size: 14, bold: true });
       context.save();
-      context.translate(box.x - 40, box.y + box.height / 2);
+      context.translate(box.x - 42, box.y + box.height / 2);
       context.rotate(-Math.PI / 2);
       pen.text(yLabel, 0, 0);
       context.restore();

@@ -33,7 +33,7 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
   root.dataset.preventSwipe = ""; // and reveal.js would go to another slide
   parent.append(root);
 
-  let explorer, pen, asked = 0, live = false, speaking, shape = {};
+  let explorer, pen, asked = 0, live = false, grabbed = false, speaking, shape = {};
   const redraw = () => (asked ||= requestAnimationFrame(show));
 
   function fit() {
@@ -150,7 +150,9 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
       for (const part of event.getCoalescedEvents?.() ?? [event]) follow(...place(part));
       redraw();
     };
+    grabbed = true;
     const end = () => {
+      grabbed = false;
       canvas.removeEventListener("pointermove", move);
       canvas.removeEventListener("pointerup", end);
       canvas.removeEventListener("pointercancel", end);
@@ -179,6 +181,8 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
       Object.assign(canvas, { tabIndex: 0, title: explorer.hint, role: "application" });
       canvas.classList.add("vae-course-choosing");
       canvas.addEventListener("pointerdown", press);
+      // A finger that has grabbed something must not scroll the page as well; beside it, it may.
+      canvas.addEventListener("touchstart", (event) => grabbed && event.preventDefault(), { passive: false });
     }
     root.addEventListener("keydown", key);
     size.observe(frame);
