@@ -52,7 +52,7 @@ def axe():
     path = lab.NODE_MODULES / "axe-core" / "axe.min.js"
     if not path.exists():
         wanted = "axe-core was not found: type `make browsers`."
-        if os.environ.get("VAE_COURSE_REQUIRE_BROWSER"):
+        if os.environ.get("VAE_COURSE_REQUIRE_BROWSER") == "all":
             pytest.fail(wanted)
         pytest.skip(wanted)
     return path.read_text(encoding="utf-8")
