@@ -147,12 +147,14 @@ def test_a_lesson_that_cannot_be_read_is_told_and_stops_no_other(tmp_path):
     good = (ROOT / "notebooks" / f"{NAMES[4]}.ipynb").read_bytes()
     (folder / f"{NAMES[4]}.ipynb").write_bytes(good)
     (out / "00_torn.html").write_text("old", encoding="utf-8")
+    (out / "vae_course-0.1.0-py3-none-any.whl").touch()
     arguments = ["site", "--notebooks", str(folder), "--out", str(out)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1 and "FAILED 00_torn\n" in result.output
     assert "1 lesson(s) in" in result.output
     page = parsed(out / "index.html")
     assert "00_torn.ipynb is not a valid notebook" in page.select_one(".lesson .wrong").text
+    assert page.find("a", href="vae_course-0.1.0-py3-none-any.whl")
     assert "1 of 2 lessons did not run to their end" in page.text
     assert page.select_one(".start a")["href"] == f"{NAMES[4]}.html"
     assert not (out / "00_torn.html").exists() and (out / f"{NAMES[4]}.html").exists()

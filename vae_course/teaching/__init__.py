@@ -1,1 +1,1 @@
-"""Tools for instructors: execute lessons, make pages and slides, release and grade exercises."""
+"""Tools for instructors: execute lessons, make a web site and slides, release and grade exercises."""

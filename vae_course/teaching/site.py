@@ -75,6 +75,8 @@ def build(results, folder, lessons):
         )
         marks = [differs for row in rows for *_, differs in row["numbers"]]
         told = {"rows": rows, "title": TITLE, "start": next((r for r in rows if "page" in r), None)}
+        # Who publishes the site may put the wheel beside it.
+        told["wheel"] = next((path.name for path in sorted(folder.glob("*.whl"))), "")
         told["version"] = importlib.metadata.version("vae-course")
         told["failed"] = sum(r.status != "ok" for r in results)
         told |= {"wrong": sum(marks), "count": len(marks)}
