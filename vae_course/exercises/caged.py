@@ -1,0 +1,15 @@
+"""Stand in for `vae_course.exercises` in the cage that a submission runs in, where no answers are.
+
+There this file takes the place of `__init__.py`. The checks are called outside the cage.
+"""
+# ruff: noqa: F401
+
+from vae_course.exercises.riddles import collapsed_models, mystery_curves
+from vae_course.exercises.verdict import Verdict
+
+
+def __getattr__(name):
+    """Return a check that leaves the verdict to whoever grades."""
+    if not name.startswith("check_"):
+        raise AttributeError(f"vae_course.exercises has no {name!r} where submissions are graded.")
+    return lambda *args, **kwargs: Verdict("This is checked when the notebook is graded.", None)
