@@ -2,14 +2,14 @@
 
 There this file takes the place of `__init__.py`. The checks are called outside the cage.
 """
-# ruff: noqa: F401
 
-from vae_course.exercises.riddles import collapsed_models, mystery_curves
+import importlib
+
 from vae_course.exercises.verdict import Verdict
 
 
 def __getattr__(name):
-    """Return a check that leaves the verdict to whoever grades."""
-    if not name.startswith("check_"):
-        raise AttributeError(f"vae_course.exercises has no {name!r} where submissions are graded.")
-    return lambda *args, **kwargs: Verdict("This is checked when the notebook is graded.", None)
+    """Return one of the riddles, or a check that leaves the verdict to whoever grades."""
+    if name.startswith("check_"):
+        return lambda *args, **kwargs: Verdict("This is checked when the notebook is graded.", None)
+    return getattr(importlib.import_module("vae_course.exercises.riddles"), name)

@@ -1,9 +1,9 @@
 """Run the kernel of one submission in a cage, where it can harm nobody and sees nothing that it should not.
 
 In the cage are the system's programs, this Python with its packages, the course's package without the
-exercises' answers, MNIST, and a copy of the submission in the memory disk /submission. All but this is read-only,
-and there are no network, no other processes, and none of the caller's environment. Linux does this by
-bubblewrap, or a container does. Each process is limited by `prlimit`, and all together by `Watch`.
+exercises' answers, MNIST, and a copy of the submission in the memory disk /submission. All but this is
+read-only, and there are no network, no other processes, and none of the caller's environment. Linux does this
+by bubblewrap, or a container does. Each process is limited by `prlimit`, and all together by `Watch`.
 """
 
 import contextlib
@@ -40,7 +40,9 @@ OPEN = {name: f"{name}.py" for name in ("compare", "riddles", "verdict", "wire")
 }
 # As the first process. Where it is root, it becomes a user who owns nothing, whom the limits bind.
 START = """
-umask 0; cp -r /submission-given/. /submission && chmod -R a+rwX . && cat "$1" > .connection.json && shift || exit 1
+umask 0
+cp -r /submission-given/. /submission && chmod -R a+rwX . && cat "$1" > .connection.json || exit 1
+shift
 if [ "$(id -u)" = 0 ] && [ -n "$CAGE_USER" ]; then
   exec setpriv --reuid="$CAGE_USER" --regid="$CAGE_USER" --clear-groups --bounding-set=-all --inh-caps=-all \\
     --no-new-privs "$@"
@@ -138,7 +140,13 @@ def _command(kind, given, folder, limits):
     command = [kind, "run", "--rm", "--init", "--network=none", "--read-only", "--cap-drop=ALL"]
     command += [f"--cap-add={name}" for name in ("SETUID", "SETGID", "SETPCAP")]
     command += [f"--memory={limits['memory']}", f"--pids-limit={limits['processes']}"]
-    command += ["--name", _name(folder), "--user=0", "--workdir=/submission", "--tmpfs=/tmp:size=100000000"]
+    command += [
+        "--name",
+        _name(folder),
+        "--user=0",
+        "--workdir=/submission",
+        "--tmpfs=/tmp:size=100000000",
+    ]
     command += [
         f"--tmpfs=/submission:mode=0777,exec,size={limits['disk']}",
         f"--volume={folder}:{folder}",

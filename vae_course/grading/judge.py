@@ -20,6 +20,7 @@ import nbformat
 from vae_course.exercises.compare import called_with
 from vae_course.exercises.verdict import NotYet, Verdict
 from vae_course.exercises.wire import MIME_TYPE, pack, unpack
+from vae_course.teaching.kernel import CellError
 
 REPLY = "__import__('vae_course.exercises.wire', fromlist=['reply']).reply({!r})"
 MODULES = ("keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints", "keras")
@@ -35,6 +36,10 @@ def is_test(cell):
     """Tell whether a cell is code that earns points."""
     mine = cell.metadata.get("nbgrader", {})
     return bool(cell.cell_type == "code" and mine.get("grade") and not mine.get("solution"))
+
+
+def _grade_id(cell):
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
 class Judge:
@@ -68,30 +73,30 @@ class Judge:
         Returns:
             Its outputs, and whether a person has to read the answer.
         """
-        (cell,) = [
-            c for c in self._cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id
-        ]
-        printed, value, self.reading = io.StringIO(), None, False
-        outputs = []
+        (cell,) = [cell for cell in self._cells if _grade_id(cell) == grade_id]
+        printed, value, self.reading, outputs = io.StringIO(), None, False, []
+        names = {}
         try:
             with contextlib.redirect_stdout(printed):
-                names = self._namespace(cell.source)
+                names |= self._namespace(cell.source)
                 value = _run(cell.source, names)
-        except NeedsReading as problem:
-            self.reading, value = True, 0.0
-            printed.write(str(Verdict(str(problem), 0.0)) + "\n")
+        except NotYet as problem:
+            value = 0.0
+            printed.write(f"{Verdict(str(problem), 0.0)}\n")
+        except CellError:
+            raise
         except Exception as error:
             lines = traceback.format_exception_only(error)
             outputs = [
                 _output("error", ename=type(error).__name__, evalue=str(error), traceback=lines)
             ]
-        else:
-            for name in _names(cell.source, ast.Store):
-                if isinstance(verdict := names.get(name), Verdict):
-                    self._request({"set": name, "text": verdict.text, "share": verdict.share})
+        unsolved = Verdict("This could not be checked.", 0.0)
+        for name in _names(cell.source, ast.Store):  # later cells look at the verdict
+            if isinstance(verdict := names.get(name, unsolved), Verdict):
+                self._request({"set": name, "text": verdict.text, "share": verdict.share})
         if text := printed.getvalue():
             outputs.insert(0, _output("stream", name="stdout", text=text))
-        if value is not None and (not self.reading or value == 0):
+        if value is not None:
             data = {"text/plain": repr(value)}
             outputs.append(_output("execute_result", data=data, execution_count=None))
         return outputs, self.reading
