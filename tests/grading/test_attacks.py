@@ -21,8 +21,8 @@ LIMITS |= {"disk": 40_000_000, "output": 100_000, "seconds": 60}
 DANGEROUS = {
     "loop": ("while True: pass", ""),
     "deaf loop": (
-        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
-        "did not let itself be interrupted",
+        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
+        "it had not finished after 4 seconds",
     ),
     "sleep": ("import time\ntime.sleep(10**6)", ""),
     "fork bomb": (
@@ -47,33 +47,51 @@ DANGEROUS = {
     "exits": ("import sys\nsys.exit()", ""),
     "asks": ("y = input()\nx = 1.3069", ""),
     "kills": ("import os\nos.kill(-1, 9)", "its kernel"),
-    "network": (
-        "import socket\nsocket.create_connection(('127.0.0.1', {port}), 3)\nx = 1.3069",
+    "spies": (
+        """
+import os, socket
+SPIES = {
+    "network": lambda: socket.create_connection(("127.0.0.1", {port}), 3),
+    "a socket of the system": lambda: socket.socket(socket.AF_UNIX).connect("{secret}/socket"),
+    "the gradebook": lambda: open("{course}/gradebook.db"),
+    "the exercises": lambda: os.listdir("{exercises}")[0],
+    "the neighbours": lambda: os.listdir("{submissions}")[0],
+    "a secret": lambda: open("{secret}/number"),
+    "the home": lambda: os.listdir("{home}")[0],
+    "the environment": lambda: os.environ["SECRET"],
+    "other processes": lambda: [p for p in os.listdir("/proc") if p.isdigit()][20],
+    "a link out": lambda: os.symlink("{secret}/number", "link") or open("link"),
+    "root": lambda: os.setuid(0),
+}
+for name, spy in SPIES.items():
+    try:
+        spy()
+        x = 1.3069
+        print(name)
+    except (OSError, LookupError):
+        pass
+""",
         "",
     ),
-    "sockets of the system": (
-        "import socket\nsocket.socket(socket.AF_UNIX).connect('{secret}/socket')\nx = 1.3069",
-        "",
-    ),
-    "gradebook": ("open('{course}/gradebook.db').close()\nx = 1.3069", ""),
-    "secret": ("x = float(open('{secret}/number').read())", ""),
-    "home": ("import os\nif os.listdir('{home}'): x = 1.3069", ""),
-    "environment": ("import os\nx = float(os.environ['SECRET'])", ""),
-    "processes": (
-        "import os\nx = 1.3069 if len([p for p in os.listdir('/proc') if p.isdigit()]) > 20 else 0",
-        "",
-    ),
-    "neighbours": (
-        "import shutil\nshutil.rmtree('{submissions}')\nx = 1.3069",
-        "",
-    ),
-    "writes": ("open('{secret}/written', 'w').close()\nx = 1.3069", ""),
-    "package": (
-        "import vae_course\nopen(vae_course.__file__, 'a').close()\nx = 1.3069",
-        "",
-    ),
-    "link": (
-        "import os\nos.symlink('{secret}/number', 'link')\nx = float(open('link').read())",
+    "vandals": (
+        """
+import os, shutil, vae_course
+VANDALS = {
+    "neighbours": lambda: shutil.rmtree("{submissions}"),
+    "outside": lambda: open("{secret}/written", "w"),
+    "the package": lambda: open(vae_course.__file__, "a"),
+    "Python": lambda: open(os.path.join(os.path.dirname(os.__file__), "written.py"), "w"),
+    "the submission as it was": lambda: open("/submission-given/written", "w"),
+    "the system": lambda: open("/usr/written", "w"),
+}
+for name, vandal in VANDALS.items():
+    try:
+        vandal()
+        x = 1.3069
+        print(name)
+    except OSError:
+        pass
+""",
         "",
     ),
     "link beside": ("x = float(open('number').read())", "number is a link, which is not followed"),
@@ -104,7 +122,8 @@ FOOLING = {
     "    if exercises.check_choice('more dimensions', letter): break\nelse: letter = None",
     "digests": "import json, hashlib, vae_course\n"
     "choices = json.load(open(vae_course.__path__[0] + '/exercises/choices.json'))\nletter = 'c'",
-    "solutions": "import os\nfor place, _, files in os.walk('/'):\n"
+    "solutions": "import os\nfor place, folders, files in os.walk('/'):\n"
+    "    folders[:] = [name for name in folders if name not in ('usr', 'proc', '.venv')]\n"
     "    for name in files:\n        if name.startswith('ex0') and name.endswith('.ipynb'): x = 1.3069",
     "frames": "import inspect\ndef kl_normal(*a):\n    for f in inspect.stack():\n"
     "        for name in ('expected', 'right', '_normal_kl'):\n"
@@ -146,6 +165,7 @@ def graded(tmp_path_factory):
             "port": server.getsockname()[1],
             "submissions": submissions,
             "course": course,
+            "exercises": root / "exercises",
             "secret": secret,
             "home": os.path.expanduser("~"),
         }

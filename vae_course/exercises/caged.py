@@ -12,4 +12,6 @@ def __getattr__(name):
     """Return one of the riddles, or a check that leaves the verdict to whoever grades."""
     if name.startswith("check_"):
         return lambda *args, **kwargs: Verdict("This is checked when the notebook is graded.", None)
-    return getattr(importlib.import_module("vae_course.exercises.riddles"), name)
+    if name in ("collapsed_models", "mystery_curves"):
+        return getattr(importlib.import_module("vae_course.exercises.riddles"), name)
+    raise AttributeError(f"vae_course.exercises has no {name!r} where submissions are graded.")

@@ -1,5 +1,6 @@
 """Execute one submission: its cells in a kernel in a cage, its test cells by the judge outside."""
 
+import asyncio
 import contextlib
 import os
 import subprocess
@@ -17,6 +18,7 @@ from vae_course.grading.judge import Judge, is_test
 from vae_course.teaching.kernel import KERNEL_OPTIONS, BoundedClient, CellError
 
 RESTARTS = 3  # of the kernel of one submission, each time without the cell that ended it
+SOON = 5  # seconds after which an interrupted kernel must answer
 MOST_MESSAGE = 400_000_000  # bytes; a larger message never enters this process
 OVER = "not executed: the time for this notebook was over, or its kernel ended too often"
 
@@ -37,7 +39,7 @@ class _Client(BoundedClient):
             error_on_timeout={
                 "ename": "CellTimeoutError",
                 "evalue": "",
-                "traceback": [self._late()],
+                "traceback": [],
             },
             timeout_func=lambda cell: max(1, int(min(self.limits["cell"], self._left()))),
             store_widget_state=False,
@@ -47,9 +49,6 @@ class _Client(BoundedClient):
         )
         if self.kind != "none":
             self.spec = self._cage
-
-    def _late(self):
-        return f"It was stopped because it had not finished after {self.limits['cell']} seconds."
 
     def _left(self):
         return self.deadline - time.monotonic()
@@ -88,31 +87,25 @@ class _Client(BoundedClient):
 
     def execute_cell(self, cell, cell_index, **options):
         """Execute one cell; raise a `CellError` if it ended its kernel or does not end."""
+        self.late = ""
         try:
             super().execute_cell(cell, cell_index, **options)
         except CellError as error:
-            if self.watch and self.watch.why:
+            if why := (self.watch and self.watch.why) or self.late:
                 where = str(error).partition("): ")[0]
-                raise CellError(f"{where}): {self.watch.why}") from None
+                raise CellError(f"{where}): {why}") from None
             raise
-        if any(o.get("ename") == "CellTimeoutError" for o in cell.get("outputs", [])):
-            self._check_it_answers(cell, cell_index)
-
-    def _check_it_answers(self, cell, cell_index):
-        """Raise a `CellError` if the kernel did not care about being interrupted."""
-        probe, patience = nbformat.v4.new_code_cell("pass"), self.limits["cell"]
-        self.limits = self.limits | {"cell": 10}
-        try:
-            super().execute_cell(probe, cell_index)
         finally:
-            self.limits = self.limits | {"cell": patience}
-            self.nb.cells[cell_index] = cell
-        if probe.outputs:
-            code = cell.source.strip().splitlines()[0]
-            number = cell_index + 1
-            raise CellError(
-                f"cell {number} ({code}): {self._late()} It did not let itself be interrupted."
-            )
+            if self.late:
+                self._alarm.cancel()
+        if self.late:
+            cell.outputs.append(_error("CellTimeoutError", self.late))
+
+    async def _async_handle_timeout(self, timeout, cell=None):
+        """Interrupt a cell, and give up its kernel if that does not care."""
+        self.late = f"it was stopped because it had not finished after {timeout} seconds"
+        self._alarm = asyncio.get_running_loop().call_later(SOON, self.task_poll_for_reply.cancel)
+        return await super()._async_handle_timeout(timeout, cell)
 
     def ask(self, code, cell_index):
         """Run a line of code for the judge, in place of a test cell; return its outputs."""

@@ -93,7 +93,8 @@ class Judge:
         unsolved = Verdict("This could not be checked.", 0.0)
         for name in _names(cell.source, ast.Store):  # later cells look at the verdict
             if isinstance(verdict := names.get(name, unsolved), Verdict):
-                self._request({"set": name, "text": verdict.text, "share": verdict.share})
+                with contextlib.suppress(NotYet):
+                    self._request({"set": name, "text": verdict.text, "share": verdict.share})
         if text := printed.getvalue():
             outputs.insert(0, _output("stream", name="stdout", text=text))
         if value is not None:
