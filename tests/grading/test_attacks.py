@@ -57,7 +57,7 @@ SPIES = {
     "the exercises": lambda: os.listdir("{exercises}")[0],
     "the neighbours": lambda: os.listdir("{submissions}")[0],
     "a secret": lambda: open("{secret}/number"),
-    "the home": lambda: os.listdir("{home}")[0],
+    "the home": lambda: [n for n in os.listdir("{home}") if n not in os.__file__][0],
     "the environment": lambda: os.environ["SECRET"],
     "other processes": lambda: [p for p in os.listdir("/proc") if p.isdigit()][20],
     "a link out": lambda: os.symlink("{secret}/number", "link") or open("link"),
