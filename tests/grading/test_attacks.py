@@ -1,18 +1,17 @@
 """Submissions that attack the machine, each other or the checks: none does any harm or earns a point."""
 
 import os
-import shutil
 import socket
 
 import pytest
 from click.testing import CliRunner
-from small import FIRST, RIGHT, change, hand_in, write_exercises
+from small import FIRST, HAS_CAGE, RIGHT, change, hand_in, write_exercises
 
 from vae_course.cli import main
 from vae_course.grading import cage, grade
 from vae_course.teaching import release
 
-pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="needs bubblewrap on Linux")
+pytestmark = pytest.mark.skipif(not HAS_CAGE, reason="needs bubblewrap on Linux")
 LIMITS = {"cell": 4, "memory": 1_000_000_000, "processes": 80, "file": 20_000_000}
 LIMITS |= {"disk": 40_000_000, "output": 100_000, "seconds": 60}
 

@@ -12,13 +12,12 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from nbgrader.api import Gradebook
-from small import FIRST, RIGHT, SECOND, cell, change, hand_in, write_exercises
+from small import FIRST, HAS_CAGE, RIGHT, SECOND, cell, change, hand_in, write_exercises
 
 from vae_course.cli import main
 from vae_course.grading import cage, grade, report
 from vae_course.teaching import release
 
-HAS_CAGE = bool(shutil.which("bwrap"))
 SOLVED = {name: source for name, source in RIGHT.items() if name not in ("y", "why")}
 
 
@@ -339,12 +338,8 @@ def three(tmp_path, monkeypatch):
     for student in ("ada", "bo", "cy"):
         hand_in(second, tmp_path / "in" / student, {"y": "y = 1"})
     monkeypatch.setenv("VAE_COURSE_DATASET", "digits")
-    folders = [tmp_path / name for name in ("in", "course", "exercises")]
-    return {
-        **dict(zip(("submissions", "course", "exercises"), folders)),
-        "trust": True,
-        "workers": 1,
-    }
+    folders = {name: tmp_path / name for name in ("course", "exercises")}
+    return {"submissions": tmp_path / "in", **folders, "trust": True, "workers": 1}
 
 
 def problems(rows):

@@ -57,7 +57,8 @@ def test_right_answers_get_all_points_and_mistakes_what_they_earn(exercise, kern
     for answers in (answers_of(SOURCES[exercise]), MISTAKES[exercise]):
         names.clear()
         for cell in needed:
-            exec(cell.source.replace("2000", "200"), names)
+            short = {"parameters": ("2000", "200")}.get(cell.id, ("", ""))
+            exec(cell.source.replace(*short) if short[0] else cell.source, names)
         earned, most = {}, 0
         judging = judge.Judge(nbformat.writes(notebook), ask)
         for cell in notebook.cells:

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import os
 import random
-import shutil
 import subprocess
 import sys
 import threading
@@ -64,22 +63,20 @@ def choose(kind=None, trust=False):
     Raises:
         RuntimeError: If this kind does not work here, or none is wanted without trust.
     """
-    kind = "none" if trust and kind is None and not shutil.which("bwrap") else kind or "bubblewrap"
-    if kind == "none":
-        if trust:
-            return kind
-        reason = "--cage none runs the students' code with all of your rights"
-    else:
-        command = [*_command(kind, Path("/tmp"), Path("/tmp"), LIMITS), "/bin/true"]
+    reason = "--cage none runs the students' code with all of your rights"
+    if kind != "none":
+        command = [*_command(kind or "bubblewrap", Path("/tmp"), Path("/tmp"), LIMITS), "/bin/true"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=120)
             reason = done.returncode and (done.stderr.strip() or "it fails").splitlines()[-1]
         except (OSError, subprocess.TimeoutExpired) as error:
             reason = str(error)
     if not reason:
-        return kind
+        return kind or "bubblewrap"
+    if trust and kind in (None, "none"):
+        return "none"
     raise RuntimeError(
-        f"There is no cage for the students' code here ({kind}: {reason}). Install bubblewrap (on Debian and "
+        f"There is no cage for the students' code here ({reason}). Install bubblewrap (on Debian and "
         "Ubuntu: apt install bubblewrap), choose --cage docker or podman, or, if you have read their code or "
         "would let them use your account, add --trust-students."
     )
