@@ -241,6 +241,13 @@ def test_whoever_fools_the_checks_gets_no_points(graded, student):
     assert points(graded, f"fools {student}") == 0
 
 
+@pytest.mark.parametrize("student", ["interactivity", "check", "modules", "asserts", "digests"])
+def test_the_instructor_is_told_where_to_look(graded, student):
+    """At cells that contain what no answer needs, though they have earned nothing."""
+    (line,) = [n for n in graded[0].splitlines() if n.startswith(f"NOTE fools {student}, ")]
+    assert "look at cell parameters, which contains" in line
+
+
 @pytest.mark.parametrize("student", METADATA)
 def test_what_a_cell_is_worth_comes_from_the_release(graded, student):
     """Whatever a submission says of its own cells."""

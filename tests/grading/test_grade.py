@@ -97,6 +97,13 @@ def broken_cell(path, raw):
     raw["cells"].insert(2, notebook_of("def f(:").cells[0])
 
 
+def borrowed(path, raw):
+    for each in raw["cells"]:
+        if each["id"] == "normal":
+            lines = ["from vae_course.exercises import ex02\n", "kl_normal = ex02._normal_kl"]
+            each["source"] = lines
+
+
 def changed_kinds(path, raw):
     for each in raw["cells"]:
         if each["id"] == "x-check":
@@ -118,9 +125,10 @@ TRIALS = {
     standard_error: "",
     broken_outputs: "",
     broken_cell: "",
+    borrowed: "look at cell normal, whose answer uses 'vae_course'",
     changed_kinds: "",
 }
-POINTS = {deleted_task: 3}
+POINTS = {deleted_task: 3, borrowed: 2}
 
 
 def as_zip(path, names):

@@ -13,7 +13,6 @@ import nbformat
 import zmq
 from traitlets.config import Config
 
-from vae_course import lesson
 from vae_course.grading import cage
 from vae_course.grading.judge import Judge, is_test
 from vae_course.teaching.kernel import KERNEL_OPTIONS, BoundedClient, CellError
@@ -135,7 +134,6 @@ def execute(task):
     """
     start = time.monotonic()
     os.environ["VAE_COURSE_DATASET"] = task["dataset"]
-    lesson.load_tensorflow()  # which the judge needs, without its messages
     notebook = nbformat.reads(task["notebook"], 4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
