@@ -51,13 +51,15 @@ def read(path):
 def _cell(raw):
     source = raw.get("source", raw.get("input", ""))
     metadata = raw.get("metadata") or {}
-    mine = metadata.get("nbgrader")
-    kind = raw.get("cell_type")
+    mine, kind = metadata.get("nbgrader"), raw.get("cell_type")
+    names = [mine.get("grade_id") if isinstance(mine, dict) else None]
+    names.append(raw.get("id") or metadata.get("id"))
+    grade_id, cell_id = (name if isinstance(name, str) else None for name in names)
     return {
         "cell_type": kind if kind in ("code", "markdown", "raw") else "markdown",
         "source": source if isinstance(source, str) else "".join(source),
-        "grade_id": mine.get("grade_id") if isinstance(mine, dict) else None,
-        "id": raw.get("id") or metadata.get("id"),
+        "grade_id": grade_id,
+        "id": cell_id,
         "attachments": raw.get("attachments"),
     }
 

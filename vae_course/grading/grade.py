@@ -102,11 +102,15 @@ def _identified(one, releases):
 
 
 def _keep_last_attempts(tasks):
-    """Let the last of several attempts count, and say so."""
-    attempts = {}
+    """Let the last of several attempts count, and say so; two numbers at one name are two students."""
+    attempts, numbers = {}, {}
+    for _, one, _ in tasks:
+        numbers.setdefault((one.student, one.exercise), set()).add(one.number)
     for row, one, _ in tasks:
+        if len(numbers[one.student, one.exercise]) > 1 and one.number:
+            row["student"] = f"{one.student} ({one.number})"
         if not row["problem"]:
-            attempts.setdefault((one.student, one.exercise), []).append((one.attempt, row, one))
+            attempts.setdefault((row["student"], one.exercise), []).append((one.attempt, row, one))
     for several in attempts.values():
         *earlier, (_, last, one) = sorted(several, key=lambda attempt: attempt[0])
         for _, row, other in earlier:

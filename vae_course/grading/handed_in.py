@@ -11,9 +11,9 @@ from pathlib import Path
 
 MOST_BYTES = 300_000_000  # beside a notebook, or unpacked from a zip
 MOST_FILES = 3000
-# How learning platforms name files and folders: whose they are, and what they were called.
-MOODLE = re.compile(r"(?P<student>.+?)_\d+_assignsubmission_file_?(?P<file>.*)")
-CANVAS = re.compile(r"(?P<student>[^_]+)_(?:LATE_)?\d+_\d+_(?P<file>.+)")
+# How learning platforms name files and folders, where two students of the same name have different numbers.
+MOODLE = re.compile(r"(?P<student>.+?)_(?P<number>\d+)_assignsubmission_file_?.*")
+CANVAS = re.compile(r"(?P<student>[^_]+)_(?:LATE_)?(?P<number>\d+)_\d+_.+")
 ATTEMPT = re.compile(r"[ _-]*(?:\((\d+)\)|[-_ ](\d{1,2}))$")  # "name-2", "name (2)"
 TRASH = {
     "__MACOSX",
@@ -30,13 +30,15 @@ TRASH = {
 class Found:
     """A notebook that was handed in.
 
-    `exercise` is its name until it is known which one it is; `beside` holds paths by their names relative to
+    `exercise` is its name until it is known which one it is; `number` is what the learning platform adds to
+    the student's name; of two attempts, the larger one counts; `beside` holds paths by their names relative to
     the notebook; `told` is what the instructor should know.
     """
 
     student: str
     exercise: str
     path: Path | None
+    number: str = ""
     attempt: tuple = ()
     beside: dict = dataclasses.field(default_factory=dict)
     told: list = dataclasses.field(default_factory=list)
@@ -75,10 +77,13 @@ def find(submissions, unpacked, exercises):
         for entry in entries:
             flat = entry.suffix == ".ipynb" and not entry.is_dir()
             files = {
-                e.name: e for e in entries if e.is_file() and e.suffix not in (".ipynb", ".zip")
+                e.name: e
+                for e in entries
+                if e.is_file() and not e.is_symlink() and e.suffix not in (".ipynb", ".zip")
             }
-            for path in [entry] if flat else _notebooks(entry, unpacked / "zips" / student, told):
+            for path in [entry] if flat else _notebooks(entry, unpacked / ".zips" / student, told):
                 one = Found(student, _name(path.name, exercises), path)
+                one.number = _number(entry)
                 one.attempt = (*_attempt(path), path.lstat().st_mtime, str(path))
                 one.beside = files if flat else _beside(path.parent, one.told)
                 notebooks.append(one)
@@ -98,14 +103,23 @@ def find(submissions, unpacked, exercises):
 def _student(entry, submissions, exercises):
     """Return whose a file or folder is, as a name that nbgrader can use in paths and patterns."""
     name = unicodedata.normalize("NFC", entry.name)
-    if match := MOODLE.fullmatch(name) or (not entry.is_dir() and CANVAS.fullmatch(name)):
-        name = match["student"]
+    if match := _platform(entry):
+        name = unicodedata.normalize("NFC", match["student"])
     elif not entry.is_dir():
         stem = Path(name).stem
         exercise = _name(stem, exercises)
         name = ATTEMPT.sub("", stem.replace(exercise, "")) if exercise in exercises else stem
         name = name.strip(" _-.") or submissions.stem
     return re.sub(r"[^\w .@()'-]", "_", name.strip(" _-.")) or "unnamed"
+
+
+def _platform(entry):
+    return MOODLE.fullmatch(entry.name) or (not entry.is_dir() and CANVAS.fullmatch(entry.name))
+
+
+def _number(entry):
+    match = _platform(entry)
+    return match["number"] if match else ""
 
 
 def _name(name, exercises):
