@@ -15,7 +15,7 @@ from nbgrader.api import Gradebook
 from small import FIRST, HAS_CAGE, RIGHT, SECOND, cell, change, hand_in, write_exercises
 
 from vae_course.cli import main
-from vae_course.grading import cage, grade, report
+from vae_course.grading import cage, grade, gradebook, report
 from vae_course.teaching import release
 
 SOLVED = {name: source for name, source in RIGHT.items() if name not in ("y", "why")}
@@ -356,7 +356,7 @@ def problems(rows):
 
 def test_what_was_interrupted_or_did_not_fit_on_the_disk_is_graded_later(three, monkeypatch):
     """Nothing that is graded already is executed again."""
-    written, called = grade._written, []
+    written, called = gradebook.write, []
 
     def fails(error, at):
         def write(row, *rest):
@@ -365,26 +365,26 @@ def test_what_was_interrupted_or_did_not_fit_on_the_disk_is_graded_later(three, 
                 raise error
             return written(row, *rest)
 
-        monkeypatch.setattr(grade, "_written", write)
+        monkeypatch.setattr(gradebook, "write", write)
 
     fails(KeyboardInterrupt, 2)
     rows = grade.grade(**three)
     assert sum(problem == grade.INTERRUPTED for problem in problems(rows).values()) == 2
     first = called[0]
     assert problems(rows)[first] == ""
-    monkeypatch.setattr(grade, "_written", written)
-    write = grade.write_notebook
+    monkeypatch.setattr(gradebook, "write", written)
+    write = gradebook.write_notebook
 
     def full(notebook, path):
         if "cy" in str(path):
             raise OSError(28, "No space left on device")
         write(notebook, path)
 
-    monkeypatch.setattr(grade, "write_notebook", full)
+    monkeypatch.setattr(gradebook, "write_notebook", full)
     rows = grade.grade(**three)
     assert [name for name, problem in problems(rows).items() if problem] == ["cy"]
     assert "No space left" in problems(rows)["cy"]
-    monkeypatch.setattr(grade, "write_notebook", write)
+    monkeypatch.setattr(gradebook, "write_notebook", write)
     fails(None, 0)
     called.clear()
     rows = grade.grade(**three)
@@ -394,7 +394,7 @@ def test_what_was_interrupted_or_did_not_fit_on_the_disk_is_graded_later(three, 
 
 def test_a_killed_worker_loses_nothing(three, monkeypatch):
     """Another one does its work, and no kernel is left behind."""
-    written, killed = grade._written, []
+    written, killed = gradebook.write, []
 
     def kill_a_worker(row, *rest):
         if not killed:
@@ -405,7 +405,7 @@ def test_a_killed_worker_loses_nothing(three, monkeypatch):
             killed[0].kill()
         return written(row, *rest)
 
-    monkeypatch.setattr(grade, "_written", kill_a_worker)
+    monkeypatch.setattr(gradebook, "write", kill_a_worker)
     rows = grade.grade(**three)
     assert killed and not any(problems(rows).values())
     assert [row["points"] for row in rows] == [2, 2, 2]

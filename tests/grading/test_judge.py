@@ -15,7 +15,7 @@ from submissions import EARNED, MISTAKES, answers_of
 
 from vae_course.exercises import compare, wire
 from vae_course.exercises.verdict import NotYet
-from vae_course.grading import judge
+from vae_course.grading import clean, judge, models
 from vae_course.models import VAE, Sampling, build_decoder, build_encoder
 from vae_course.teaching import release
 
@@ -67,7 +67,7 @@ def test_right_answers_get_all_points_and_mistakes_what_they_earn(exercise, kern
                     exec(answers[cell.id], names)
                 except SyntaxError:
                     pass
-            if judge.is_test(cell):
+            if clean.is_test(cell):
                 outputs, reading = judging.judge(cell.id)
                 earned[cell.id] = points(outputs)
                 most += cell.metadata.nbgrader.points
@@ -180,7 +180,7 @@ HOSTILE = {
 def test_a_hostile_configuration_names_no_code(config):
     """Nothing is imported or run for it."""
     with pytest.raises(ValueError, match="is not a layer of Keras itself"):
-        judge._check_harmless({"config": [config]})
+        models.check_harmless({"config": [config]})
 
 
 @pytest.mark.parametrize(

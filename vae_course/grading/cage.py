@@ -3,20 +3,15 @@
 In the cage are the system's programs, this Python with its packages, the course's package without the
 exercises' answers, MNIST, and a copy of the submission in the memory disk /submission. All but this is
 read-only, and there are no network, no other processes, and none of the caller's environment. Linux does this
-by bubblewrap, or a container does. Each process is limited by `prlimit`, and all together by `Watch`.
+by bubblewrap, or a container does. Each process is limited by `prlimit`, and all together by `watch.Watch`.
 """
 
-import contextlib
 import functools
 import os
 import random
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
-
-import psutil
 
 import vae_course
 from vae_course import mnist
@@ -139,7 +134,7 @@ def _command(kind, given, folder, limits):
     command += [f"--memory={limits['memory']}", f"--pids-limit={limits['processes']}"]
     command += [
         "--name",
-        _name(folder),
+        name_of(folder),
         "--user=0",
         "--workdir=/submission",
         "--tmpfs=/tmp:size=100000000",
@@ -154,7 +149,8 @@ def _command(kind, given, folder, limits):
     return [*command, os.environ.get("VAE_COURSE_IMAGE", "debian:stable-slim")]
 
 
-def _name(folder):
+def name_of(folder):
+    """Return the name of the container with the sockets in this folder."""
     return "vae-course-" + "-".join(folder.parts[-2:])
 
 
@@ -192,57 +188,8 @@ def _environment():
     }
     if path := _mnist():
         environment["VAE_COURSE_DATA"] = f"/submission-data/{path.name}"
-    kept = ("VAE_COURSE_DATASET", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    kept += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    # There are as many workers as cores, and so one thread for each.
+    threads = "OMP_NUM_THREADS OPENBLAS_NUM_THREADS TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS"
+    environment |= dict.fromkeys(threads.split(), "1")
+    kept = ("VAE_COURSE_DATASET", *threads.split())
     return environment | {name: os.environ[name] for name in kept if name in os.environ}
-
-
-class Watch:
-    """End a cage, with everything in it, that exceeds what its processes may use together.
-
-    Args:
-        process: The cage's first process, a number.
-        kind: One of `KINDS`.
-        folder: Path of the folder of its sockets, the only place outside the cage where it can write.
-        limits: Dictionary with the keys of `LIMITS`.
-        deadline: When it has to end, in seconds of `time.monotonic`.
-    """
-
-    def __init__(self, process, kind, folder, limits, deadline):
-        self.why, self._kind, self._folder, self._limits = "", kind, folder, limits
-        self._process, self._deadline = psutil.Process(process), deadline
-        self._over = threading.Event()
-        threading.Thread(target=self._look, daemon=True).start()
-
-    def _look(self):
-        while not self._over.wait(0.2):
-            with contextlib.suppress(psutil.Error, OSError):
-                if why := self._exceeded():
-                    self.why = why
-                    self.end()
-
-    def _exceeded(self):
-        limits, memory = self._limits, 0
-        family = self._process.children(recursive=True)
-        for process in family:
-            with contextlib.suppress(psutil.Error):
-                memory += process.memory_info().rss
-        if memory > limits["memory"]:
-            return (
-                f"it was stopped because it used more than {limits['memory'] / 1e9:g} GB of memory"
-            )
-        if len(family) > limits["processes"]:
-            return f"it was stopped because it had more than {limits['processes']} processes"
-        if sum(path.lstat().st_size for path in self._folder.rglob("*")) > 1_000_000:
-            return "it was stopped because it wrote where only its sockets belong"
-        if time.monotonic() > self._deadline:
-            return f"it was stopped because {limits['seconds']} seconds for the notebook were over"
-        return ""
-
-    def end(self):
-        """Stop watching, and end the cage."""
-        self._over.set()
-        if self._kind in ("docker", "podman"):
-            subprocess.run([self._kind, "kill", _name(self._folder)], capture_output=True)
-        with contextlib.suppress(psutil.Error):
-            self._process.kill()

@@ -117,6 +117,12 @@ def clean(cells, release):
     return notebook, told
 
 
+def is_test(cell):
+    """Tell whether a cell is code that earns points."""
+    mine = cell.metadata.get("nbgrader", {})
+    return bool(cell.cell_type == "code" and mine.get("grade") and not mine.get("solution"))
+
+
 def _suspicious(cell, ours):
     """Return what a person should look at in a cell, or ""."""
     if cell.cell_type != "code" or cell.metadata.get("nbgrader", {}).get("locked"):

@@ -13,12 +13,14 @@ import nbformat
 import zmq
 from traitlets.config import Config
 
+from vae_course import lesson
 from vae_course.grading import cage
-from vae_course.grading.judge import Judge, is_test
+from vae_course.grading.clean import is_test
+from vae_course.grading.watch import Watch
 from vae_course.teaching.kernel import KERNEL_OPTIONS, BoundedClient, CellError
 
 RESTARTS = 3  # of the kernel of one submission, each time without the cell that ended it
-SOON = 5  # seconds after which an interrupted kernel must answer
+SOON = 15  # seconds after which an interrupted kernel must answer
 MOST_MESSAGE = 400_000_000  # bytes; a larger message never enters this process
 OVER = "not executed: the time for this notebook was over, or its kernel ended too often"
 
@@ -29,22 +31,20 @@ class _Client(BoundedClient):
     def __init__(self, notebook, task, given, deadline):
         self.kind, self.limits, self.deadline = task["cage"], task["limits"], deadline
         self.given, self.watch, self.asking = given, None, False
-        encryption = {"transport_encryption": "auto"}
-        caged = {"transport": "ipc"} if self.kind != "none" else encryption
+        # The network ends at the cage's walls, while a socket in a folder can be reached from both sides.
+        name, way = (
+            ("transport_encryption", "auto") if self.kind == "none" else ("transport", "ipc")
+        )
         super().__init__(
             notebook,
             kernel_name="python3",
             allow_errors=True,
             interrupt_on_timeout=True,
-            error_on_timeout={
-                "ename": "CellTimeoutError",
-                "evalue": "",
-                "traceback": [],
-            },
+            error_on_timeout={"ename": "CellTimeoutError", "evalue": "", "traceback": []},
             timeout_func=lambda cell: max(1, int(min(self.limits["cell"], self._left()))),
             store_widget_state=False,
             record_timing=False,
-            config=Config({"KernelManager": caged}),
+            config=Config({"KernelManager": {name: way}}),
             **KERNEL_OPTIONS,
         )
         if self.kind != "none":
@@ -78,7 +78,7 @@ class _Client(BoundedClient):
         with self.setup_kernel(cwd=str(self.given), **nowhere):
             if self.kind != "none":
                 process = self.km.provisioner.pid
-                self.watch = cage.Watch(process, self.kind, self.folder, self.limits, self.deadline)
+                self.watch = Watch(process, self.kind, self.folder, self.limits, self.deadline)
             try:
                 yield
             finally:
@@ -165,6 +165,9 @@ def execute(task):
 
 def _execute_cells(client, notebook, task, told, reading, broken):
     """Execute all cells but the broken ones; return the place of one that ended the kernel, or None."""
+    lesson.load_tensorflow()  # which the judge needs, without its messages
+    from vae_course.grading.judge import Judge
+
     place = 0
     judge = Judge(task["exercise"], lambda code: client.ask(code, place))
     try:

@@ -1,28 +1,18 @@
 """Grade what a class has handed in: workers execute and judge, this process alone writes the gradebook."""
 
 import contextlib
-import hashlib
-import json
-import shutil
 from pathlib import Path
 
 import nbformat
 from tqdm import tqdm
 
 from vae_course import data
-from vae_course.grading import cage, handed_in
+from vae_course.grading import cage, gradebook, handed_in
 from vae_course.grading.clean import clean, read, resemblance
 from vae_course.grading.execute import execute
 from vae_course.runs import cluster, files
-from vae_course.teaching.notebooks import read_notebook, write_notebook
-from vae_course.teaching.release import (
-    EXERCISES,
-    convert,
-    digest_of,
-    keep_digest,
-    known_digests,
-    prepare,
-)
+from vae_course.teaching.notebooks import read_notebook
+from vae_course.teaching.release import EXERCISES, prepare
 
 INTERRUPTED = "interrupted: run the same command again to continue from here"
 BYTES = 3_000_000_000  # that a worker needs for its judge and the kernel of one submission
@@ -65,12 +55,16 @@ def grade(
         tasks = [_identified(one, releases) for one in found]
         _keep_last_attempts(tasks)
         rows = [row for row, _, _ in tasks]
-        todo = [task for task in tasks if not task[0]["problem"] and not _is_graded(*task, course)]
+        todo = [
+            task
+            for task in tasks
+            if not task[0]["problem"] and not gradebook.is_graded(task[0], task[1], course)
+        ]
         if todo:
             _grade_all(todo, sources, releases, course, (kind, trust), (scheduler, workers))
         for row in rows:
             if not row["problem"]:
-                _read_points(row, course)
+                gradebook.read_points(row, course)
     return rows
 
 
@@ -117,22 +111,6 @@ def _keep_last_attempts(tasks):
             row["problem"] = f"an earlier attempt, {other.path.name}: {one.path.name} counts"
         if earlier:
             last["told"].append(f"the last of {len(several)} attempts counts, {one.path.name}")
-
-
-def _digest(one, course, exercise):
-    with contextlib.suppress(OSError):
-        parts = [
-            (name, hashlib.sha256(p.read_bytes()).hexdigest()) for name, p in one.beside.items()
-        ]
-        return digest_of(
-            data.choose("auto"), known_digests(course)[exercise], one.path.read_bytes(), parts
-        )
-    return ""
-
-
-def _is_graded(row, one, cells, course):
-    name = f"{row['student']}/{row['exercise']}"
-    return known_digests(course).get(name) == (_digest(one, course, row["exercise"]) or None)
 
 
 def _grade_all(todo, sources, releases, course, cage_wanted, where):
@@ -184,7 +162,9 @@ def _grade_all(todo, sources, releases, course, cage_wanted, where):
             for future in done:
                 row, one = running.pop(future)
                 submit_next()
-                row["problem"] = _problem(future) or _written(row, one, future.result(), course)
+                row["problem"] = _problem(future) or gradebook.write(
+                    row, one, future.result(), course
+                )
                 left[row["student"]] -= 1
                 bar.update()
                 bar.set_postfix_str(f"{sum(map(bool, left.values()))} students left")
@@ -207,63 +187,3 @@ def _problem(future):
             return "its worker was killed each time: look at the notebook before you run it again"
         return f"{type(error).__name__}: {error}".splitlines()[0][:300]
     return ""
-
-
-def _written(row, one, result, course):
-    """Write an executed submission into the gradebook; return why that was not possible, or ""."""
-    from nbgrader import preprocessors
-    from nbgrader.api import Gradebook
-    from nbgrader.converters import Autograde
-
-    student, exercise = row["student"], row["exercise"]
-    try:
-        keep_digest(course, f"{student}/{exercise}", "")
-        digest = _digest(one, course, exercise)
-        folder = course / "submitted" / student / exercise
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name, path in one.beside.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / name)
-        notebook = nbformat.reads(result["notebook"], 4)
-        notebook.metadata["vae_course"] = {"told": [*row["told"], *result["told"]]}
-        write_notebook(notebook, folder / f"{exercise}.ipynb")
-        # It is executed already, and its cells come from the release.
-        skipped = (preprocessors.Execute, preprocessors.ClearOutput)
-        steps = {
-            f"{name}_preprocessors": [step for step in made.default() if step not in skipped]
-            for name, made in (
-                ("sanitize", Autograde.sanitize_preprocessors),
-                ("autograde", Autograde.autograde_preprocessors),
-            )
-        }
-        if reason := convert(Autograde, course, exercise, student, **steps):
-            return f"nbgrader failed: {reason}"
-        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
-            for name in result["reading"]:
-                book.find_grade(name, exercise, exercise, student).needs_manual_grade = True
-            book.db.commit()
-        keep_digest(course, f"{student}/{exercise}", digest)
-    except (
-        Exception
-    ) as error:  # of any kind, such as a full disk, so that the others are still graded
-        return f"{type(error).__name__}: {error}".splitlines()[0]
-    return ""
-
-
-def _read_points(row, course):
-    """Fill in the numbers of a row from the gradebook."""
-    from nbgrader.api import Gradebook
-
-    name, student = row["exercise"], row["student"]
-    with contextlib.suppress(OSError, ValueError, LookupError):
-        path = course / "submitted" / student / name / f"{name}.ipynb"
-        kept = json.loads(path.read_text(encoding="utf-8"))["metadata"]["vae_course"]["told"]
-        row["told"] = list(dict.fromkeys([*row["told"], *kept]))
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
-        grades = book.find_submission_notebook(name, name, student).grades
-        row["tasks"] = {cell.name: cell.score or 0.0 for cell in grades}
-        row["points"] = sum(row["tasks"].values())
-        row["of"] = sum(cell.max_score for cell in grades)
-        unread = [c for c in grades if c.needs_manual_grade and c.manual_score is None]
-        row["still to read"] = sum(cell.max_score for cell in unread)

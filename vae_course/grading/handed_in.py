@@ -30,9 +30,9 @@ TRASH = {
 class Found:
     """A notebook that was handed in.
 
-    `exercise` is its name until it is known which one it is; `number` is what the learning platform adds to
-    the student's name; of two attempts, the larger one counts; `beside` holds paths by their names relative to
-    the notebook; `told` is what the instructor should know.
+    `exercise` is its name until it is known which one it is. `number` is what the learning platform adds to
+    the student's name. Of two attempts, the larger one counts. `beside` holds paths by their names relative
+    to the notebook, and `told` is what the instructor should know.
     """
 
     student: str

@@ -10,7 +10,6 @@ import ast
 import builtins
 import contextlib
 import functools
-import importlib
 import io
 import json
 import traceback
@@ -20,22 +19,15 @@ import nbformat
 from vae_course.exercises.compare import called_with
 from vae_course.exercises.verdict import NotYet, Verdict
 from vae_course.exercises.wire import MIME_TYPE, pack, unpack
+from vae_course.grading.clean import is_test
+from vae_course.grading.models import build
 from vae_course.teaching.kernel import CellError
 
 REPLY = "__import__('vae_course.exercises.wire', fromlist=['reply']).reply({!r})"
-MODULES = ("keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints", "keras")
-CLASSES = {("vae_course.models", "Sampling"), ("keras.src.models.functional", "Functional")}
-NEVER = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
 
 class NeedsReading(NotYet):
     """Raised if an answer cannot be carried here, so a person has to read it."""
-
-
-def is_test(cell):
-    """Tell whether a cell is code that earns points."""
-    mine = cell.metadata.get("nbgrader", {})
-    return bool(cell.cell_type == "code" and mine.get("grade") and not mine.get("solution"))
 
 
 def _grade_id(cell):
@@ -152,7 +144,7 @@ class Judge:
             case {"other": str(name)}:
                 return type(name, (), {})()
         try:
-            return _model(raw, lambda part: unpack(part, self._special))
+            return build(raw, lambda part: unpack(part, self._special))
         except Exception as error:
             self.reading = True
             reason = f"{error}".partition("\n")[0][:200]
@@ -176,47 +168,6 @@ class _Function:
             problem = answer.get("not yet", f"{name} gives no answer.")
             raise NotYet(str(problem)[:2000] or called_with(inputs))
         return self._judge._read(answer)
-
-
-def _model(raw, read):
-    """Build a Keras model from its description, in which only Keras' own layers and our `Sampling` may be."""
-    import keras
-
-    from vae_course.models import VAE
-
-    match raw:
-        case {"vae": {"beta": beta, "likelihood": likelihood, "draws": draws}, **parts}:
-            return VAE(read(parts["encoder"]), read(parts["decoder"]), beta, likelihood, draws)
-        case {"model": dict(config), "weights": list(weights)}:
-            _check_harmless(config)
-            model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-            if not isinstance(model, keras.Model):
-                raise ValueError("it is no model")
-            model.set_weights([read(weight) for weight in weights])
-            return model
-    raise ValueError("it is of an unknown kind")
-
-
-def _check_harmless(config):
-    """Raise a `ValueError` if a configuration names anything but classes of Keras that run no other code."""
-    import keras
-
-    if isinstance(config, list):
-        for part in config:
-            _check_harmless(part)
-    if not isinstance(config, dict):
-        return
-    if "class_name" in config:
-        name, module = str(config["class_name"]), str(config.get("module"))
-        operation = False
-        if module.startswith("keras.src.ops."):
-            found = getattr(importlib.import_module(module), name, None)
-            operation = isinstance(found, type) and issubclass(found, keras.Operation)
-        known = operation or (module, name) in CLASSES or module in MODULES and name not in NEVER
-        if not known and name not in ("__tuple__", "__keras_tensor__", "__numpy__", "__tensor__"):
-            raise ValueError(f"{name} is not a layer of Keras itself")
-    for part in config.values():
-        _check_harmless(part)
 
 
 def _output(kind, **fields):
