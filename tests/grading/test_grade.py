@@ -235,7 +235,7 @@ class Course:
 
     def executed(self):
         """Return when each submission was executed, by its path."""
-        paths = self.folder.glob("submitted/*/*/*.ipynb")
+        paths = self.folder.glob("executed/*/*/*.ipynb")
         return {path.relative_to(self.folder).parts[1]: path.stat().st_mtime_ns for path in paths}
 
 
@@ -340,14 +340,19 @@ def test_only_what_changed_is_graded_again(small, graded):
 
 @pytest.fixture
 def three(tmp_path, monkeypatch):
-    """Give the arguments of `grade` for three students, of whom none is graded yet."""
+    """Give the arguments of `grade` for three students, collected by nbgrader and not graded yet."""
     write_exercises(tmp_path / "exercises")
     _, second = release.prepare(tmp_path / "course", tmp_path / "exercises")
     for student in ("ada", "bo", "cy"):
-        hand_in(second, tmp_path / "in" / student, {"y": "y = 1"})
+        hand_in(second, tmp_path / "course" / "submitted" / student / SECOND, {"y": "y = 1"})
     monkeypatch.setenv("VAE_COURSE_DATASET", "digits")
     folders = {name: tmp_path / name for name in ("course", "exercises")}
-    return {"submissions": tmp_path / "in", **folders, "trust": True, "workers": 1}
+    return {
+        "submissions": tmp_path / "course" / "submitted",
+        **folders,
+        "trust": True,
+        "workers": 1,
+    }
 
 
 def problems(rows):

@@ -24,7 +24,8 @@ def grade(
     """Grade the submissions that are new or have changed, and list the grades of all.
 
     Args:
-        submissions: Path of a folder with a folder, a zip or files for each student, or of a zip of these.
+        submissions: Path of a folder with a folder, a zip or files for each student, or of a zip of these. It
+            may be `course/submitted`, where nbgrader collects.
         course: Path of a folder for nbgrader's gradebook and results, which is created if it is missing.
         exercises: Path of the folder of exercises, with solutions.
         kind: Which cage to use, one of `cage.KINDS`; None for bubblewrap.
@@ -44,7 +45,8 @@ def grade(
         OSError: If the scheduler does not answer, or another process is grading into `course`.
     """
     submissions, course = Path(submissions).resolve(), Path(course).resolve()
-    if course.is_relative_to(submissions) or submissions.is_relative_to(course):
+    inside = submissions.is_relative_to(course) and submissions != course / "submitted"
+    if inside or course.is_relative_to(submissions):
         raise ValueError(
             f"One of {course} and {submissions} is inside the other: choose another folder with --out."
         )

@@ -11,6 +11,8 @@ from vae_course import data
 from vae_course.teaching.notebooks import write_notebook
 from vae_course.teaching.release import convert, digest_of, keep_digest, known_digests
 
+EXECUTED = "executed"  # so that what nbgrader has collected stays as it is
+
 
 def _digest(one, course, exercise):
     with contextlib.suppress(OSError):
@@ -58,7 +60,7 @@ def write(row, one, result, course):
     try:
         keep_digest(course, f"{student}/{exercise}", "")
         digest = _digest(one, course, exercise)
-        folder = course / "submitted" / student / exercise
+        folder = course / EXECUTED / student / exercise
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for name, path in one.beside.items():
@@ -76,7 +78,7 @@ def write(row, one, result, course):
                 ("autograde", Autograde.autograde_preprocessors),
             )
         }
-        if reason := convert(Autograde, course, exercise, student, **steps):
+        if reason := convert(Autograde, course, exercise, student, EXECUTED, **steps):
             return f"nbgrader failed: {reason}"
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
             for name in result["reading"]:
@@ -101,7 +103,7 @@ def read_points(row, course):
 
     name, student = row["exercise"], row["student"]
     with contextlib.suppress(OSError, ValueError, LookupError):
-        path = course / "submitted" / student / name / f"{name}.ipynb"
+        path = course / EXECUTED / student / name / f"{name}.ipynb"
         kept = json.loads(path.read_text(encoding="utf-8"))["metadata"]["vae_course"]["told"]
         row["told"] = list(dict.fromkeys([*row["told"], *kept]))
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
