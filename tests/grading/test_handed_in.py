@@ -3,6 +3,7 @@
 import os
 import zipfile
 
+import nbformat
 import pytest
 
 from vae_course.grading import clean, grade, handed_in
@@ -125,3 +126,22 @@ def test_links_and_giants_are_not_read(tmp_path):
         clean.read(tmp_path / "x.ipynb")
     with pytest.raises(ValueError, match="it is a link"):
         clean.read(tmp_path / "y.ipynb")
+
+
+def test_nothing_runs_in_the_browser_of_who_reads_it():
+    """Scripts and handlers are gone from outputs and texts, and what is harmless stays as it was."""
+    html = "<b onclick='steal()'>bold</b><script>steal()</script>"
+    outputs = [
+        nbformat.v4.new_output("display_data", {"text/html": html, "image/png": "aGk="}),
+        nbformat.v4.new_output("display_data", {"application/javascript": "steal()"}),
+        nbformat.v4.new_output("stream", name="stdout", text="a < b & c"),
+    ]
+    code = nbformat.v4.new_code_cell("x = '<script>'", outputs=outputs)
+    texts = [nbformat.v4.new_markdown_cell(text) for text in (html, "$a < b$ & c")]
+    notebook = nbformat.v4.new_notebook(cells=[code, *texts])
+    clean.remove_scripts(notebook)
+    shown = nbformat.writes(nbformat.v4.new_notebook(cells=[*notebook.cells]))
+    assert "onclick" not in shown and "<script>steal" not in shown
+    assert "javascript" not in shown and "<b>bold</b>" in shown
+    assert code.outputs[0].data["image/png"] == "aGk=" and code.outputs[2].text == "a < b & c"
+    assert texts[1].source == "$a < b$ & c" and code.source == "x = '<script>'"

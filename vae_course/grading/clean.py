@@ -8,11 +8,13 @@ import re
 from pathlib import Path
 
 import nbformat
+from nbconvert.preprocessors.sanitize import SanitizeHTML
 
 from vae_course.teaching.notebooks import MOST_FILE_BYTES
 
 # What no answer needs: the course's own functions in a solution, and what changes how cells run, in any cell.
 BORROWED = re.compile(r"\b(vae_course|exercises)\b")
+TAG = re.compile(r"<[a-zA-Z/!?]")
 ODD = re.compile(
     r"sys\.modules|ast_node_interactivity|ast_transformers|choices\.json|wire\b.*=|exercises\.\w+ *=[^=]|"
     r"setattr\( *exercises|Verdict"
@@ -182,3 +184,17 @@ def _own(cell, place):
     if cell["cell_type"] != "code" and isinstance(cell["attachments"], dict):
         new.attachments = cell["attachments"]
     return new
+
+
+def remove_scripts(notebook):
+    """Remove what would run in the browser of a person who reads a notebook.
+
+    Args:
+        notebook: The executed notebook, whose outputs and texts of the student's are changed in place.
+    """
+    sanitizer = SanitizeHTML()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = sanitizer.sanitize_code_outputs(cell.outputs)
+        elif TAG.search(cell.source) and not cell.metadata.get("nbgrader", {}).get("locked"):
+            cell.source = sanitizer.sanitize_html_tags(cell.source)

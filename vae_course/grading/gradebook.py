@@ -8,6 +8,7 @@ import shutil
 import nbformat
 
 from vae_course import data
+from vae_course.grading.clean import remove_scripts
 from vae_course.teaching.notebooks import write_notebook
 from vae_course.teaching.release import convert, digest_of, keep_digest, known_digests
 
@@ -67,6 +68,7 @@ def write(row, one, result, course):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, folder / name)
         notebook = nbformat.reads(result["notebook"], 4)
+        remove_scripts(notebook)
         notebook.metadata["vae_course"] = {"told": [*row["told"], *result["told"]]}
         write_notebook(notebook, folder / f"{exercise}.ipynb")
         # It is executed already, and its cells come from the release.
