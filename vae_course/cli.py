@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from vae_course import lesson
-from vae_course.atomic import check_writable, write_rows
+from vae_course.atomic import check_writable
 from vae_course.checks import LIKELIHOODS
 from vae_course.runs.settings import RECIPES
 from vae_course.self_check import check_machine
@@ -277,19 +277,30 @@ def train(out, resume, **wanted):
     sys.exit({"complete": 0, "interrupted": 130, "diverged": 1}[card["status"]])
 
 
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Use the Dask cluster with this scheduler; by default, this machine's cores.",
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="How many processes work on this machine; by default, one for each core.",
+)
+
+
+def _check_places(scheduler, workers):
+    if scheduler and workers:
+        raise ValueError(
+            f"--workers {workers} is for this machine, and {scheduler} has its own: leave out one option."
+        )
+
+
 @main.command()
 @click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=FOLDER, help="Folder of the sweep; by default build/sweep/RECIPE.")
-@click.option(
-    "--scheduler",
-    metavar="tcp://HOST:PORT",
-    help="Train on the Dask cluster with this scheduler; by default, on this machine's cores.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    help="How many processes train on this machine; by default, one for each core.",
-)
+@scheduler_option
+@workers_option
 def sweep(recipe, out, scheduler, workers):
     """Train the grid of models in RECIPE, a YAML file, and write one table of their scores.
 
@@ -300,10 +311,7 @@ def sweep(recipe, out, scheduler, workers):
     from vae_course.runs import grid, sweep
 
     check_machine()
-    if scheduler and workers:
-        raise ValueError(
-            f"--workers {workers} is for this machine, and {scheduler} has its own: leave out one option."
-        )
+    _check_places(scheduler, workers)
     out = out or Path("build", "sweep", recipe.stem)
     wanted = grid.read_grid(recipe)
     try:
@@ -387,20 +395,36 @@ def student(out):
 
 
 @main.command()
-@click.argument("submissions", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("submissions", type=click.Path(exists=True, path_type=Path))
 @out_option("build/student/nbgrader", "nbgrader's folder with its gradebook, made by student.")
-def grade(submissions, out):
-    """Grade SUBMISSIONS, a folder with one folder of notebooks for each student. This runs their code."""
-    check_machine()
-    from vae_course.teaching import grading
+@click.option("--cage", type=click.Choice(["bubblewrap", "docker", "podman", "none"]))
+@click.option(
+    "--trust-students", is_flag=True, help="Run their code without a cage if there is none."
+)
+@scheduler_option
+@workers_option
+@click.option(
+    "--feedback", is_flag=True, help="Also write a page for each notebook, for its student."
+)
+def grade(submissions, out, cage, trust_students, scheduler, workers, feedback):
+    """Grade SUBMISSIONS: a folder with one folder for each student, or what Moodle or Canvas gave you.
 
-    rows = grading.grade(submissions, out)
-    click.echo(grading.table(rows))
-    if rows[-1]["problem"] == grading.INTERRUPTED:
+    Each notebook runs in a cage, without network, and sees only its own files and the course.
+    """
+    check_machine()
+    _check_places(scheduler, workers)
+    from vae_course.grading import grade, report
+
+    rows = grade.grade(submissions, out, grade.EXERCISES, cage, trust_students, scheduler, workers)
+    click.echo(report.table(rows))
+    if any(row["problem"] == grade.INTERRUPTED for row in rows):
         raise KeyboardInterrupt
-    write_rows(out / "grades.csv", rows)
-    click.echo(f"Written to {out / 'grades.csv'}")
-    sys.exit(any(row["problem"] for row in rows))
+    report.write_tables(rows, out)
+    click.echo(f"Written to {out / 'grades.csv'} and {out / 'tasks.csv'}")
+    failed = report.write_feedback(rows, out) if feedback else []
+    for line in failed:
+        click.echo(line)
+    sys.exit(any(row["problem"] for row in rows) or bool(failed))
 
 
 @main.command()

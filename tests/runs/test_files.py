@@ -39,7 +39,7 @@ def test_only_one_process_at_a_time_has_a_folder(tmp_path):
     with files.lock(tmp_path):
         (tmp_path / "vae.12-ab.unfinished.keras").touch()
         with pytest.raises(
-            BlockingIOError, match=rf"Another process is training in {tmp_path}.*--out"
+            BlockingIOError, match=rf"Another process is at work in {tmp_path}.*--out"
         ):
             with files.lock(tmp_path):
                 pytest.fail("two have it")

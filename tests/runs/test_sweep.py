@@ -123,7 +123,7 @@ def test_a_run_is_what_training_and_evaluation_give_alone(whole):
 
 
 def forbid_training(monkeypatch):
-    monkeypatch.setattr(sweep, "_client", lambda *_: pytest.fail("it was trained again"))
+    monkeypatch.setattr(sweep.cluster, "connect", lambda *_: pytest.fail("it was trained again"))
 
 
 def test_a_sweep_that_is_complete_is_not_trained_again(copy, recipe, monkeypatch):
@@ -187,7 +187,7 @@ def test_the_folder_of_another_sweep_is_refused(copy, recipe, monkeypatch, tmp_p
     assert status == 1 and "holds another sweep, with beta [0.5, 4.0] instead of [0.5, 3.0]" in err
     with files.lock(copy):
         status, _, err = call(recipe, "--out", copy)
-    assert status == 1 and f"Another process is training in {copy}" in err
+    assert status == 1 and f"Another process is at work in {copy}" in err
     for content in ("{", "[]", "{}"):
         (copy / "sweep.json").write_text(content)
         status, _, err = call(recipe, "--out", copy)
@@ -282,7 +282,7 @@ def test_auto_is_what_this_machine_has(scheduler, tmp_path, monkeypatch):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense", "carrier-pigeon://a:1"])
 def test_a_scheduler_that_does_not_answer_is_told(address, recipe, tmp_path, monkeypatch):
     """Soon, with its address and the cure."""
-    monkeypatch.setattr(sweep, "PATIENCE", 1)
+    monkeypatch.setattr(sweep.cluster, "PATIENCE", 1)
     start = time.monotonic()
     status, _, err = call(recipe, "--out", tmp_path / "out", "--scheduler", address)
     assert status == 1 and f"No Dask scheduler answers at {address}" in err and "check its" in err
@@ -291,12 +291,12 @@ def test_a_scheduler_that_does_not_answer_is_told(address, recipe, tmp_path, mon
 
 def test_the_event_loop_of_the_caller_stays(monkeypatch):
     """Notebooks that are executed later in the same process need it."""
-    monkeypatch.setattr(sweep, "PATIENCE", 1)
+    monkeypatch.setattr(sweep.cluster, "PATIENCE", 1)
 
     def loops():
         asyncio.set_event_loop(before := asyncio.new_event_loop())
         with contextlib.closing(before), pytest.raises(ConnectionError):
-            with sweep._client("tcp://127.0.0.1:1", None, 1):
+            with sweep.cluster.connect("tcp://127.0.0.1:1", None, 1, 1):
                 pass
         return before, asyncio.get_event_loop()
 

@@ -377,7 +377,7 @@ def test_a_folder_in_which_another_process_trains_is_refused(whole, tmp_path):
     content = (folder / "vae.keras").read_bytes()
     with files.lock(folder):
         status, _, err = call("train", "--resume", "--out", folder)
-    assert status == 1 and f"Another process is training in {folder}" in err
+    assert status == 1 and f"Another process is at work in {folder}" in err
     with pytest.raises(FileExistsError, match="now holds another run.*--out"):
         train.train(folder, SETTINGS, tiny_digits())
     assert (folder / "vae.keras").read_bytes() == content

@@ -29,7 +29,6 @@ from vae_course.exercises.ex05 import (
     check_own_images,
     check_own_vae,
     check_vae_loss,
-    mystery_curves,
 )
 from vae_course.exercises.ex06 import (
     check_arithmetic,
@@ -49,5 +48,5 @@ from vae_course.exercises.ex08 import (
     check_diagnosis,
     check_free_bits_kl,
     check_kl_per_dimension,
-    collapsed_models,
 )
+from vae_course.exercises.riddles import collapsed_models, mystery_curves

@@ -1,8 +1,6 @@
-"""Check exercise 5: the loss of a VAE, three training runs to diagnose, and a data set of one's own."""
+"""Check exercise 5: the loss of a VAE, and a data set of one's own."""
 
-import keras
 import numpy as np
-from keras import layers
 
 from vae_course.checks import check_images
 from vae_course.exercises.compare import combinations, function_check
@@ -18,7 +16,7 @@ from vae_course.exercises.ex02 import (
 )
 from vae_course.exercises.verdict import NotYet, announced, need
 from vae_course.losses import gaussian_kl
-from vae_course.models import VAE, Sampling
+from vae_course.models import VAE
 
 _LOSS, _MSE = 28.217, 0.01979
 NUMBERS = {
@@ -66,50 +64,6 @@ def check_vae_loss(x, x_hat, z_mean, z_log_var, beta):
     for text, (*ways, pixels, latent, batch, weigh) in combinations(*tables, most=3):
         kl = latent(kl_terms(z_mean, z_log_var, *ways))
         yield text, batch(weigh(pixels(differences), kl, beta))
-
-
-# Diagnose the curves before you read on, because the settings give the answers away. For each letter: weight
-# of the KL term, maximum number of training images, repetitions of each image per epoch.
-_SETTINGS = {"A": (0.0, 2000, 1), "B": (100.0, 2000, 1), "C": (1.0, 60, 30)}
-
-
-def _small_vae(beta):
-    """Build a VAE of dense layers that trains within seconds and can memorize a few images."""
-    image = keras.Input((28, 28, 1))
-    x = layers.Dense(200, activation="relu")(layers.Flatten()(image))
-    z_mean, z_log_var = layers.Dense(20)(x), layers.Dense(20)(x)
-    encoder = keras.Model(image, [z_mean, z_log_var, Sampling()([z_mean, z_log_var])])
-    z = keras.Input((20,))
-    x = layers.Dense(200, activation="relu")(z)
-    x_hat = layers.Reshape((28, 28, 1))(layers.Dense(784, activation="sigmoid")(x))
-    return VAE(encoder, keras.Model(z, x_hat), beta=beta)
-
-
-def mystery_curves(x_train, x_test, seed):
-    """Train a small VAE three times, each time with something wrong, and return only the histories.
-
-    Args:
-        x_train: Training images, shape `(n, 28, 28, 1)`, a thousand or so.
-        x_test: Images to score after each epoch.
-        seed: Seed of weights, noise and order.
-
-    Returns:
-        Dictionary from "A", "B" and "C" to a history, like `History.history` in Keras.
-    """
-    histories = {}
-    for letter, (beta, most, times) in _SETTINGS.items():
-        keras.utils.set_random_seed(seed)
-        vae = _small_vae(beta)
-        vae.compile(optimizer=keras.optimizers.Adam(1e-3))
-        histories[letter] = vae.fit(
-            np.tile(x_train[:most], (times, 1, 1, 1)),
-            validation_data=x_test,
-            validation_batch_size=500,
-            batch_size=32,
-            epochs=12,
-            verbose=0,
-        ).history
-    return histories
 
 
 def _rows(name, images, least):

@@ -5,6 +5,7 @@ import numpy as np
 from vae_course.exercises import answers
 from vae_course.exercises.compare import combinations, function_check
 from vae_course.exercises.ex02 import HALVES, MEANS, READINGS, SIGNS, draw_posteriors, kl_terms
+from vae_course.exercises.riddles import order
 from vae_course.exercises.verdict import ToDo, Verdict, announced, is_blank
 
 OVER_IMAGES = {
@@ -89,68 +90,6 @@ def check_active_units(z_mean, threshold):
     yield from _counts(np.float64(z_mean), threshold)
 
 
-# Measured with a dense VAE of 40 latent dimensions and the lecture's loss on 5,000 digits of MNIST. There are
-# three runs of each model, scored on 1,000 test images. Which is which stands in choices.json, as digests.
-ROWS = ("reconstruction", "KL", "mutual information", "active units", "largest log-variance")
-_MODELS = (
-    (
-        (50.88, 50.44, 50.01),
-        (0.13, 0.15, 0.20),
-        (0.12, 0.11, 0.18),
-        (6, 9, 12),
-        (0.16, 0.15, 0.18),
-    ),
-    (
-        (6.46, 6.53, 6.28),
-        (0.002, 0.002, 0.002),
-        (0.005, 0.001, 0.002),
-        (0, 0, 0),
-        (0.08, 0.09, 0.10),
-    ),
-    (
-        (48.88, 47.08, 42.84),
-        (1.08, 1.60, 8.47),
-        (0.52, 0.98, 4.09),
-        (18, 30, 40),
-        (0.07, 0.25, 0.97),
-    ),
-    (
-        (54.80, 68.17, 63.27),
-        (157_800, 1_329_000, 568_600),
-        (4.56, 3.59, 3.77),
-        (40, 40, 40),
-        (14.44, 16.09, 15.37),
-    ),
-    (
-        (33.22, 32.85, 33.49),
-        (6.46, 6.92, 6.38),
-        (4.85, 5.00, 4.86),
-        (25, 32, 30),
-        (0.38, 0.37, 0.47),
-    ),
-)
-
-
-def _order(seed):
-    """Return which of the models is behind each letter."""
-    return np.random.default_rng(seed).permutation(len(_MODELS))
-
-
-def collapsed_models(seed):
-    """Return the tables of five models, of which four have collapsed.
-
-    Args:
-        seed: Decides which model is behind which letter.
-
-    Returns:
-        Dictionary from "A" to "E" to a table: a dictionary from the names in `ROWS` to the numbers of three
-        runs, which differ in their seeds alone. Reconstruction (sum of squared errors), KL and mutual
-        information are in nats, means over test images.
-    """
-    tables = (dict(zip(ROWS, _MODELS[place], strict=True)) for place in _order(seed))
-    return dict(zip("ABCDE", tables, strict=True))
-
-
 @announced
 def check_diagnosis(diagnosis, seed):
     """Check what a student says of each of the tables of `collapsed_models(seed)`.
@@ -165,7 +104,7 @@ def check_diagnosis(diagnosis, seed):
     if all(map(is_blank, diagnosis.values())):
         raise ToDo("Replace each None with the letter of your answer, in quotes.")
     lines, solved = [], 0
-    for (letter, answer), place in zip(diagnosis.items(), _order(seed), strict=True):
+    for (letter, answer), place in zip(diagnosis.items(), order(seed), strict=True):
         words = "still blank."
         if not is_blank(answer):
             words = answers.judge(f"collapse {place}", answer)

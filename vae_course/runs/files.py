@@ -43,7 +43,7 @@ def lock(folder):
         folder: Path of the folder, which must exist.
 
     Raises:
-        BlockingIOError: If another process is training in the folder.
+        BlockingIOError: If another process is at work in the folder.
     """
     with open(folder / ".lock", "ab") as file:
         try:
@@ -53,7 +53,7 @@ def lock(folder):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
             raise BlockingIOError(
-                f"Another process is training in {folder}: wait until it ends, or choose another folder "
+                f"Another process is at work in {folder}: wait until it ends, or choose another folder "
                 "with --out."
             ) from error
         for left in folder.glob("*.unfinished.*"):  # left by a killed process

@@ -6,19 +6,14 @@ again: whatever was interrupted or killed, the same call goes on with the others
 workers only.
 """
 
-import asyncio
 import contextlib
 import json
-import logging
-import os
 import random
-import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-from multiprocessing import resource_tracker
 from pathlib import Path
 from unittest import mock
 
@@ -27,14 +22,12 @@ from tqdm import tqdm
 
 from vae_course import data, lesson
 from vae_course.atomic import check_writable, write_atomically, write_rows
-from vae_course.runs import files
+from vae_course.runs import cluster, files
 from vae_course.runs.grid import name_of, runs_of, told, varying
 from vae_course.runs.settings import OF_MODEL
-from vae_course.self_check import free_memory
 
 SCORES = ("reconstruction", "kl", "loss", "mse", "active_units", "mutual_information")
 BYTES = 1_500_000_000  # that a worker needs to train on MNIST
-PATIENCE = 10  # seconds in which a scheduler must answer
 _one_at_a_time = threading.Lock()  # Keras' seeds and noise belong to the whole process
 
 
@@ -205,11 +198,13 @@ def _results(todo, total, scheduler, workers):
     """Yield each run as soon as a worker has finished it: name, settings, row or exception, and model."""
     from distributed import as_completed
 
-    with _client(scheduler, workers, len(todo)) as client:
+    with cluster.connect(scheduler, workers, len(todo), BYTES) as client:
         futures = {client.submit(train_run, run, pure=False): name for name, run in todo.items()}
         options = {"unit": "run", "ncols": 100, "disable": None}  # None: only on a terminal
         with tqdm(initial=total - len(todo), total=total, **options) as bar:
-            bar.write(f"{len(todo)} of {total} runs to train, on {_places(client)}", sys.stderr)
+            bar.write(
+                f"{len(todo)} of {total} runs to train, on {cluster.places(client)}", sys.stderr
+            )
             for future in as_completed(futures, loop=client.loop):
                 name = futures.pop(future)
                 if future.cancelled():
@@ -222,75 +217,6 @@ def _results(todo, total, scheduler, workers):
                 if news == "complete":
                     news = "reconstruction {reconstruction}, KL {kl}, {seconds} s".format(**row)
                 bar.write(f"{name}: {news}; {len(futures)} left", sys.stderr)
-
-
-def _places(client):
-    count = len(client.nthreads())
-    return f"{count} worker(s)" if count else "workers that are still to come"
-
-
-async def _greet(scheduler):
-    from distributed.comm import connect
-
-    comm = await connect(scheduler, timeout=PATIENCE)
-    await comm.close()
-
-
-@contextlib.contextmanager
-def _client(scheduler, workers, runs):
-    """Connect to a cluster, or start one here and stop it at the end."""
-    import dask.config
-    from dask.system import CPU_COUNT
-    from distributed import Client, LocalCluster
-
-    for name in ("distributed", "distributed.client"):  # each has a level of its own
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    if scheduler:
-        try:
-            # Unlike `asyncio.run`, this leaves the thread's own event loop as it is.
-            with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-                runner.run(asyncio.wait_for(_greet(scheduler), PATIENCE + 1))
-        except (OSError, ValueError, MemoryError) as error:
-            # The first bytes of another program's answer, read as a length, ask for all memory and more.
-            reason = (
-                "another program does"
-                if isinstance(error, MemoryError)
-                else str(error) or "it is silent"
-            )
-            raise ConnectionError(
-                f"No Dask scheduler answers at {scheduler} ({reason}): check its address, start one with "
-                "`dask scheduler`, or leave out --scheduler to train on this machine."
-            ) from error
-        with Client(scheduler, timeout=PATIENCE, set_as_default=False) as client:
-            yield client
-        return
-    workers = workers or max(1, min(CPU_COUNT, free_memory() // BYTES))
-    # A worker gets one run at a time, so that one that kills it spoils no other.
-    with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}), _deaf_to_ctrl_c():
-        cluster = LocalCluster(
-            n_workers=min(workers, runs),
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=None,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        )
-    with cluster, Client(cluster, set_as_default=False) as client:
-        yield client
-
-
-@contextlib.contextmanager
-def _deaf_to_ctrl_c():
-    """Start threads and, by them, workers that a terminal's Ctrl-C does not reach; we stop them."""
-    if os.name == "nt":
-        yield
-        return
-    resource_tracker.ensure_running()  # its start would undo the next line in a thread
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _reason(error):

@@ -34,7 +34,7 @@ def train(folder, card, data):
 
     Raises:
         ValueError: If the folder's model does not match the card, or a file is damaged.
-        OSError: If a file cannot be written, or another process is training in the folder.
+        OSError: If a file cannot be written, or another process is at work in the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with files.lock(folder), _noted_interrupts() as pressed:

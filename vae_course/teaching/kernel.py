@@ -39,19 +39,24 @@ class CellError(RuntimeError):
 
 
 @contextlib.contextmanager
-def own_jupyter():
+def own_jupyter(spec=None):
     """Start kernels with the same Python, whatever the user's settings for Jupyter and IPython are.
 
     Kernel specs, configuration and startup files in the user's folders may be broken or made for another
     Python, so a temporary folder replaces all of them.
+
+    Args:
+        spec: Function from the folder of the kernels' connection files to entries of their specification.
     """
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="vae-course-", ignore_cleanup_errors=True) as folder:
-        write_kernel_spec(Path(folder, "kernels", "python3"))
+        (runtime := Path(folder, "run")).mkdir()
+        write_kernel_spec(Path(folder, "kernels", "python3"), spec(runtime) if spec else None)
         for name in ("PYTHONSTARTUP", "MPLBACKEND", "JUPYTER_CONFIG_PATH"):
             os.environ.pop(name, None)
-        for kind in ("PATH", "DATA_DIR", "CONFIG_DIR", "RUNTIME_DIR"):
+        for kind in ("PATH", "DATA_DIR", "CONFIG_DIR"):
             os.environ[f"JUPYTER_{kind}"] = folder
+        os.environ["JUPYTER_RUNTIME_DIR"] = str(runtime)
         os.environ["IPYTHONDIR"] = folder
         # After pip install --user, the course's packages are the user's own.
         if Path(sysconfig.get_path("purelib"), "ipykernel").is_dir():
@@ -66,6 +71,12 @@ def own_jupyter():
 class BoundedClient(NotebookClient):
     """A client that limits what a cell prints, leaves no kernel behind, and says why a cell failed."""
 
+    spec = None  # for `own_jupyter`
+
+    def room(self, cell_index):
+        """Return how many characters a cell may print or show."""
+        return MOST_OUTPUT
+
     def reset_execution_trackers(self):
         """Forget what earlier cells printed."""
         super().reset_execution_trackers()
@@ -74,7 +85,7 @@ class BoundedClient(NotebookClient):
     def output(self, outs, msg, display_id, cell_index):
         """Keep an output, or stop waiting for a cell that floods the notebook."""
         self.printed[cell_index] = self.printed.get(cell_index, 0) + len(str(msg["content"]))
-        if self.printed[cell_index] > MOST_OUTPUT:
+        if self.printed[cell_index] > self.room(cell_index):
             self.task_poll_for_reply.cancel()
             return None
         return super().output(outs, msg, display_id, cell_index)
@@ -92,8 +103,8 @@ class BoundedClient(NotebookClient):
         except DeadKernelError:
             status = run_sync(self.km.provisioner.poll)()
             reason = f"its kernel ended with exit status {status}"  # a negative one is a signal
-            if self.printed.get(cell_index, 0) > MOST_OUTPUT:
-                reason = f"it was stopped because it printed or showed more than {MOST_OUTPUT / 1e6:g} MB"
+            if self.printed.get(cell_index, 0) > (most := self.room(cell_index)):
+                reason = f"it was stopped because it printed or showed more than {most / 1e6:g} MB"
             elif status == -9:
                 reason = f"its kernel was killed, probably for lack of memory. {_memory_advice()}"
         cells = self.nb.cells[: cell_index + 1]  # not counting the one that papermill adds
@@ -105,7 +116,7 @@ class BoundedClient(NotebookClient):
     def setup_kernel(self, **options):
         """Start a kernel, and stop it even if Ctrl-C comes while it starts."""
         try:
-            with own_jupyter(), super().setup_kernel(**options):
+            with own_jupyter(self.spec), super().setup_kernel(**options):
                 try:
                     yield
                 finally:  # nobody needs its answers after a failure or Ctrl-C

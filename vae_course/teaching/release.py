@@ -143,14 +143,15 @@ def keep_digest(course, name, digest):
     write_text(course / "digests.json", json.dumps(known, indent=1))
 
 
-def convert(kind, course, assignment, student="*", **traits):
+def convert(kind, course, assignment, student="*", submitted="submitted", **traits):
     """Run a converter of nbgrader silently, independent of the user's own settings.
 
     Args:
-        kind: `GenerateAssignment` or `Autograde`.
+        kind: `GenerateAssignment`, `Autograde` or `GenerateFeedback`.
         course: Path of the folder that `prepare` made.
         assignment: Name of an exercise.
-        student: Name of a student, for `Autograde`.
+        student: Name of a student, for `Autograde` and `GenerateFeedback`.
+        submitted: Name of the folder of submissions, for `Autograde`.
         **traits: Settings of the converter.
 
     Returns:
@@ -161,9 +162,8 @@ def convert(kind, course, assignment, student="*", **traits):
 
     config, log = Config(CONFIG), logging.Logger("nbgrader", logging.ERROR)
     log.addHandler(kept := logging.handlers.BufferingHandler(1000))
-    directory = CourseDirectory(
-        root=str(course), assignment_id=assignment, student_id=student, config=config, log=log
-    )
+    names = {"assignment_id": assignment, "student_id": student, "submitted_directory": submitted}
+    directory = CourseDirectory(root=str(course), config=config, log=log, **names)
     converter = kind(coursedir=directory, config=config, log=log, force=True, **traits)
     try:
         with own_jupyter(), warnings.catch_warnings(action="ignore"):  # of its database

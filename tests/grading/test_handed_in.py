@@ -1,0 +1,147 @@
+"""What lies in a folder or a zip is found, whatever learning platform or system has named it."""
+
+import os
+import zipfile
+
+import nbformat
+import pytest
+
+from vae_course.grading import clean, grade, handed_in
+
+EXERCISES = ["ex01_first", "ex02_second"]
+NAMES = {
+    "ada/ex01_first.ipynb": ("ada", "ex01_first"),
+    "ada/deep/er/ex01_first (2).ipynb": ("ada", "ex01_first"),
+    "Ada King_99_assignsubmission_file_/ex01_first.ipynb": ("Ada King", "ex01_first"),
+    "Ada King_99_assignsubmission_file_ex01_first.ipynb": ("Ada King", "ex01_first"),
+    "kingada_12_345_ex01_first-3.ipynb": ("kingada", "ex01_first"),
+    "kingada_LATE_12_345_ex01_first.ipynb": ("kingada", "ex01_first"),
+    "ex02_second_ada.ipynb": ("ada", "ex02_second"),
+    "ada-ex02_second (1).ipynb": ("ada", "ex02_second"),
+    "O'Neil, [x] Bo/mine.ipynb": ("O'Neil_ _x_ Bo", "mine"),
+    "Zoe\u0308/ex01_first.ipynb": ("Zo\u00eb", "ex01_first"),
+}
+
+
+def put(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_student_and_exercise_are_read_from_names(name, tmp_path):
+    """In a folder, and in a zip of it."""
+    put(tmp_path / "in", name)
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.write(tmp_path / "in" / name, name)
+    for source in (tmp_path / "in", tmp_path / "in.zip"):
+        (one,) = handed_in.find(source, tmp_path / "unpacked", EXERCISES)
+        assert (one.student, one.exercise) == NAMES[name] and not one.told
+
+
+def test_what_nobody_meant_is_passed_over(tmp_path):
+    """Checkpoints, lessons, what systems leave behind, environments, links, other students' files."""
+    put(
+        tmp_path / "in",
+        "ada/.ipynb_checkpoints/ex01_first.ipynb",
+        "ada/__MACOSX/._ex01_first.ipynb",
+    )
+    put(
+        tmp_path / "in",
+        "__MACOSX/ex01_first.ipynb",
+        ".DS_Store",
+        "ada/01_lesson.ipynb",
+        "ada/venv/x.py",
+    )
+    put(tmp_path / "in", "ada/ex01_first.ipynb", "ada/Thumbs.db", "ada/data/x.txt", "bo/y.txt")
+    (tmp_path / "secret").mkdir()
+    put(tmp_path / "secret", "z.ipynb")
+    (tmp_path / "in" / "ada" / "folder").symlink_to(tmp_path / "secret")
+    (tmp_path / "in" / "eve").symlink_to(tmp_path / "secret")
+    ada, bo, eve = handed_in.find(tmp_path / "in", tmp_path / "unpacked", EXERCISES)
+    assert ada.path.name == "ex01_first.ipynb" and list(ada.beside) == ["data/x.txt"]
+    assert "no notebook" in bo.problem and "eve is a link" in eve.problem
+
+
+def test_a_zip_writes_only_where_it_should(tmp_path):
+    """Neither a path nor a link leads out of it, and a bomb is not unpacked."""
+    link = zipfile.ZipInfo("link")
+    link.external_attr = 0xA1FF << 16
+    for name, members in {
+        "ada.zip": {"../../out.ipynb": "{}", "/abs/ex01_first.ipynb": "{}", link: "/etc/passwd"},
+        "bo.zip": {"large.bin": b"\0" * (handed_in.MOST_BYTES + 1)},
+    }.items():
+        (tmp_path / "in").mkdir(exist_ok=True)
+        with zipfile.ZipFile(tmp_path / "in" / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            for member, content in members.items():
+                archive.writestr(member, content)
+    found = handed_in.find(tmp_path / "in", tmp_path / "unpacked", EXERCISES)
+    assert {one.path and one.path.name for one in found} == {"ex01_first.ipynb", None}
+    assert "unpacked, it has 300 MB" in found[-1].problem
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "unpacked"}
+    assert not [path for path in (tmp_path / "unpacked").rglob("*") if path.is_symlink()]
+
+
+def test_two_students_of_the_same_name_stay_two(tmp_path):
+    """The platform's numbers tell them apart; attempts of one of them have the same number."""
+    names = [
+        f"Bo Li_{n}_assignsubmission_file_ex01_first{m}.ipynb"
+        for n, m in ((7, ""), (8, ""), (8, "-2"))
+    ]
+    put(tmp_path / "in", *names)
+    found = handed_in.find(tmp_path / "in", tmp_path / "unpacked", EXERCISES)
+    tasks = [(grade._row(one), one, []) for one in found]
+    grade._keep_last_attempts(tasks)
+    told = sorted((row["student"], row["problem"].partition(",")[0]) for row, _, _ in tasks)
+    assert told == [("Bo Li (7)", ""), ("Bo Li (8)", ""), ("Bo Li (8)", "an earlier attempt")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"cells": 3}',
+        '{"cells": [3]}',
+        '{"cells": [{"source": [1]}]}',
+        "[" * 10_000,
+        "\0",
+    ],
+    ids=["empty", "list", "number", "cell", "source", "deep", "binary"],
+)
+def test_what_is_no_notebook_is_told(content, tmp_path):
+    """With what to do about it."""
+    (tmp_path / "x.ipynb").write_text(content)
+    with pytest.raises(ValueError, match="damaged or no notebook .*ask for another copy"):
+        clean.read(tmp_path / "x.ipynb")
+
+
+def test_links_and_giants_are_not_read(tmp_path):
+    """Whatever they hold."""
+    (tmp_path / "x.ipynb").write_text("{}")
+    (tmp_path / "y.ipynb").symlink_to(tmp_path / "x.ipynb")
+    os.truncate(tmp_path / "x.ipynb", 200_000_000)
+    with pytest.raises(ValueError, match="it has 200 MB"):
+        clean.read(tmp_path / "x.ipynb")
+    with pytest.raises(ValueError, match="it is a link"):
+        clean.read(tmp_path / "y.ipynb")
+
+
+def test_nothing_runs_in_the_browser_of_who_reads_it():
+    """Scripts and handlers are gone from outputs and texts, and what is harmless stays as it was."""
+    html = "<b onclick='steal()'>bold</b><script>steal()</script>"
+    outputs = [
+        nbformat.v4.new_output("display_data", {"text/html": html, "image/png": "aGk="}),
+        nbformat.v4.new_output("display_data", {"application/javascript": "steal()"}),
+        nbformat.v4.new_output("stream", name="stdout", text="a < b & c"),
+    ]
+    code = nbformat.v4.new_code_cell("x = '<script>'", outputs=outputs)
+    texts = [nbformat.v4.new_markdown_cell(text) for text in (html, "$a < b$ & c")]
+    notebook = nbformat.v4.new_notebook(cells=[code, *texts])
+    clean.remove_scripts(notebook)
+    shown = nbformat.writes(nbformat.v4.new_notebook(cells=[*notebook.cells]))
+    assert "onclick" not in shown and "<script>steal" not in shown
+    assert "javascript" not in shown and "<b>bold</b>" in shown
+    assert code.outputs[0].data["image/png"] == "aGk=" and code.outputs[2].text == "a < b & c"
+    assert texts[1].source == "$a < b$ & c" and code.source == "x = '<script>'"

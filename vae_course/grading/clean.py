@@ -1,0 +1,200 @@
+"""Clean a copy of a submission: what nbgrader knows of a cell comes from the release, only answers are kept.
+
+So a submission is graded cell by cell, whatever was copied, deleted, renamed or saved by another program.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+from nbconvert.preprocessors.sanitize import SanitizeHTML
+
+from vae_course.teaching.notebooks import MOST_FILE_BYTES
+
+# What no answer needs: the course's own functions in a solution, and what changes how cells run, in any cell.
+BORROWED = re.compile(r"\b(vae_course|exercises)\b")
+TAG = re.compile(r"<[a-zA-Z/!?]")
+ODD = re.compile(
+    r"sys\.modules|ast_node_interactivity|ast_transformers|choices\.json|wire\b.*=|exercises\.\w+ *=[^=]|"
+    r"setattr\( *exercises|Verdict"
+)
+
+
+def read(path):
+    """Read the cells of a notebook, however it was saved.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        List of dictionaries with "cell_type", "source", "grade_id", "id" and "attachments".
+
+    Raises:
+        ValueError: If it is not a notebook; the message says why.
+        OSError: If the file cannot be read.
+    """
+    path = Path(path)
+    if path.is_symlink():
+        raise ValueError("it is a link, which is not followed")
+    if (size := path.stat().st_size) > MOST_FILE_BYTES:
+        raise ValueError(f"it has {size / 1e6:.0f} MB: ask for a copy without outputs")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8-sig"))
+        cells = raw["cells"] if "cells" in raw else raw["worksheets"][0]["cells"]
+        return [_cell(cell) for cell in cells]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise ValueError(
+            f"it is damaged or no notebook ({reason}): ask for another copy"
+        ) from error
+
+
+def _cell(raw):
+    source = raw.get("source", raw.get("input", ""))
+    metadata = raw.get("metadata") or {}
+    mine, kind = metadata.get("nbgrader"), raw.get("cell_type")
+    names = [mine.get("grade_id") if isinstance(mine, dict) else None]
+    names.append(raw.get("id") or metadata.get("id"))
+    grade_id, cell_id = (name if isinstance(name, str) else None for name in names)
+    return {
+        "cell_type": kind if kind in ("code", "markdown", "raw") else "markdown",
+        "source": source if isinstance(source, str) else "".join(source),
+        "grade_id": grade_id,
+        "id": cell_id,
+        "attachments": raw.get("attachments"),
+    }
+
+
+def resemblance(cells, release):
+    """Return which part of a release's graded cells, from 0 to 1, are in a submission."""
+    ours = {_grade_id(cell) for cell in release.cells} - {None}
+    return len(ours & {cell["grade_id"] or cell["id"] for cell in cells}) / len(ours)
+
+
+def _grade_id(cell):
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def clean(cells, release):
+    """Make a notebook of a student's cells that nbgrader can grade.
+
+    Args:
+        cells: What `read` returned.
+        release: The released notebook, as `nbformat.NotebookNode`.
+
+    Returns:
+        A notebook with each of the release's cells once, and the student's other cells between them as
+        ordinary ones; and a list of what the instructor should know.
+    """
+    ours = {_name(cell): cell for cell in release.cells}
+    told, places = [], {}
+    for place, cell in enumerate(cells):
+        name = cell["grade_id"] or cell["id"]
+        if name not in ours:
+            name = next((n for n, c in ours.items() if _same(c, cell)), None)
+        if name is not None:
+            places.setdefault(name, []).append(place)
+        elif cell["grade_id"]:
+            told.append(f"cell {place + 1}, {cell['grade_id']}, is not of this release: not graded")
+    chosen = {name: _choose(ours[name], copies, cells, told) for name, copies in places.items()}
+    # Programs that keep no ids leave nothing to tell by which of the ordinary cells was deleted.
+    by_id = len([c for c in cells if c["id"] in ours]) > len(ours) / 2
+    missing = [n for n, c in ours.items() if n not in places and (_grade_id(c) or by_id)]
+    if lost := [name for name in missing if _grade_id(ours[name])]:
+        told.append(f"restored, because it was deleted: {', '.join(lost)}")
+    names = {place: name for name, place in chosen.items()}
+    order, result, after = list(ours), [], {}
+    for name in missing:  # goes where it was: after the last one before it that is still there
+        before = [n for n in order[: order.index(name)] if n in chosen]
+        after.setdefault(before[-1] if before else None, []).append(name)
+    result += [_copy(ours[name]) for name in after.get(None, [])]
+    for place, cell in enumerate(cells):
+        name = names.get(place)
+        result.append(_merged(ours[name], cell, cells, places[name]) if name else _own(cell, place))
+        result += [_copy(ours[lost]) for lost in after.get(name, []) if name]
+    told += [words for cell in result if (words := _suspicious(cell, ours))]
+    notebook = nbformat.v4.new_notebook(cells=result, metadata=release.metadata)
+    nbformat.validate(notebook)
+    return notebook, told
+
+
+def is_test(cell):
+    """Tell whether a cell is code that earns points."""
+    mine = cell.metadata.get("nbgrader", {})
+    return bool(cell.cell_type == "code" and mine.get("grade") and not mine.get("solution"))
+
+
+def _suspicious(cell, ours):
+    """Return what a person should look at in a cell, or ""."""
+    if cell.cell_type != "code" or cell.metadata.get("nbgrader", {}).get("locked"):
+        return ""
+    if found := ODD.search(cell.source):
+        return f"look at cell {_name(cell)}, which contains {found[0]!r}"
+    solution = cell.metadata.get("nbgrader", {}).get("solution")
+    if solution and (found := BORROWED.search(cell.source)):
+        if not BORROWED.search(ours[_name(cell)].source):
+            return f"look at cell {_name(cell)}, whose answer uses {found[0]!r}"
+    return ""
+
+
+def _name(cell):
+    return _grade_id(cell) or cell.id
+
+
+def _same(cell, student):
+    """Tell whether a student's cell without names has the text of one of ours."""
+    locked = cell.metadata.get("nbgrader", {}).get("locked", True)
+    return bool(locked and cell.source.strip() and cell.source.strip() == student["source"].strip())
+
+
+def _choose(ours, copies, cells, told):
+    """Return which of several copies of a cell is the one: the last, when all that it tests has run."""
+    if len(copies) > 1 and _grade_id(ours):
+        told.append(f"{_grade_id(ours)} is there {len(copies)} times: the last one is graded")
+    same_kind = [place for place in copies if cells[place]["cell_type"] == ours.cell_type]
+    return (same_kind or copies)[-1]
+
+
+def _merged(ours, cell, cells, copies):
+    """Return one of our cells with a student's answer, or as it was if it is locked."""
+    new = _copy(ours)
+    if not ours.metadata.get("nbgrader", {}).get("locked"):
+        new.source = cell["source"]
+    if ours.cell_type == "markdown":
+        texts = dict.fromkeys(cells[place]["source"] for place in copies)
+        if ours.metadata.get("nbgrader", {}).get("solution"):  # a person reads all of them
+            written = [t for t in texts if t.strip() and t.strip() != ours.source.strip()]
+            new.source = "\n\n".join(written) or ours.source
+        if isinstance(cell["attachments"], dict):
+            new.attachments = cell["attachments"]
+    return new
+
+
+def _copy(cell):
+    new = nbformat.from_dict(json.loads(json.dumps(cell)))
+    if cell.cell_type == "code":
+        new.outputs, new.execution_count = [], None
+    return new
+
+
+def _own(cell, place):
+    make = getattr(nbformat.v4, f"new_{cell['cell_type']}_cell")
+    new = make(cell["source"], id=f"own-{place + 1}")
+    if cell["cell_type"] != "code" and isinstance(cell["attachments"], dict):
+        new.attachments = cell["attachments"]
+    return new
+
+
+def remove_scripts(notebook):
+    """Remove what would run in the browser of a person who reads a notebook.
+
+    Args:
+        notebook: The executed notebook, whose outputs and texts of the student's are changed in place.
+    """
+    sanitizer = SanitizeHTML()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = sanitizer.sanitize_code_outputs(cell.outputs)
+        elif TAG.search(cell.source) and not cell.metadata.get("nbgrader", {}).get("locked"):
+            cell.source = sanitizer.sanitize_html_tags(cell.source)

@@ -1,0 +1,202 @@
+"""Find what a class has handed in: folders, files and zips, as students and Moodle or Canvas name them."""
+
+import dataclasses
+import os
+import re
+import shutil
+import time
+import unicodedata
+import zipfile
+from pathlib import Path
+
+MOST_BYTES = 300_000_000  # beside a notebook, or unpacked from a zip
+MOST_FILES = 3000
+# How learning platforms name files and folders, where two students of the same name have different numbers.
+MOODLE = re.compile(r"(?P<student>.+?)_(?P<number>\d+)_assignsubmission_file_?.*")
+CANVAS = re.compile(r"(?P<student>[^_]+)_(?:LATE_)?(?P<number>\d+)_\d+_.+")
+ATTEMPT = re.compile(r"[ _-]*(?:\((\d+)\)|[-_ ](\d{1,2}))$")  # "name-2", "name (2)"
+TRASH = {
+    "__MACOSX",
+    "__pycache__",
+    "Thumbs.db",
+    "desktop.ini",
+    "node_modules",
+    "site-packages",
+    "venv",
+}
+
+
+@dataclasses.dataclass
+class Found:
+    """A notebook that was handed in.
+
+    `exercise` is its name until it is known which one it is. `number` is what the learning platform adds to
+    the student's name. Of two attempts, the larger one counts. `beside` holds paths by their names relative
+    to the notebook, and `told` is what the instructor should know.
+    """
+
+    student: str
+    exercise: str
+    path: Path | None
+    number: str = ""
+    attempt: tuple = ()
+    beside: dict = dataclasses.field(default_factory=dict)
+    told: list = dataclasses.field(default_factory=list)
+    problem: str = ""
+
+
+def find(submissions, unpacked, exercises):
+    """List the notebooks that were handed in.
+
+    Args:
+        submissions: Path of a folder, with a folder, a zip or files for each student, or of a zip of these.
+        unpacked: Path of a folder for the contents of zips, which is replaced.
+        exercises: Names of the exercises.
+
+    Returns:
+        List of `Found`, sorted by student; a student without a notebook has one whose `path` is None.
+
+    Raises:
+        FileNotFoundError: If there is nothing.
+        ValueError: If `submissions` is a file, but not a zip.
+    """
+    shutil.rmtree(unpacked, ignore_errors=True)
+    roots = [submissions]
+    if submissions.is_file():
+        if told := _unpack(submissions, unpacked):
+            raise ValueError(f"{submissions} cannot be unpacked: {told}.")
+        roots = [unpacked]
+    found, students = [], {}
+    for entry in sorted(entry for root in roots for entry in root.iterdir()):
+        if _is_trash(entry.name):
+            continue
+        student = students.setdefault(_student(entry, submissions, exercises), [])
+        student.append(entry)
+    for student, entries in sorted(students.items()):
+        notebooks, told = [], []
+        for entry in entries:
+            flat = entry.suffix == ".ipynb" and not entry.is_dir()
+            files = {
+                e.name: e
+                for e in entries
+                if e.is_file() and not e.is_symlink() and e.suffix not in (".ipynb", ".zip")
+            }
+            for path in [entry] if flat else _notebooks(entry, unpacked / ".zips" / student, told):
+                one = Found(student, _name(path.name, exercises), path)
+                one.number = _number(entry)
+                one.attempt = (*_attempt(path), path.lstat().st_mtime, str(path))
+                one.beside = files if flat else _beside(path.parent, one.told)
+                notebooks.append(one)
+        if not notebooks:
+            problem = "; ".join(["no notebook in what this student handed in", *told])
+            notebooks = [Found(student, "-", None, problem=problem)]
+        notebooks[0].told += told
+        found += notebooks
+    if not found:
+        raise FileNotFoundError(
+            f"{submissions} contains nothing that was handed in: make one folder for each student, with the "
+            "notebooks in it."
+        )
+    return found
+
+
+def _student(entry, submissions, exercises):
+    """Return whose a file or folder is, as a name that nbgrader can use in paths and patterns."""
+    name = unicodedata.normalize("NFC", entry.name)
+    if match := _platform(entry):
+        name = unicodedata.normalize("NFC", match["student"])
+    elif not entry.is_dir():
+        stem = Path(name).stem
+        exercise = _name(stem, exercises)
+        name = ATTEMPT.sub("", stem.replace(exercise, "")) if exercise in exercises else stem
+        name = name.strip(" _-.") or submissions.stem
+    return re.sub(r"[^\w .@()'-]", "_", name.strip(" _-.")) or "unnamed"
+
+
+def _platform(entry):
+    return MOODLE.fullmatch(entry.name) or (not entry.is_dir() and CANVAS.fullmatch(entry.name))
+
+
+def _number(entry):
+    match = _platform(entry)
+    return match["number"] if match else ""
+
+
+def _name(name, exercises):
+    """Return which exercise is named in a file's name, or the whole name."""
+    name = unicodedata.normalize("NFC", name).removesuffix(".ipynb")
+    return next((exercise for exercise in exercises if exercise in name), name)
+
+
+def _attempt(path):
+    match = ATTEMPT.search(path.stem)
+    return (int(match[1] or match[2]) if match else 0,)
+
+
+def _is_trash(name):
+    return name in TRASH or name.startswith((".", "_"))
+
+
+def _walk(folder):
+    """Yield the files of a folder that a student may have meant, and links, which are followed nowhere."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _is_trash(name))
+        for name in sorted(files):
+            if not _is_trash(name):
+                yield Path(place, name)
+
+
+def _notebooks(entry, unpacked, told):
+    """List the notebooks of a student's folder or zip, without checkpoints and lessons."""
+    if entry.is_symlink():
+        told.append(f"{entry.name} is a link, which is not followed")
+        return []
+    places = [entry]
+    for path in [entry] if entry.is_file() else list(_walk(entry)):
+        if path.suffix.lower() == ".zip" and not path.is_symlink():
+            target = unpacked / re.sub(r"\W", "_", path.stem)
+            if reason := _unpack(path, target):
+                told.append(f"{path.name} cannot be unpacked: {reason}")
+            places.append(target)
+    paths = [p for place in places for p in _walk(place) if p.suffix == ".ipynb"]
+    return [path for path in paths if not re.match(r"\d\d_", path.name)]
+
+
+def _unpack(path, folder):
+    """Unpack a zip's plain files; return why it could not be done, or ""."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = [
+                m for m in archive.infolist() if not m.is_dir() and m.external_attr >> 28 != 0xA
+            ]
+            files = [m for m in files if not any(map(_is_trash, m.filename.split("/")))]
+            if (size := sum(m.file_size for m in files)) > MOST_BYTES:
+                return f"unpacked, it has {size / 1e6:.0f} MB"
+            if len(files) > MOST_FILES:
+                return f"it has {len(files):,} files"
+            for member in files:
+                target = Path(archive.extract(member, folder))  # never outside of the folder
+                os.utime(target, (time.mktime((*member.date_time, 0, 0, -1)),) * 2)
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:
+        return f"{error}"
+    return ""
+
+
+def _beside(folder, told):
+    """List the files around a notebook, by their paths relative to it."""
+    files, size = {}, 0
+    for path in _walk(folder):
+        if path.suffix in (".ipynb", ".zip"):
+            continue
+        if path.is_symlink():
+            told.append(f"{path.name} is a link, which is not followed")
+            continue
+        size += path.stat().st_size
+        if size > MOST_BYTES or len(files) >= MOST_FILES:
+            told.append(
+                f"the files beside it are not all there: more than {MOST_BYTES / 1e6:.0f} MB or "
+                f"{MOST_FILES:,} files"
+            )
+            break
+        files[path.relative_to(folder).as_posix()] = path
+    return files
