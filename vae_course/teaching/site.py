@@ -102,7 +102,7 @@ def _add_lesson(result, folder, lessons, source):
     for exercise in sorted(lessons.glob(f"exercises/ex{name[:2]}_*.ipynb")):
         write_notebook(blank(read_notebook(exercise)), folder / "exercises" / exercise.name)
         row["exercise"] = f"exercises/{exercise.name}"
-    row["text"], row["minutes"] = pages.opening_of(notebook)
+    row["text"], row["minutes"] = pages.opening_of(notebook), deck.minutes
     if figure := pages.figure_of(notebook):
         row["picture"], row["alt"] = f"{name}.png", figure[1].get("alt", pages.NO_TEXT)
         (source / row["picture"]).write_bytes(base64.b64decode(figure[0]))
