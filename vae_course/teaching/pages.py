@@ -31,6 +31,8 @@ def page_of(notebook, links=""):
         The notebook.
     """
     page, cells, folded, live = copy.deepcopy(notebook), [], False, embedder()
+    # Some programs leave this out, and then code would have no colours.
+    page.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     for place, cell in enumerate(page.cells):
         tags = cell.metadata.get("tags", [])
         cell.metadata = {}
