@@ -45,7 +45,18 @@ def test_every_command_explains_itself():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert output.stdout.strip().endswith("False")
-    for command in ("run", "train", "sweep", "evaluate", "data", "refresh", "tidy"):
+    for command in (
+        "run",
+        "lab",
+        "site",
+        "slides",
+        "train",
+        "sweep",
+        "evaluate",
+        "data",
+        "refresh",
+        "tidy",
+    ):
         assert command in output.stdout
         assert call(command, "--help")[0] == 0
 

@@ -79,7 +79,7 @@ def test_a_page_is_whole_and_shuts_nobody_out(browser, folder, axe, name, look):
 
 
 def test_search_finds_a_lesson_from_a_file(browser, folder):
-    """By the keyboard, from any page; the result opens, at its place."""
+    """By the keyboard, from any page; the result opens at its place, also in a second reading."""
     with decks.opened(browser, folder / f"{NAMES[3]}.html", **WIDE) as (page, asked):
         page.locator("input.sidebar-search").press_sequentially("bound of a trained")
         page.keyboard.press("Enter")
@@ -87,6 +87,8 @@ def test_search_finds_a_lesson_from_a_file(browser, folder):
         result = page.locator("#search-results a", has_text="The bound of a trained VAE").first
         result.click()
         page.wait_for_url(re.compile(rf"{NAMES[2]}\.html.*the-bound-of-a-trained-vae"))
+        assert page.locator("#the-bound-of-a-trained-vae > details").evaluate("(fold) => fold.open")
+        assert page.locator("details.second-reading:not([open])").count()
         assert not asked
 
 

@@ -68,16 +68,14 @@ def test_figures_get_their_text_numbers_for_machines_go_and_the_lesson_stays():
     numbers = nbformat.v4.new_output(
         "display_data", {MIME_TYPE: {"a": 1}, "text/html": "<table></table>"}
     )
-    lesson = notebook(
-        "# T\n\nFirst.\n\n**Time:** 20 minutes, 30 in full", code("1", figure, numbers)
-    )
+    lesson = notebook("# T\n\nFirst.\n\nSecond.", code("1", figure, numbers))
     before = nbformat.writes(lesson)
     page = pages.page_of(lesson, "<p>links</p>")
     assert nbformat.writes(lesson) == before
     assert page.cells[0].source.startswith("# T\n\n<p>links</p>\n\n")
     assert page.cells[1].metadata.mystnb == {"image": {"alt": "A line."}}
     assert list(page.cells[1].outputs[1].data) == ["text/html"]
-    assert pages.opening_of(lesson) == ("First.", "20 minutes")
+    assert pages.opening_of(lesson) == "First."
     assert pages.figure_of(lesson) == ("AA==", about["image/png"])
 
 

@@ -5,15 +5,19 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from click.testing import CliRunner
 from pins import ROOT
 
 from vae_course.cli import main
-from vae_course.teaching import notebooks, site
+from vae_course.teaching import notebooks, pages, site
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAG7buVgAAAABJRU5ErkJggg=="
+)
 EMPTY = set("area base br col embed hr img input link meta source track wbr".split())
 
 
@@ -61,10 +65,10 @@ def test_sphinx_has_nothing_to_complain_of(built):
 def test_every_link_and_picture_of_every_page_leads_to_a_file(built):
     """And every anchor to a place in it; nothing is fetched from elsewhere."""
     folder, _ = built
-    pages = sorted(folder.glob("*.html"))
-    assert {f"{name}.html" for name in NAMES} < {page.name for page in pages}
-    anchors = {page: {e["id"] for e in parsed(page).find_all(id=True)} for page in pages}
-    for page in pages:
+    paths = sorted(folder.glob("*.html"))
+    assert {f"{name}.html" for name in NAMES} < {page.name for page in paths}
+    anchors = {page: {e["id"] for e in parsed(page).find_all(id=True)} for page in paths}
+    for page in paths:
         for element in parsed(page).find_all(["a", "img", "link", "script"]):
             address = element.get("href") or element.get("src") or ""
             parts = urlsplit(address)
@@ -109,14 +113,18 @@ def test_a_lesson_has_its_figures_described_and_links_to_slides_notebook_and_exe
 
 
 def test_the_front_page_has_every_lesson_with_its_minutes(built):
-    """And a picture at its top."""
+    """And a picture at its top, with the picture's own text; names are spelled as in the lessons."""
     page = parsed(built[0] / "index.html")
     lessons = page.select(".lesson")
     assert [lesson.find("a")["href"] for lesson in lessons] == [f"{name}.html" for name in NAMES]
     for lesson in lessons:
         assert re.fullmatch(r"\d\d minutes", lesson.select_one(".minutes").text)
         assert len(lesson.text.split()) > 15
-    assert page.select_one("article img")["alt"]
+    first = notebooks.read_notebook(ROOT / "notebooks" / f"{NAMES[0]}.ipynb")
+    assert page.select_one("article img")["alt"] == pages.figure_of(first)[1]["alt"]
+    titles = [entry.text for entry in page.select(".sidebar-tree a")]
+    assert "5 The convolutional variational autoencoder" in titles
+    assert "&#" not in page.text
 
 
 def test_the_numbers_page_has_every_number_beside_what_is_expected(built):
@@ -159,3 +167,28 @@ def test_a_lesson_that_cannot_be_read_is_told_and_stops_no_other(tmp_path):
     assert page.select_one(".start a")["href"] == f"{NAMES[4]}.html"
     assert not (out / "00_torn.html").exists() and (out / f"{NAMES[4]}.html").exists()
     assert not [path for path in Path(out).iterdir() if path.name.startswith(".")]
+
+
+def test_signs_of_html_and_markdown_in_titles_and_texts_stay_as_they_are(tmp_path):
+    """On the front page, in the navigation, and in a picture's text."""
+    title, alt = 'Bayes\' "rule" & x < 5', 'A line "up" that is < 5 & long.\nAnd *more*.'
+    figure = nbformat.v4.new_output(
+        "display_data", {"image/png": PIXEL}, metadata={"image/png": {"alt": alt}}
+    )
+    cells = [
+        nbformat.v4.new_markdown_cell(f"# {title}\n\nText."),
+        nbformat.v4.new_code_cell("1", outputs=[figure], execution_count=1),
+    ]
+    lessons, out = tmp_path / "lessons", tmp_path / "out"
+    lessons.mkdir()
+    out.mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), lessons / "00_signs.ipynb")
+    _, warnings = site.build(
+        [notebooks.stored(lessons / "00_signs.ipynb", out, lessons)], out, lessons
+    )
+    assert warnings == []
+    page = parsed(out / "index.html")
+    assert page.select_one("article img")["alt"] == alt.replace("\n", " ")
+    assert page.select_one(".lesson a").text == f"0 {title}"
+    assert f"0 {title}" in [link.text for link in page.select(".sidebar-tree a")]
+    assert parsed(out / "numbers.html").find("h2").find(string=True) == f"0 {title}"

@@ -31,6 +31,8 @@ def page_of(notebook, links=""):
         The notebook.
     """
     page, cells, folded, live = copy.deepcopy(notebook), [], False, embedder()
+    # Some programs leave this out, and then code would have no colours.
+    page.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     for place, cell in enumerate(page.cells):
         tags = cell.metadata.get("tags", [])
         cell.metadata = {}
@@ -113,8 +115,6 @@ def figure_of(notebook):
 
 
 def opening_of(notebook):
-    """Return the first paragraph below a lesson's title, and its minutes for a first reading as text."""
+    """Return the first paragraph below a lesson's title, or an empty text."""
     source = notebook.cells[0].source if notebook.cells else ""
-    paragraphs = [p.strip() for p in source.split("\n\n")[1:]]
-    found = re.search(r"\*\*Time:\*\* (\d+ minutes)", source)
-    return (paragraphs or [""])[0], found.group(1) if found else ""
+    return source.split("\n\n")[1].strip() if "\n\n" in source else ""

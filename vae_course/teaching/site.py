@@ -70,19 +70,7 @@ def build(results, folder, lessons):
         shutil.copy(path_in("mathjax", "static/mathjax/es5/tex-svg.js"), source / "_static")
         shutil.copy(glossary.SOURCE, source)
         rows = [_add_lesson(result, folder, Path(lessons), source) for result in results]
-        templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES / "site"), trim_blocks=True, autoescape=True
-        )
-        marks = [differs for row in rows for *_, differs in row["numbers"]]
-        told = {"rows": rows, "title": TITLE, "start": next((r for r in rows if "page" in r), None)}
-        # Who publishes the site may put the wheel beside it.
-        told["wheel"] = next((path.name for path in sorted(folder.glob("*.whl"))), "")
-        told["version"] = importlib.metadata.version("vae-course")
-        told["failed"] = sum(r.status != "ok" for r in results)
-        told |= {"wrong": sum(marks), "count": len(marks)}
-        for name in ("index.md", "numbers.md"):
-            text = templates.get_template(f"{name}.j2").render(told)
-            (source / name).write_text(text, encoding="utf-8")
+        _add_front(rows, folder, source)
         warnings = _run_sphinx(source, target)
         _put(target, folder)
     return folder / "index.html", warnings
@@ -102,9 +90,10 @@ def _add_lesson(result, folder, lessons, source):
     for exercise in sorted(lessons.glob(f"exercises/ex{name[:2]}_*.ipynb")):
         write_notebook(blank(read_notebook(exercise)), folder / "exercises" / exercise.name)
         row["exercise"] = f"exercises/{exercise.name}"
-    row["text"], row["minutes"] = pages.opening_of(notebook)
+    row["text"], row["minutes"] = pages.opening_of(notebook), deck.minutes
     if figure := pages.figure_of(notebook):
-        row["picture"], row["alt"] = f"{name}.png", figure[1].get("alt", pages.NO_TEXT)
+        row["picture"] = f"{name}.png"
+        row["alt"] = " ".join(figure[1].get("alt", pages.NO_TEXT).split())
         (source / row["picture"]).write_bytes(base64.b64decode(figure[0]))
     if explorer := pages.opening_explorer(notebook):
         row["live"] = f"{name}.html"
@@ -113,6 +102,28 @@ def _add_lesson(result, folder, lessons, source):
     row["links"] = _links(row)
     write_notebook(pages.page_of(notebook, row["links"]), source / f"{name}.ipynb")
     return row
+
+
+def _add_front(rows, folder, source):
+    """Add the front page and the page of numbers to the sources."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES / "site"), trim_blocks=True, autoescape=True
+    )
+    differing = [differs for row in rows for *_, differs in row["numbers"]]
+    context = {
+        "title": TITLE,
+        "rows": rows,
+        "start": next((row for row in rows if "page" in row), None),
+        "failed": sum(row["result"].status != "ok" for row in rows),
+        "wrong": sum(differing),
+        "count": len(differing),
+        "version": importlib.metadata.version("vae-course"),
+        # Who publishes the site may put the wheel beside it.
+        "wheel": next((path.name for path in sorted(folder.glob("*.whl"))), ""),
+    }
+    for name in ("index.md", "numbers.md"):
+        text = templates.get_template(f"{name}.j2").render(context)
+        (source / name).write_text(text, encoding="utf-8")
 
 
 def _links(row):

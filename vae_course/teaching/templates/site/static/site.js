@@ -22,3 +22,11 @@ document.addEventListener("toggle", reachByKeyboard, true);
 // Name the two side bars for screen readers.
 document.querySelector(".sidebar-drawer")?.setAttribute("aria-label", "Lessons");
 document.querySelector(".toc-drawer")?.setAttribute("aria-label", "On this page");
+
+// Who follows a link to a second reading wants to read it.
+function openFold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  target?.querySelector(":scope > details.second-reading")?.setAttribute("open", "");
+}
+openFold();
+addEventListener("hashchange", openFold);
