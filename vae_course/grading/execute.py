@@ -185,6 +185,8 @@ def _execute_cells(client, notebook, task, told, reading, broken):
                     reading |= {name} if to_read else set()
                 else:
                     client.execute_cell(cell, place)
+                    if client.late:
+                        told.append(f"cell {place + 1}: {client.late}")
     except CellError as error:
         told.append(str(error))
         notebook.cells[place].outputs = [_error("CellError", str(error))]
