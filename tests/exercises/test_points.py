@@ -106,7 +106,9 @@ def test_a_blank_notebook_runs_from_top_to_bottom_and_gets_nothing(exercise, exe
     assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
     points = points_of(cells)
     assert len(points) >= 5 and not any(points.values())
-    told = [o.text for c in cells if is_graded(c) for o in c.outputs if o.output_type == "stream"]
+    # A busy machine may split what a check prints.
+    printed = [[o.get("text", "") for o in cell.outputs] for cell in cells if is_graded(cell)]
+    told = ["".join(texts) for texts in printed]
     assert len(told) >= 5 and all(text.startswith("TO DO") for text in told)
 
 

@@ -11,6 +11,7 @@ import nbformat
 import psutil
 import pytest
 from click.testing import CliRunner
+from distributed import LocalCluster
 from nbgrader.api import Gradebook
 from small import FIRST, HAS_CAGE, RIGHT, SECOND, cell, change, hand_in, write_exercises
 
@@ -394,6 +395,17 @@ def test_what_was_interrupted_or_did_not_fit_on_the_disk_is_graded_later(three, 
     called.clear()
     rows = grade.grade(**three)
     assert called == ["cy"] and not any(problems(rows).values())
+    assert [row["points"] for row in rows] == [2, 2, 2]
+
+
+def test_a_cluster_elsewhere_grades(three):
+    """Also one whose workers have several threads."""
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0"
+    ) as elsewhere:
+        three |= {"scheduler": elsewhere.scheduler_address, "workers": None}
+        rows = grade.grade(**three)
+    assert not any(problems(rows).values())
     assert [row["points"] for row in rows] == [2, 2, 2]
 
 

@@ -63,7 +63,7 @@ def choose(kind=None, trust=False):
         command = [*_command(kind or "bubblewrap", Path("/tmp"), Path("/tmp"), LIMITS), "/bin/true"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-            reason = done.returncode and (done.stderr.strip() or "it fails").splitlines()[-1]
+            reason = done.returncode and (done.stderr.strip() or "it fails").splitlines()[0]
         except (OSError, subprocess.TimeoutExpired) as error:
             reason = str(error)
     if not reason:

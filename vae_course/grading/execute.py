@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from vae_course.teaching.kernel import KERNEL_OPTIONS, BoundedClient, CellError
 RESTARTS = 3  # of the kernel of one submission, each time without the cell that ended it
 SOON = 15  # seconds after which an interrupted kernel must answer
 MOST_MESSAGE = 400_000_000  # bytes; a larger message never enters this process
+_one_at_a_time = threading.Lock()  # environment and standard output belong to the whole process
 OVER = "not executed: the time for this notebook was over, or its kernel ended too often"
 
 
@@ -132,6 +134,11 @@ def execute(task):
         the judge; "told", a list of what went wrong; "reading", the names of test cells that need a person;
         and "seconds".
     """
+    with _one_at_a_time:
+        return _execute(task)
+
+
+def _execute(task):
     start = time.monotonic()
     os.environ["VAE_COURSE_DATASET"] = task["dataset"]
     notebook = nbformat.reads(task["notebook"], 4)
