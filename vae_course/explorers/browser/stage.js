@@ -71,6 +71,7 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
     if (!live) onLive();
     live = true;
     root.dataset.frames = +(root.dataset.frames ?? 0) + 1;
+    if (asked) root.dataset.goingOn = +(root.dataset.goingOn ?? 0) + 1; // it drew a part, and the next frame follows by itself
   }
 
   function say(text) {
