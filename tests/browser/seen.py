@@ -89,7 +89,7 @@ class Seen:
         return int(self.node.get_attribute("data-frames"))
 
     def answers(self):
-        """Return how many frames answered something that was done, without those that only went on drawing."""
+        """Return how many frames answered something that was done, not those that only went on drawing."""
         return self.frames() - int(self.node.get_attribute("data-going-on") or 0)
 
     def times(self):
