@@ -10,7 +10,7 @@ from mirrors import mirror, site
 from sandbox import FAKE, assert_is_fake, assert_well_formed, put, put_npz, run_python
 
 from vae_course import mnist
-from vae_course.data import DataNotFoundError, load_digits
+from vae_course.data import DataNotFoundError, enlargement, load_digits
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,6 +56,19 @@ def test_embedded_digits_look_like_their_originals():
     np.testing.assert_array_equal(np.append(digits.y_train, digits.y_test), original.target)
 
 
+def test_who_sees_images_knows_whether_they_were_enlarged_from_8_x_8():
+    """The matrix does to the originals what was done to them; a thin line is no enlargement."""
+    from sklearn import datasets
+
+    images = load_digits("digits").x_test
+    matrix = enlargement(images)
+    original = datasets.load_digits().images[1500:] / 16
+    box = (matrix @ original @ matrix.T).clip(0, 1)
+    np.testing.assert_allclose(images[:, 4:24, 4:24, 0], box, atol=1e-6)
+    assert all(enlargement(image[None]) is not None for image in images)
+    assert enlargement(np.eye(28)[None, ..., None]) is None
+
+
 def test_embedded_digits_are_split_evenly():
     """Every digit has its fair share, a tenth give or take 2 %, of the training and the test images."""
     digits = load_digits("digits")
@@ -73,6 +86,7 @@ def test_the_real_mnist_is_accepted(sandbox, monkeypatch):
     assert (len(digits.y_train), len(digits.y_test)) == (60_000, 10_000)
     assert (digits.y_train[0], digits.y_test[0]) == (5, 7)
     assert digits.x_train.mean() == pytest.approx(0.1307, abs=1e-4)  # as published everywhere
+    assert not any(enlargement(image[None]) is not None for image in digits.x_test)
 
 
 def registry():

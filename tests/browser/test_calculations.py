@@ -8,8 +8,10 @@ import pytest
 from front_end import Functions
 from keras import layers
 from scipy import special, stats
+from scipy.ndimage import zoom
 
 from vae_course import latent, pretrained
+from vae_course.data import enlargement, load_digits
 from vae_course.explorers import networks
 
 RNG = np.random.default_rng(0)
@@ -238,7 +240,36 @@ def test_a_drawing_is_centred_as_mnist_is(js):
     assert 5 < reach.min() and reach.max() < 13  # a ring, empty inside
 
 
-def test_a_dot_can_be_drawn(js):
+def test_a_drawing_is_as_coarse_as_the_embedded_digits_are(js):
+    """A line three pixels thick is averaged to 8 x 8 and enlarged; a ring has as much ink as their zeros."""
+    digits = load_digits("digits")
+    matrix = networks.array(enlargement(digits.x_test))
+
+    def drawn(strokes):
+        image = np.array(js("Array.from(coarse(a, unpack(b)))", strokes, matrix)).reshape(28, 28)
+        assert 0 <= image.min() and image.max() <= 1
+        return image
+
+    # Half a line is 1.6 pixels thick, with a soft edge of one pixel.
+    columns = np.clip(1.6 + 0.5 - np.abs(np.arange(20) + 0.5 - 10), 0, 1)
+    cells = columns.repeat(2).reshape(8, 5).mean(axis=1)
+    expected = zoom(np.tile(cells, (8, 1)), 2.5, order=3, mode="grid-constant", grid_mode=True)
+    bar = drawn([[[7, 1], [7, 9]]])
+    np.testing.assert_allclose(bar[9:19, 4:24], expected[5:15].clip(0, 1), atol=0.03)
+    assert (
+        not np.delete(bar, np.s_[4:24], axis=1).any() and not np.delete(bar, np.s_[4:24], 0).any()
+    )
+    angles = np.linspace(0, 2 * np.pi, 60)
+    ring = drawn([np.stack([0.6 * np.cos(angles), np.sin(angles)], axis=1)])
+    ink = digits.x_test[digits.y_test == 0].sum(axis=(1, 2, 3))
+    assert ink.min() < ring.sum() < ink.max() and enlargement(ring[None, ..., None]) is not None
+
+
+@pytest.mark.parametrize("prepared", ["centred(a)", "coarse(a, unpack(b))"])
+def test_a_dot_can_be_drawn(js, prepared):
     """A single point has no size to be scaled to."""
-    image = np.array(js("Array.from(centred([[[3, 4]]]))")).reshape(28, 28)
-    assert image[14, 14] == 1 and np.isfinite(image).all() and (image > 0).sum() < 30
+    matrix = networks.array(enlargement(load_digits("digits").x_test))
+    image = np.array(js(f"Array.from({prepared})", [[[3, 4]]], matrix)).reshape(28, 28)
+    assert (
+        image[13:15, 13:15].mean() > 0.4 and np.isfinite(image).all() and (image > 0.1).sum() < 70
+    )

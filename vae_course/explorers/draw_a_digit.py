@@ -5,6 +5,7 @@ import numpy as np
 
 from vae_course import plotting
 from vae_course.checks import check_images
+from vae_course.data import enlargement
 from vae_course.explorers import networks
 from vae_course.explorers.codes import check_codes, check_decoder, decode
 from vae_course.explorers.explorer import Explorer
@@ -13,8 +14,9 @@ from vae_course.explorers.explorer import Explorer
 class DrawADigit(Explorer):
     """A pad to draw a digit on, what the network makes of it, and its place on the map of codes.
 
-    The drawing is centred as MNIST's digits are, and encoded while you draw. On the map, the cross can be
-    dragged from there to any other digit. Who cannot draw can start with a test image of each digit.
+    The drawing is prepared as the images were, since the network knows no other: centred as MNIST's digits,
+    or reduced to 8 x 8 pixels as the embedded ones. It is encoded while you draw. On the map, the cross can
+    be dragged from there to any other digit. If you cannot draw, start with a test image of each digit.
 
     Args:
         model: Trained `Autoencoder` or `VAE` with two latent dimensions.
@@ -26,7 +28,8 @@ class DrawADigit(Explorer):
         ValueError: If the model has not two latent dimensions, or has layers that the browser cannot run, or
             images and labels are no images or do not match.
 
-    Source: for the centring, LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
+    Sources: for the preparation, LeCun, Cortes and Burges, "The MNIST database of handwritten digits", and
+    Alpaydin and Kaynak, "Optical recognition of handwritten digits" (UCI Machine Learning Repository, 1998).
     """
 
     def __init__(self, model, images, labels, title):
@@ -54,7 +57,9 @@ class DrawADigit(Explorer):
         shown = self._codes[: plotting.MOST_POINTS]
         arrays |= {"low": shown.min(axis=0), "high": shown.max(axis=0)}
         pixels = np.round(255 * self._images[..., 0])
+        matrix = enlargement(self._images)
         return {
+            "enlargement": None if matrix is None else networks.array(matrix),
             "title": self._title,
             "labels": networks.array(self._labels, "uint8"),
             "encoder": networks.network(self._encoder),

@@ -1,33 +1,57 @@
-// Draw a digit by hand: it is centred as MNIST's are, encoded, rebuilt, and can be dragged into any other digit.
+// Draw a digit by hand: it is prepared as the data were, encoded, rebuilt, and can be dragged into any other digit.
 
 import { drawMap, fromMap, isInside, mapBox, nearest, stepped } from "./latent_map.js";
 import { network } from "./network.js";
 
 const BOX = 20; // pixels that the longer side of a digit fills, of 28
 const STROKE = 1.45; // half the width of a line, in such pixels: so there is as much ink as in MNIST
+const COARSE_STROKE = 1.6; // and as in the embedded digits
 const MINE = "my own drawing";
 
 // Turn strokes, each a list of points [x, y] in any unit, into an image: scaled so that the longer side fills 20
 // pixels, and shifted until the centre of mass is in the middle of 28 x 28, as LeCun and others made MNIST.
 export function centred(strokes) {
-  const [xs, ys] = [0, 1].map((axis) => strokes.flatMap((stroke) => stroke.map((point) => point[axis])));
-  const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-  const side = Math.max(right - left, bottom - top);
-  const scale = (BOX - 2 * STROKE - 1) / Math.max(side, 1e-9);
-  const place = side ? ([x, y]) => [(x - (left + right) / 2) * scale, (y - (top + bottom) / 2) * scale] : () => [0, 0];
-  const lines = strokes.map((stroke) => stroke.map(place));
-  const first = ink(lines, 14, 14);
+  const lines = scaled(strokes, BOX - 2 * STROKE - 1);
   let [sum, x, y] = [0, 0, 0];
-  first.forEach((value, i) => {
+  ink(lines, 14, 14, STROKE).forEach((value, i) => {
     sum += value;
     x += value * ((i % 28) + 0.5);
     y += value * (Math.floor(i / 28) + 0.5);
   });
-  return ink(lines, 28.5 - x / sum, 28.5 - y / sum); // in MNIST, the middle is the middle of pixel 14
+  return ink(lines, 28.5 - x / sum, 28.5 - y / sum, STROKE); // in MNIST, the middle is the middle of pixel 14
+}
+
+// Turn strokes into an image like the embedded digits: the box of 20 x 20 pixels in the middle is averaged to 8 x 8,
+// as Alpaydin and Kaynak counted the ink of 4 x 4 in their 32 x 32, and enlarged by the 20 x 8 matrix, a flat array.
+export function coarse(strokes, enlargement) {
+  const fine = ink(scaled(strokes, BOX - 2 * COARSE_STROKE), 14, 14, COARSE_STROKE);
+  const each = (n, value) => Array.from({ length: n }, (_, i) => value(i));
+  const sum = (n, value) => each(n, value).reduce((total, term) => total + term, 0);
+  const cell = BOX / 8;
+  const share = (i, pixel) => Math.max(Math.min(pixel + 1, (i + 1) * cell) - Math.max(pixel, i * cell), 0) / cell;
+  const average = each(8, (i) => each(BOX, (pixel) => share(i, pixel)));
+  const across = each(BOX, (y) => each(8, (j) => sum(BOX, (x) => fine[28 * (y + 4) + x + 4] * average[j][x])));
+  const small = each(8, (i) => each(8, (j) => sum(BOX, (y) => average[i][y] * across[y][j])));
+  const wide = small.map((row) => each(BOX, (x) => sum(8, (j) => enlargement[8 * x + j] * row[j])));
+  return Float32Array.from({ length: 784 }, (_, i) => {
+    const [x, y] = [(i % 28) - 4, Math.floor(i / 28) - 4];
+    if (Math.min(x, y) < 0 || Math.max(x, y) >= BOX) return 0;
+    return Math.min(Math.max(sum(8, (k) => enlargement[8 * y + k] * wide[k][x]), 0), 1);
+  });
+}
+
+// Scale strokes until the longer side has a length, with the middle at the origin; a single dot stays a dot.
+function scaled(strokes, longer) {
+  const [xs, ys] = [0, 1].map((axis) => strokes.flatMap((stroke) => stroke.map((point) => point[axis])));
+  const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const side = Math.max(right - left, bottom - top);
+  const scale = longer / Math.max(side, 1e-9);
+  const place = side ? ([x, y]) => [(x - (left + right) / 2) * scale, (y - (top + bottom) / 2) * scale] : () => [0, 0];
+  return strokes.map((stroke) => stroke.map(place));
 }
 
 // Draw lines into 28 x 28 pixels, with their origin at a place: a pixel is dark by how near a line is to its middle.
-function ink(lines, originX, originY) {
+function ink(lines, originX, originY, halfWidth) {
   const least = new Float32Array(784).fill(Infinity);
   for (const line of lines) {
     line.forEach(([ax, ay], n) => {
@@ -42,11 +66,12 @@ function ink(lines, originX, originY) {
       }
     });
   }
-  return least.map((away) => Math.min(Math.max(STROKE + 0.5 - Math.sqrt(away), 0), 1));
+  return least.map((away) => Math.min(Math.max(halfWidth + 0.5 - Math.sqrt(away), 0), 1));
 }
 
 export function DrawADigit(state, ui) {
-  const { title, labels, examples, codes } = state;
+  const { title, labels, examples, codes, enlargement } = state;
+  const prepared = () => (enlargement ? coarse(strokes, enlargement) : centred(strokes));
   const [encode, decode] = [network(state.encoder), network(state.decoder)];
   const names = examples.map(({ name }) => name);
   let strokes = [], stale = false, moved = false, image, z, map, pad; // stale: drawn on since the image was made
@@ -75,7 +100,7 @@ export function DrawADigit(state, ui) {
 
     draw(pen, narrow) {
       const { theme } = pen;
-      if (stale) take(centred(strokes).map((value) => 255 * value)); // once for each frame
+      if (stale) take(prepared().map((value) => 255 * value)); // once for each frame
       stale = false;
       pad = narrow ? { x: 6, y: 34, width: 224, height: 224 } : { x: 6, y: 40, width: 260, height: 260 };
       const box = narrow ? { x: 48, y: 420, width: 322, height: 300 } : { x: 486, y: 40, width: 360, height: 300 };
