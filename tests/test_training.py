@@ -46,7 +46,7 @@ def test_the_lectures_recipe_is_the_listings():
     for dataset in "MNIST", "embedded digits":
         recipe = training.find("lecture", dataset)
         assert (recipe.optimizer, recipe.batch_size, recipe.epochs) == ("rmsprop", 64, 50)
-        optimizer = training._make_optimizer(recipe, steps=10, epochs=50)
+        optimizer = training.make_optimizer(recipe, steps=10, epochs=50)
         assert optimizer.get_config() == {
             **keras.optimizers.RMSprop().get_config(),
             "name": optimizer.name,
@@ -57,13 +57,13 @@ def test_the_lectures_recipe_is_the_listings():
 def test_adams_rate_grows_for_a_tenth_and_falls_to_zero(name):
     """By the formula of half a cosine, at its start, its middle and its end; an epoch is the least."""
     recipe = training.find(name, "MNIST")
-    optimizer = training._make_optimizer(recipe, steps=100, epochs=21)
+    optimizer = training.make_optimizer(recipe, steps=100, epochs=21)
     rate, top = optimizer._learning_rate, recipe.learning_rate
     steps = [0, 105, 210, 1155, 2100]
     expected = [0, 0.5, 1, 0.5, 0]
     np.testing.assert_allclose([float(rate(s)) for s in steps], top * np.array(expected), atol=1e-8)
     assert optimizer.beta_2 == recipe.memory
-    short = training._make_optimizer(recipe, steps=100, epochs=5)._learning_rate
+    short = training.make_optimizer(recipe, steps=100, epochs=5)._learning_rate
     np.testing.assert_allclose([float(short(s)) for s in (50, 100, 300)], [top / 2, top, top / 2])
 
 

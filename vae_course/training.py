@@ -61,8 +61,17 @@ def find(name, dataset):
     return (DIGITS if dataset == "embedded digits" else RECIPES)[name]
 
 
-def _make_optimizer(recipe, steps, epochs):
-    """Make a recipe's optimizer for so many epochs of so many steps."""
+def make_optimizer(recipe, steps, epochs):
+    """Make a recipe's optimizer.
+
+    Args:
+        recipe: A `Recipe`.
+        steps: Number of batches in an epoch.
+        epochs: Epochs of the whole training, over which the learning rate grows and falls.
+
+    Returns:
+        `keras.optimizers.RMSprop` or `keras.optimizers.Adam`.
+    """
     rate = recipe.learning_rate
     if recipe.decay:
         growing = max(steps, epochs * steps // 10)
@@ -102,7 +111,7 @@ def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         model = Autoencoder(encoder, decoder)
     else:
         model = VAE(encoder, decoder, beta, **likelihood)
-    model.compile(_make_optimizer(recipe, steps_per_epoch(recipe, data), epochs))
+    model.compile(make_optimizer(recipe, steps_per_epoch(recipe, data), epochs))
     model.optimizer.build(model.trainable_variables)
     return model
 
