@@ -35,7 +35,6 @@ export function RateDistortion(state, ui) {
         const path = Array.from(betas, (_, i) => [chart.x(point(means, i)[0]), chart.y(point(means, i)[1])]);
         ground.line(path, { colour: theme.blue });
         for (let i = 0; i < runs.length / 2; i++) ground.dot(chart.x(point(runs, i)[0]), chart.y(point(runs, i)[1]), 3, theme.faint);
-        if (lecture) ground.star(chart.x(lecture[0]), chart.y(lecture[1]), 10, theme.green);
         const names = [["one run", theme.faint], ["mean of the seeds", theme.blue], ["equal loss at beta = 1", theme.orange]];
         if (lecture) names.push(["the lecture's model", theme.green]);
         names.forEach(([words, colour], i) => ground.text(words, box.x + box.width - 4, box.y + 10 + 17 * i, { size: 12, colour, align: "right" }));
@@ -43,6 +42,7 @@ export function RateDistortion(state, ui) {
       });
       pen.inside(box, () => pen.line(limits[0].map((x) => [curve.x(x), curve.y(rate + distortion - x)]), { colour: theme.orange, dash: [7, 4] }));
       pen.dot(curve.x(rate), curve.y(distortion), 7, theme.orange);
+      if (lecture) pen.star(curve.x(lecture[0]), curve.y(lecture[1]), 10, theme.green); // on top, since it is close to beta = 1
 
       const [left, top, cell] = narrow ? [100, 400, 60] : [402, 34, 46];
       const rows = [["original", originals, 0, 0], ["rebuilt", reconstructions, chosen, 0], ["original", originals, 0, SIDE], ["rebuilt", reconstructions, chosen, SIDE], ["sample", samples, chosen, 0], ["sample", samples, chosen, SIDE]];
