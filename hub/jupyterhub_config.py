@@ -35,28 +35,28 @@ c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(FOLDER / "homes" / "{username}")
 c.Spawner.cmd = [str(SCRIPTS / "jupyterhub-singleuser")]
 c.Spawner.args = ["--allow-root", "--KernelManager.transport_encryption=auto"]
-c.Spawner.default_url = "/lab"
 c.Spawner.http_timeout = c.Spawner.start_timeout = 120  # seconds
 KEPT = ("VAE_COURSE_DATA", "VAE_COURSE_DATASET", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-c.Spawner.environment = {name: os.environ[name] for name in KEPT if name in os.environ} | {
-    "JUPYTER_PREFER_ENV_PATH": "1",
-    "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",
-    "PYTHONNOUSERSITE": "1",
-    "PYTHONUTF8": "1",
-    "VAE_COURSE_EXCHANGE": str(FOLDER / "exchange"),
-    "VAE_COURSE_INSTRUCTORS": "instructor",
-}
+c.Spawner.environment.update(
+    {name: os.environ[name] for name in KEPT if name in os.environ}
+    | {
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUTF8": "1",
+    }
+)
+os.environ |= {"VAE_COURSE_SETTINGS": str(HERE), "VAE_COURSE_EXCHANGE": str(FOLDER / "exchange")}
+load_subconfig("course_config.py")  # noqa: F821
 
 
-def prepare(spawner):
-    """Give a user the lessons, which the exercises' links lead to, and the settings for the user's part."""
+def give_lessons(spawner):
+    """Copy the lessons, to which the exercises' links lead, into a user's home."""
     home = Path(spawner.home_dir)
     home.mkdir(parents=True, exist_ok=True)
     for path in (*NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"), NOTEBOOKS / "rise.css"):
         if not (home / path.name).exists():
             shutil.copyfile(path, home / path.name)
-    folders = [HERE / "config"] if spawner.user.admin else [HERE / "students", HERE / "config"]
-    spawner.environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(map(str, folders))
 
 
-c.Spawner.pre_spawn_hook = prepare
+c.Spawner.pre_spawn_hook = give_lessons

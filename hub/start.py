@@ -42,7 +42,7 @@ def main():
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--folder", type=Path, default=BUILD)
     options = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP) if os.name != "nt" else ():
+    for number in (signal.SIGINT, signal.SIGTERM, *([] if os.name == "nt" else [signal.SIGHUP])):
         signal.signal(number, signal.default_int_handler)
     try:
         run(options.folder.resolve(), options.port)

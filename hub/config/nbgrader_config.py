@@ -1,8 +1,4 @@
-"""Set up nbgrader for a hub, for instructors and students alike.
-
-JUPYTER_CONFIG_PATH names the folder of this file, VAE_COURSE_EXCHANGE a folder that everybody may write into,
-and VAE_COURSE_INSTRUCTORS the instructors' user names.
-"""
+"""Set up nbgrader on a hub for instructors and students; course_config.py lets their servers read this."""
 
 import os
 from pathlib import Path
@@ -16,12 +12,11 @@ c = get_config()  # noqa: F821  (Jupyter defines it here)
 c.merge(Config(CONFIG))
 c.CourseDirectory.course_id = "vae-course"
 c.Exchange.root = os.environ["VAE_COURSE_EXCHANGE"]
-user = os.environ.get("JUPYTERHUB_USER", "")
-if user in os.environ["VAE_COURSE_INSTRUCTORS"].split():
+if os.environ["VAE_COURSE_ROLE"] == "instructors":
     c.CourseDirectory.root = str(Path.home() / "nbgrader")  # by `vae-course student --out ~`
 else:
     # Users of a hub may share one account of its system, so nbgrader is told who hands in.
-    c.CourseDirectory.student_id = user
+    c.CourseDirectory.student_id = os.environ["JUPYTERHUB_USER"]
 
 
 class Refused(NotebookExporter):
@@ -29,9 +24,11 @@ class Refused(NotebookExporter):
 
     def __init__(self, *args, **kwargs):
         raise RuntimeError(
-            "nbgrader would run this submission with all of your rights. Grade it in a cage instead, in a "
-            "terminal: vae-course grade ~/nbgrader/submitted --out ~/nbgrader --feedback"
+            "nbgrader would run this submission with all of your rights.\n"
+            "Grade it in a cage instead. Type in a terminal:\n"
+            "vae-course grade ~/nbgrader/submitted --out ~/nbgrader --feedback"
         )
 
 
 c.Autograde.exporter_class = Refused
+c.FormgradeExtension.debug = False  # or it would print all of this above the list of assignments
