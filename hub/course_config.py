@@ -11,17 +11,16 @@ SETTINGS = os.environ.get("VAE_COURSE_SETTINGS", "/srv/vae-course/hub")
 EXCHANGE = os.environ.get("VAE_COURSE_EXCHANGE", "/srv/vae-course/exchange")
 
 
-def role(spawner):
-    """Return what a user is."""
-    return "instructors" if spawner.user.admin else "students"
+def give_role(spawner):
+    """Tell a user's server what the user is, just before it starts."""
+    role = "instructors" if spawner.user.admin else "students"
+    spawner.environment = spawner.environment | {
+        "JUPYTER_CONFIG_PATH": f"{SETTINGS}/{role}:{SETTINGS}/config",
+        "VAE_COURSE_EXCHANGE": EXCHANGE,
+        "VAE_COURSE_ROLE": role,
+    }
 
 
 c = get_config()  # noqa: F821  (Jupyter defines it here)
 c.Spawner.default_url = "/lab"
-c.Spawner.environment.update(
-    {
-        "JUPYTER_CONFIG_PATH": lambda spawner: f"{SETTINGS}/{role(spawner)}:{SETTINGS}/config",
-        "VAE_COURSE_EXCHANGE": EXCHANGE,
-        "VAE_COURSE_ROLE": role,
-    }
-)
+c.Spawner.pre_spawn_hook = give_role

@@ -37,26 +37,25 @@ c.Spawner.cmd = [str(SCRIPTS / "jupyterhub-singleuser")]
 c.Spawner.args = ["--allow-root", "--KernelManager.transport_encryption=auto"]
 c.Spawner.http_timeout = c.Spawner.start_timeout = 120  # seconds
 KEPT = ("VAE_COURSE_DATA", "VAE_COURSE_DATASET", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-c.Spawner.environment.update(
-    {name: os.environ[name] for name in KEPT if name in os.environ}
-    | {
-        "JUPYTER_PREFER_ENV_PATH": "1",
-        "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONUTF8": "1",
-    }
-)
+c.Spawner.environment = {name: os.environ[name] for name in KEPT if name in os.environ} | {
+    "JUPYTER_PREFER_ENV_PATH": "1",
+    "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONUTF8": "1",
+}
 os.environ |= {"VAE_COURSE_SETTINGS": str(HERE), "VAE_COURSE_EXCHANGE": str(FOLDER / "exchange")}
-load_subconfig("course_config.py")  # noqa: F821
+load_subconfig(str(HERE / "course_config.py"))  # noqa: F821
+give_role = c.Spawner.pre_spawn_hook
 
 
-def give_lessons(spawner):
+def prepare(spawner):
     """Copy the lessons, to which the exercises' links lead, into a user's home."""
     home = Path(spawner.home_dir)
     home.mkdir(parents=True, exist_ok=True)
     for path in (*NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"), NOTEBOOKS / "rise.css"):
         if not (home / path.name).exists():
             shutil.copyfile(path, home / path.name)
+    give_role(spawner)
 
 
-c.Spawner.pre_spawn_hook = give_lessons
+c.Spawner.pre_spawn_hook = prepare

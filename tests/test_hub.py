@@ -125,11 +125,13 @@ def test_a_role_decides_what_a_server_gets(monkeypatch, tmp_path):
     monkeypatch.setenv("VAE_COURSE_SETTINGS", "/settings")
     text = (HUB / "course_config.py").read_text()
     exec(compile(text, "course_config.py", "exec"), {"get_config": lambda: c})
-    made = c.Spawner.environment.get_value({})
     for admin, role in ((True, "instructors"), (False, "students")):
-        spawner = types.SimpleNamespace(user=types.SimpleNamespace(admin=admin))
-        assert made["VAE_COURSE_ROLE"](spawner) == role
-        assert made["JUPYTER_CONFIG_PATH"](spawner) == f"/settings/{role}:/settings/config"
+        user = types.SimpleNamespace(admin=admin)
+        spawner = types.SimpleNamespace(user=user, environment={"KEPT": "1"})
+        c.Spawner.pre_spawn_hook(spawner)
+        assert spawner.environment["KEPT"] == "1" and spawner.environment["VAE_COURSE_ROLE"] == role
+        path = spawner.environment["JUPYTER_CONFIG_PATH"]
+        assert path == f"/settings/{role}:/settings/config"
         assert (HUB / role / "jupyter_server_config.json").exists()
     text = (HUB / "config" / "nbgrader_config.py").read_text()
     monkeypatch.setenv("VAE_COURSE_EXCHANGE", "/exchange")
