@@ -29,7 +29,8 @@ c.SharedPasswordAuthenticator.user_password = KNOWN["student"]
 c.SharedPasswordAuthenticator.admin_password = KNOWN["instructor"]
 c.Authenticator.admin_users = {"instructor"}
 c.Authenticator.allow_all = True
-c.Authenticator.username_pattern = r"\w[\w.-]*"  # it becomes the name of a folder
+# It becomes the name of a folder, which `vae-course grade` then takes for the name of a student.
+c.Authenticator.username_pattern = r"[^\W_]([\w.-]*[^\W_])?"
 
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(FOLDER / "homes" / "{username}")

@@ -130,7 +130,8 @@ def test_links_and_giants_are_not_read(tmp_path):
 
 def test_nothing_runs_in_the_browser_of_who_reads_it():
     """Scripts and handlers are gone from outputs and texts, and what is harmless stays as it was."""
-    html = "<b onclick='steal()'>bold</b><script>steal()</script>"
+    table = "<table><caption>Key numbers</caption><tr><td>1</td></tr></table>"
+    html = f"<b onclick='steal()'>bold</b><script>steal()</script>{table}"
     outputs = [
         nbformat.v4.new_output("display_data", {"text/html": html, "image/png": "aGk="}),
         nbformat.v4.new_output("display_data", {"application/javascript": "steal()"}),
@@ -143,5 +144,8 @@ def test_nothing_runs_in_the_browser_of_who_reads_it():
     shown = nbformat.writes(nbformat.v4.new_notebook(cells=[*notebook.cells]))
     assert "onclick" not in shown and "<script>steal" not in shown
     assert "javascript" not in shown and "<b>bold</b>" in shown
+    assert (
+        "<caption>Key numbers</caption><tbody><tr><td>1</td>" in code.outputs[0].data["text/html"]
+    )
     assert code.outputs[0].data["image/png"] == "aGk=" and code.outputs[2].text == "a < b & c"
     assert texts[1].source == "$a < b$ & c" and code.source == "x = '<script>'"
