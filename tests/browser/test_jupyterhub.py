@@ -130,7 +130,7 @@ class Student(User):
 
     def fetch(self):
         """Fetch the assignment, and open its notebook."""
-        self.part("released").get_by_text("Fetch").click()
+        self.part("released").get_by_role("button", name="Fetch").click()
         self.part("fetched").get_by_text(NAME).first.click()
         self.show("fetched")
 
@@ -155,13 +155,13 @@ class Student(User):
     def submit(self):
         """Go back to the list, and submit."""
         self.page.locator(".lm-TabBar-tab", has_text="Assignments").click()
-        self.part("fetched").get_by_text("Submit").click()
+        self.part("fetched").get_by_role("button", name="Submit").click()
         self.part("submitted").get_by_text(NAME).first.wait_for()
 
     def read_feedback(self):
         """Fetch the feedback and open its page in JupyterLab; return what it says."""
         self.page.click("#refresh_assignments_list")
-        self.part("submitted").get_by_text("Fetch Feedback").click()
+        self.part("submitted").get_by_role("button", name="Fetch Feedback").click()
         self.part("submitted").get_by_text(NAME).first.click()
         self.part("submitted").get_by_text("view feedback").first.click()
         self.page.locator(".jp-DirListing-item", has_text=f"{NAME}.html").dblclick()
@@ -192,17 +192,26 @@ class Instructor(User):
         answer.wait_for(state="hidden")
         return text
 
-    def type(self, command, file):
-        """Type a command into JupyterLab's terminal, and wait for the file that it ends with."""
-        if not self.page.locator(".jp-Terminal").count():
-            self.menu("File", "New", "Terminal")
+    def type(self, command):
+        """Type a command into JupyterLab's terminal."""
         self.page.locator(".jp-Terminal .xterm-helper-textarea").focus()
         self.page.keyboard.insert_text(command)
         self.page.keyboard.press("Enter")
+
+    def run(self, command):
+        """Run a command in JupyterLab's terminal to its end, and return its status."""
+        ready, done = self.home / "ready", self.home / "done"
+        self.menu("File", "New", "Terminal")
+        self.page.locator(".jp-Terminal .xterm-helper-textarea").wait_for(state="attached")
+        while not ready.exists():  # what is typed before it is connected is lost
+            self.type("touch ~/ready")
+            self.page.wait_for_timeout(1000)
+        self.type(f"{command}; echo $? > ~/done.part; mv ~/done.part ~/done")
         end = time.monotonic() + LIMIT
-        while not file.exists() and time.monotonic() < end:
+        while not done.exists() and time.monotonic() < end:
             self.page.wait_for_timeout(200)
-        return file.exists()
+        self.show("terminal")
+        return done.read_text()
 
     def score(self, points):
         """Score the text of each submission by hand; `points` has points and a comment for each text."""
@@ -223,6 +232,7 @@ class Instructor(User):
             self.grader.locator("#trap-answer-comment").press("Tab")
             cell.locator(".comment-saved").wait_for()
             self.show(f"scored-{place}")
+        self.grader.get_by_role("link", name="Manual Grading").click()
 
 
 def test_a_class_from_release_to_feedback(browser, hub):
@@ -249,11 +259,8 @@ def test_a_class_from_release_to_feedback(browser, hub):
     instructor.grader.locator("tr", has_text=NAME).locator("td.num-submissions a").click()
     refused = instructor.press("autograde", row="ada")
     assert "Grade it in a cage instead" in refused and not (course / "autograded").exists()
-    assert instructor.type("touch ~/ready", instructor.home / "ready")
-    command = f"vae-course grade ~/nbgrader/submitted --out ~/nbgrader {TRUST}; echo $? > ~/graded"
-    assert instructor.type(command, instructor.home / "graded")
-    instructor.show("graded")
-    assert (instructor.home / "graded").read_text() == "0\n"
+    command = "vae-course grade ~/nbgrader/submitted --out ~/nbgrader --feedback"
+    assert instructor.run(f"{command} {TRUST}") == "0\n"
     rows = (course / "grades.csv").read_text().splitlines()
     assert [row.split(",")[:5] for row in rows[1:]] == [
         ["ada", NAME, "10.0", "12.0", "2.0"],
@@ -268,4 +275,4 @@ def test_a_class_from_release_to_feedback(browser, hub):
     assert "Score: 1.5 / 12.0" in his and HIS in his and "Mercy is granted." in his
     assert HIS not in hers and HERS not in his
     for student in (ada, ben):
-        assert len(list(student.home.rglob("*.html"))) == 1
+        assert len(list(student.home.glob(f"{NAME}/feedback/*/*.html"))) == 1
