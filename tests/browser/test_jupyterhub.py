@@ -187,6 +187,7 @@ class Instructor(User):
         answer = self.grader.locator(".modal.in", has_text=re.compile("Success|Error"))
         answer.wait_for()
         text = answer.inner_text()
+        answer.locator("button.close").last.click(trial=True)  # once it has come to rest
         self.show(what)
         answer.locator("button.close").last.click()
         answer.wait_for(state="hidden")
