@@ -81,7 +81,7 @@ student: venv  ## release the exercises without solutions, as a zip for students
 	$(BIN)/vae-course student
 
 hub: venv  ## start JupyterHub on this machine, to try out how a class works with the exercises [PORT=8000]
-	@$(BIN)/python hub/start.py $(if $(PORT),--port $(PORT))
+	@$(BIN)/python $(or $(wildcard hub/start.py),$(error make hub needs the course's repository, not a copy for students)) $(if $(PORT),--port $(PORT))
 
 lint: venv  ## check the style of package, tests and notebooks, and the direction of imports
 	$(BIN)/ruff check .

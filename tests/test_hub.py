@@ -20,7 +20,7 @@ from vae_course.runs.files import lock
 
 HUB = ROOT / "hub"
 NPM = [HUB, ROOT / "tests" / "browser"]
-# What values.yaml may set under `singleuser`, and in its parts: read in the chart's schema of 2025.
+# What values.yaml may set under `singleuser`, and in its parts, by the chart's values.schema.yaml.
 SCHEMA = {
     "image": {"name", "tag", "pullPolicy", "pullSecrets"},
     "defaultUrl": None,

@@ -26,7 +26,7 @@ class Refused(NotebookExporter):
         raise RuntimeError(
             "nbgrader would run this submission with all of your rights.\n"
             "Grade it in a cage instead. Type in a terminal:\n"
-            "vae-course grade ~/nbgrader/submitted --out ~/nbgrader --feedback"
+            "vae-course grade ~/nbgrader/submitted --out ~/nbgrader"
         )
 
 

@@ -260,7 +260,7 @@ def test_a_class_from_release_to_feedback(browser, hub):
     instructor.grader.locator("tr", has_text=NAME).locator("td.num-submissions a").click()
     refused = instructor.press("autograde", row="ada")
     assert "Grade it in a cage instead" in refused and not (course / "autograded").exists()
-    command = "vae-course grade ~/nbgrader/submitted --out ~/nbgrader --feedback"
+    command = "vae-course grade ~/nbgrader/submitted --out ~/nbgrader"
     assert instructor.run(f"{command} {TRUST}") == "0\n"
     rows = (course / "grades.csv").read_text().splitlines()
     assert [row.split(",")[:5] for row in rows[1:]] == [

@@ -97,6 +97,15 @@ def test_two_students_of_the_same_name_stay_two(tmp_path):
     assert told == [("Bo Li (7)", ""), ("Bo Li (8)", ""), ("Bo Li (8)", "an earlier attempt")]
 
 
+def test_what_nbgrader_collected_keeps_its_names(tmp_path):
+    """The form grader looks for these students, whatever a hub lets them be called."""
+    names = ["Bo_7_assignsubmission_file", "_ada-", "li&co"]
+    put(tmp_path / "in", *(f"{name}/ex01_first/ex01_first.ipynb" for name in names))
+    put(tmp_path / "in", ".ipynb_checkpoints/ex01_first.ipynb")
+    found = handed_in.find(tmp_path / "in", tmp_path / "unpacked", EXERCISES, collected=True)
+    assert [one.student for one in found] == names
+
+
 @pytest.mark.parametrize(
     "content",
     [
