@@ -277,3 +277,7 @@ def test_a_class_from_release_to_feedback(browser, hub):
     assert HIS not in hers and HERS not in his
     for student in (ada, ben):
         assert len(list(student.home.glob(f"{NAME}/feedback/*/*.html"))) == 1
+    get = ada.page.request.get
+    assert get(f"{hub.address}/user/ada/api/status").status == 200
+    assert get(f"{hub.address}/user/ben/api/status").status == 403
+    assert get(f"{hub.address}/user/ada/formgrader/manage_assignments").status == 404
