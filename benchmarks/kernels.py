@@ -3,7 +3,7 @@
 Each lesson runs to its end in a kernel of its own with one thread, alone, or as many times at once as asked
 for. Memory that kernels share, which is mostly TensorFlow's code, counts once: to what each has for itself we
 add the largest shared part of one of them, so kernels elsewhere on the machine change nothing. We look
-four times a second. Seconds of a core do not depend on what else the machine does, but minutes do.
+twice a second. Seconds of a core do not depend on what else the machine does, but minutes do.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def measure(path, together):
         thread.start()
     while any(thread.is_alive() for thread in threads):
         peak = max(peak, memory())
-        time.sleep(0.25)
+        time.sleep(0.5)
     assert len(seconds) == together, "a lesson did not run to its end"
     return peak, sum(seconds.values()), time.perf_counter() - start
 
