@@ -35,7 +35,7 @@ export PIP_USER := 0
 unexport PYTHONHOME PYTHONPATH JUPYTER_PATH PIP_TARGET PIP_PREFIX PIP_ROOT
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run site slides wheel data lab check test test-notebooks browsers student lint format tidy refresh checkpoints bench lock clean
+.PHONY: help venv run site slides wheel data lab check test test-notebooks browsers student hub lint format tidy refresh checkpoints bench lock clean
 
 help:  ## list all targets
 	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest|lowest]"
@@ -74,10 +74,14 @@ test-notebooks: venv  ## run only the tests that execute notebooks (papermill, n
 	$(PYTEST) --nbval-lax --nbval-current-env tests/test_lessons.py tests/browser notebooks
 
 browsers:  ## fetch what the tests drive Firefox and judge accessibility with, into build/node_modules (needs npm)
-	npm install --silent --no-audit --no-fund --no-save --prefix build puppeteer-core@24.43.1 axe-core@4.14.1
+	mkdir -p build && cp tests/browser/package.json tests/browser/package-lock.json build
+	npm ci --silent --no-audit --no-fund --prefix build
 
 student: venv  ## release the exercises without solutions, as a zip for students and a folder for grading
 	$(BIN)/vae-course student
+
+hub: venv  ## start JupyterHub on this machine, to try out how a class works with the exercises [PORT=8000]
+	@$(BIN)/python $(or $(wildcard hub/start.py),$(error make hub needs the course's repository, not a copy for students)) $(if $(PORT),--port $(PORT))
 
 lint: venv  ## check the style of package, tests and notebooks, and the direction of imports
 	$(BIN)/ruff check .

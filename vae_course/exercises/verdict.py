@@ -56,6 +56,13 @@ class Verdict:
         """Display nothing, because the check has already printed the verdict."""
 
 
+class Unsolved(AssertionError):
+    """Raised for nbgrader's Validate button; the student sees the verdict without our lines of code."""
+
+    def _render_traceback_(self):
+        return [str(self)]
+
+
 def is_blank(answer):
     """Return whether a student has left an answer as it was."""
     return answer is None or answer is Ellipsis
@@ -89,7 +96,7 @@ def announced(check):
                 words = f"Your answer could not be checked ({type(error).__name__}: {error}). "
                 verdict = Verdict(words + "Does it have the form that the task asks for?", 0.0)
         if not verdict and os.environ.get("NBGRADER_EXECUTION") == "validate":
-            raise AssertionError(str(verdict))
+            raise Unsolved(verdict)
         print(verdict)
         return verdict
 

@@ -45,15 +45,15 @@ def grade(
         OSError: If the scheduler does not answer, or another process is grading into `course`.
     """
     submissions, course = Path(submissions).resolve(), Path(course).resolve()
-    inside = submissions.is_relative_to(course) and submissions != course / "submitted"
-    if inside or course.is_relative_to(submissions):
+    collected = submissions == course / "submitted"
+    if (submissions.is_relative_to(course) and not collected) or course.is_relative_to(submissions):
         raise ValueError(
             f"One of {course} and {submissions} is inside the other: choose another folder with --out."
         )
     sources = {path.stem: path for path in Path(exercises).glob("ex[0-9][0-9]_*.ipynb")}
     releases = {p.stem: read_notebook(p) for p in prepare(course, exercises)}
     with files.lock(course):
-        found = handed_in.find(submissions, course / "unpacked", list(releases))
+        found = handed_in.find(submissions, course / "unpacked", list(releases), collected)
         tasks = [_identified(one, releases) for one in found]
         _keep_last_attempts(tasks)
         rows = [row for row, _, _ in tasks]

@@ -45,13 +45,14 @@ class Found:
     problem: str = ""
 
 
-def find(submissions, unpacked, exercises):
+def find(submissions, unpacked, exercises, collected=False):
     """List the notebooks that were handed in.
 
     Args:
         submissions: Path of a folder, with a folder, a zip or files for each student, or of a zip of these.
         unpacked: Path of a folder for the contents of zips, which is replaced.
         exercises: Names of the exercises.
+        collected: Whether nbgrader has collected them, so that each folder's name is a student's as it is.
 
     Returns:
         List of `Found`, sorted by student; a student without a notebook has one whose `path` is None.
@@ -68,10 +69,11 @@ def find(submissions, unpacked, exercises):
         roots = [unpacked]
     found, students = [], {}
     for entry in sorted(entry for root in roots for entry in root.iterdir()):
-        if _is_trash(entry.name):
+        name = entry.name if collected and entry.is_dir() else ""
+        if _is_trash(entry.name) and not name.startswith("_"):
             continue
-        student = students.setdefault(_student(entry, submissions, exercises), [])
-        student.append(entry)
+        student = name or _student(entry, submissions, exercises)
+        students.setdefault(student, []).append(entry)
     for student, entries in sorted(students.items()):
         notebooks, told = [], []
         for entry in entries:
