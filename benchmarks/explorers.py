@@ -25,8 +25,8 @@ from seen import Seen  # noqa: E402
 from vae_course import explorers, latent, lesson, pretrained  # noqa: E402
 from vae_course.data import load_digits  # noqa: E402
 from vae_course.explorers import front_end, networks  # noqa: E402
+from vae_course.teaching.carried import render  # noqa: E402
 from vae_course.teaching.deck import slides_of  # noqa: E402
-from vae_course.teaching.pages import render  # noqa: E402
 
 LIVE = "figure.vae-course-live > .vae-course-explorer"
 INFERENCE = """([layers, codes]) => {
@@ -78,7 +78,7 @@ def write_deck(path, shown):
             cell.metadata["slideshow"] = {"slide_type": kind}
         cells += [text, code]
     notebook = nbformat.v4.new_notebook(cells=cells)
-    path.write_text(render("deck", notebook, "Explorers", slides=slides_of(notebook)), "utf-8")
+    path.write_text(render(notebook, "Explorers", slides_of(notebook)), "utf-8")
 
 
 def answer(seen):

@@ -13,6 +13,7 @@ import types
 import pytest
 from click.testing import CliRunner
 from pins import ROOT
+from toys import toy_explorers
 
 from benchmarks import bench, report, turns
 from benchmarks.turns import WorkerError, conduct, interleave
@@ -373,3 +374,13 @@ def test_ladder_keeps_the_form_of_the_shipped_measurements(images, monkeypatch):
     data = types.SimpleNamespace(name="MNIST", x_train=images, x_test=images)
     shipped = ROOT / "vae_course" / "trained" / "recipes-mnist.json"
     assert form(ladder.measure(data)) == form(json.loads(shipped.read_text(encoding="utf-8")))
+
+
+def test_a_deck_of_explorers_is_written_to_measure(tmp_path):
+    """One slide for each, and all of them live."""
+    from benchmarks import explorers, kernels, likelihood  # noqa: F401
+
+    shown = {name: toy_explorers()[name] for name in ("KLExplorer", "Staircase")}
+    explorers.write_deck(tmp_path / "deck.html", shown)
+    text = (tmp_path / "deck.html").read_text(encoding="utf-8")
+    assert text.count('<figure class="vae-course-still') == 2
