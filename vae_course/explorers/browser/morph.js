@@ -20,13 +20,13 @@ export function slerp(start, end, t) {
   return a.map((value, i) => reach * (first * value + second * b[i]));
 }
 
-export function DigitMorph({ names, points, chosen, decoder }, ui) {
+export function DigitMorph({ names, points, chosen, decoder, look }, ui) {
   const decode = network(decoder);
   const [start, end, third] = ["from", "to", "third"].map((label, i) => ui.choice(label, names, chosen[i]));
   const weight = ui.slider("third, in %", 0, 100, 0, 1, String);
   const path = ui.radio("path", ["lerp", "slerp"], "lerp");
   const t = ui.slider("t, in %", 0, 100, 50, 1, String);
-  const strip = Array(FRAMES).fill(new Float32Array(784));
+  const strip = Array(FRAMES).fill(new Float32Array(look ? look.rows * look.columns * look.channels : 784));
   let timer, stripOf, behind = 0, next = 0;
   const play = ui.button("play", () => {
     timer = timer ? clearInterval(timer) : setInterval(() => {
@@ -58,10 +58,10 @@ export function DigitMorph({ names, points, chosen, decoder }, ui) {
 
       const [middle, side, cell] = narrow ? [190, 280, 40] : [390, 252, 76];
       pen.text(head, middle, 16, { size: narrow ? 13 : 15, bold: true });
-      pen.digit(decode(at(time)), middle - side / 2, 34, side);
+      pen.digit(decode(at(time)), middle - side / 2, 34, side, look);
       const [left, top] = [middle - (FRAMES / 2) * cell, side + 72];
       pen.text("the path, t from 0 to 1", middle, top - 14);
-      strip.forEach((image, i) => pen.digit(image, left + i * cell, top, cell));
+      strip.forEach((image, i) => pen.digit(image, left + i * cell, top, cell, look));
       pen.box(left + Math.round(time * (FRAMES - 1)) * cell, top, cell, cell, { edge: pen.theme.orange, line: 3 });
       return `Decoded, from the ${start.value} to the ${end.value}, third the ${third.value}; ${head}.`;
     },
