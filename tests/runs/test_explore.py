@@ -1,4 +1,4 @@
-"""A run on somebody's own pictures: trained, stopped, resumed, scored, explored, and refused once they change."""
+"""A run on somebody's own pictures: trained, stopped, resumed, scored, explored, refused once they change."""
 
 import json
 import shutil
