@@ -382,8 +382,8 @@ def evaluate(model, dataset, draws, images, place, as_json):
         from vae_course.runs import evaluate, load
 
         opened, card = load.open_model(model)
-        own = card and not dataset
-        data = data_of(card, place) if own else load_digits(dataset or "auto")
+        own = place or (card and not dataset)
+        data = data_of(card or {}, place) if own else load_digits(dataset or "auto")
         report = {"model": model, **evaluate.report(opened, card, data, draws=draws, images=images)}
     click.echo(json.dumps(report) if as_json else f"{model}: {of_scores(report)}")
 
@@ -412,7 +412,7 @@ def explore(model, place, out, no_browser):
     from vae_course.runs import explore, load
 
     opened, card = load.open_model(model)
-    data = data_of(card, place) if card else load_digits()
+    data = data_of(card or {}, place) if card or place else load_digits()
     out.parent.mkdir(parents=True, exist_ok=True)
     explore.write_page(out, opened, data, model)
     click.echo(f"Open {out}")

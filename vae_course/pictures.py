@@ -4,6 +4,7 @@ Keras' `image_dataset_from_directory` stops at the first broken file, and knows 
 nor the orientation that a camera notes, so we read with Pillow and leave only the batches to tf.data.
 """
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -62,47 +63,55 @@ def load_pictures(source, side=None):
     if side is not None:
         check_side(side)
     names, labels, read, left_out = (_in_folder if source.is_dir() else _in_file)(source)
-    kept, found = [], {}  # labels, and which file had the picture with that digest
-    pool, coloured = ThreadPoolExecutor(), False
+    with warnings.catch_warnings(action="ignore"):  # about odd metadata
+        side = side or _usual_side(read, names)
+        images, kept = _read_all(names, read, side, left_out)
+    if len(kept) < FEWEST:
+        told = [f"{name} {reason}" for name, reason in list(left_out.items())[:3]]
+        reasons = f" Left out: {'; '.join(told)}{' ...' * (len(left_out) > 3)}." if told else ""
+        raise ValueError(
+            f"{source} holds {len(kept)} different picture(s) that can be read, but {FEWEST} are needed."
+            + reasons
+        )
+    # Those with the lowest digests are tested with: a choice by lot, but by content.
+    tested = np.zeros(len(kept), bool)
+    lots = sorted(range(len(kept)), key=list(kept).__getitem__)
+    tested[lots[: min(MOST_TESTED, max(1, len(kept) // 10))]] = True
+    x_test = np.divide(images[tested], 255, dtype="float32")
+    for place, row in enumerate(np.flatnonzero(~tested)):
+        images[place] = images[row]  # no copy, because they may be larger than the memory
+    labels = np.array([labels[place] for place in kept.values()])
+    parts = images[: len(kept) - len(x_test)], labels[~tested], x_test, labels[tested]
+    digest = hashlib.sha256(b"".join(kept)).hexdigest()
+    return Pictures(*parts, f"your {source.stem}", str(source), digest, left_out)
+
+
+def _read_all(names, read, side, left_out):
+    """Return all different pictures, and a dictionary from the digest of each to its place in `names`."""
+    shape, kept, coloured = (len(names), side, side, 3), {}, False
+    in_file = np.prod(shape, dtype="int64") > IN_MEMORY
+    images = (
+        np.memmap(tempfile.TemporaryFile(), shape=shape, mode="w+")
+        if in_file
+        else np.empty(shape, "u1")
+    )
+    pool = ThreadPoolExecutor()
     try:
-        with warnings.catch_warnings(action="ignore"):  # about odd metadata
-            side = side or _usual_side(read, names)
-            images = _room((len(names), side, side, 3))
-            pictures = pool.map(lambda name: _prepared(read, name, side), names)
-            bar = tqdm(pictures, "reading", len(names), unit="picture", ncols=100, disable=None)
-            for name, label, picture in zip(names, labels, bar, strict=True):
-                if isinstance(picture, Exception):
-                    left_out[name] = f"cannot be read ({str(picture).splitlines()[0][:100]})"
-                    continue
-                digest = hashlib.sha256(picture).digest()
-                if digest in found:
-                    left_out[name] = f"is the same picture as {found[digest]}"
-                    continue
-                images[len(kept)], found[digest] = picture, name
-                kept.append(label)
+        pictures = pool.map(lambda name: _prepared(read, name, side), names)
+        bar = tqdm(pictures, "reading", len(names), unit="picture", ncols=100, disable=None)
+        for place, picture in enumerate(bar):
+            if isinstance(picture, Exception):
+                reason = (str(picture) or type(picture).__name__).splitlines()[0][:100]
+                left_out[names[place]] = f"cannot be read ({reason})"
+            elif (digest := hashlib.sha256(picture).digest()) in kept:
+                left_out[names[place]] = f"is the same picture as {names[kept[digest]]}"
+            else:
+                images[len(kept)], kept[digest] = picture, place
                 coloured = coloured or np.ptp(picture, axis=2).any()
     finally:
         pool.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all pictures
-    if len(kept) < FEWEST:
-        told = "; ".join(f"{name} {reason}" for name, reason in list(left_out.items())[:3])
-        raise ValueError(
-            f"{source} holds {len(kept)} different picture(s) that can be read, but {FEWEST} are needed."
-            + (f" Left out: {told}{' ...' * (len(left_out) > 3)}." if told else "")
-        )
-    images = images[: len(kept)] if coloured else np.ascontiguousarray(images[: len(kept), ..., :1])
-    # Those with the lowest digests: a choice by lot, but the same whenever the pictures are.
-    tested = np.zeros(len(kept), bool)
-    lots = sorted(range(len(kept)), key=list(found).__getitem__)
-    tested[lots[: min(MOST_TESTED, max(1, len(kept) // 10))]] = True
-    x_test = np.divide(images[tested], 255, dtype="float32")
-    for place, row in enumerate(
-        np.flatnonzero(~tested)
-    ):  # in place: it may be larger than the memory
-        images[place] = images[row]
-    labels = np.array(kept)
-    parts = images[: len(kept) - len(x_test)], labels[~tested], x_test, labels[tested]
-    digest = hashlib.sha256(b"".join(found)).hexdigest()
-    return Pictures(*parts, f"your {source.stem}", str(source), digest, left_out)
+    images = images[: len(kept)]
+    return (images if coloured else np.ascontiguousarray(images[..., :1])), kept
 
 
 def _in_folder(folder):
@@ -151,18 +160,9 @@ def _usual_side(read, names):
     """Choose a side for the network by the shorter sides of some of the pictures."""
     sides = []
     for name in names[:: max(1, len(names) // 200)]:
-        try:
-            with _open(read(name)) as image:
-                sides.append(min(image.size))
-        except Exception:
-            pass
+        with contextlib.suppress(Exception), _open(read(name)) as image:
+            sides.append(min(image.size))
     return min(64, max(8, int(np.median(sides or 64)) // 4 * 4))
-
-
-def _room(shape):
-    if np.prod(shape, dtype="int64") <= IN_MEMORY:
-        return np.empty(shape, "uint8")
-    return np.memmap(tempfile.TemporaryFile(), "uint8", "w+", shape=shape)
 
 
 def _open(found):

@@ -143,7 +143,7 @@ def test_options_that_contradict_each_other_are_refused(run, tmp_path):
         status, output = call("train", *arguments)
         assert status == 1 and told in output
     status, output = call("evaluate", "vae-2-digits", "--from", pictures)
-    assert status == 1 and "is not needed: the run was trained on embedded digits" in output
+    assert status == 1 and "is not needed, because the model was trained on embedded" in output
 
 
 def test_a_page_has_the_explorers_that_make_sense(run, tmp_path):

@@ -38,7 +38,8 @@ def data_of(card, place=None):
     noted = card.get("pictures")
     if not noted:
         if place:
-            raise ValueError(f"{place} is not needed: the run was trained on {card['dataset']}.")
+            trained = f"was trained on {card['dataset']}" if card else "has no card"
+            raise ValueError(f"{place} is not needed, because the model {trained}: leave it out.")
         return load_digits(files.DATASETS[card["dataset"]])
     data = load_pictures(place or noted["source"], noted["side"])
     if data.digest != noted["digest"]:

@@ -4,6 +4,7 @@ import { network, row } from "./network.js";
 
 const FRAMES = 9;
 const AT_ONCE = 3; // so many of them are decoded for each picture, because all of them would make a drag wait
+const LARGE = 2000; // pixels; of larger pictures, one is decoded
 
 export const lerp = (start, end, t) => start.map((value, i) => (1 - t) * value + t * end[i]);
 
@@ -26,6 +27,7 @@ export function DigitMorph({ names, points, chosen, decoder, look }, ui) {
   const weight = ui.slider("third, in %", 0, 100, 0, 1, String);
   const path = ui.radio("path", ["lerp", "slerp"], "lerp");
   const t = ui.slider("t, in %", 0, 100, 50, 1, String);
+  const atOnce = look && look.rows * look.columns > LARGE ? 1 : AT_ONCE;
   const strip = Array(FRAMES).fill(new Float32Array(look ? look.rows * look.columns * look.channels : 784));
   let timer, stripOf, behind = 0, next = 0;
   const play = ui.button("play", () => {
@@ -50,7 +52,7 @@ export function DigitMorph({ names, points, chosen, decoder, look }, ui) {
       const settings = [start.value, end.value, third.value, walk, share].join();
       if (settings !== stripOf) behind = FRAMES;
       stripOf = settings;
-      for (let i = 0; i < AT_ONCE && behind; i++, behind--, next = (next + 1) % FRAMES) strip[next] = decode(at(next / (FRAMES - 1)));
+      for (let i = 0; i < atOnce && behind; i++, behind--, next = (next + 1) % FRAMES) strip[next] = decode(at(next / (FRAMES - 1)));
       if (behind) ui.redraw();
       const arc = `${(1 - share).toFixed(2)} place on the arc`;
       const straight = `${((1 - share) * (1 - time)).toFixed(2)} from + ${((1 - share) * time).toFixed(2)} to`;
