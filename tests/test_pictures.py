@@ -30,6 +30,18 @@ def test_a_folder_becomes_bytes_to_train_on_and_floats_to_test_with(folder):
     assert (data.name, data.source, data.left_out) == ("your shapes", str(folder), {})
 
 
+def test_labels_are_the_first_subfolders_in_which_pictures_differ(folder, tmp_path):
+    """A folder around all of them, as in a zip file, is none; deeper ones do not count."""
+    expected = load_pictures(folder)
+    shutil.copytree(folder, tmp_path / "zip" / "all" / "shapes")
+    inner = tmp_path / "zip" / "all" / "shapes" / "circles"
+    (inner / "large").mkdir()
+    (inner / "000.png").rename(inner / "large" / "000.png")
+    data = load_pictures(tmp_path / "zip")
+    assert sorted(data.y_train) == sorted(expected.y_train)
+    assert set(data.y_train) == {"circles", "squares"}
+
+
 def test_arrays_give_the_same_as_a_folder(folder, tmp_path):
     """In the order of the files: .npy, .npz with labels, floats from 0 to 1, 16 bits."""
     expected = load_pictures(folder)
@@ -69,7 +81,7 @@ def test_what_lies_about_is_left_out_by_name(folder):
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "notes.txt").write_text("of no use")
     (folder / "drawing.eps").write_text("%!PS")
-    for hidden in (".DS_Store", ".cache/a.png", "__MACOSX/circles/._000.png", "circles/._000.png"):
+    for hidden in (".DS_Store", ".cache/a.png", "__MACOSX/circles/000.png", "circles/._000.png"):
         (folder / hidden).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(one, folder / hidden)
     data = load_pictures(folder)
@@ -78,7 +90,9 @@ def test_what_lies_about_is_left_out_by_name(folder):
     reasons = {name: reason.split(" (")[0] for name, reason in data.left_out.items()}
     assert reasons.pop("squares/zz copy.bmp") == "is the same picture as circles/000.png"
     assert {reasons.pop(name) for name in ("cut.png", "empty.jpg")} == {"cannot be read"}
-    assert set(reasons) == {"notes.txt", "drawing.eps"} and data.digest == expected.digest
+    no_picture = "is no picture that can be read: use PNG or JPEG"
+    assert reasons == {"notes.txt": no_picture, "drawing.eps": no_picture}
+    assert data.digest == expected.digest
 
 
 GREY = np.linspace(0, 255, 32 * 32).round().astype("uint8").reshape(32, 32)
