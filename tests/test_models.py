@@ -116,13 +116,14 @@ def test_outputs_have_the_stated_shapes():
         ((28, 28, 1), (7, 7, 32)),
         ((8, 8, 3), (2, 2, 32)),
         ((36, 36, 3), (9, 9, 32)),
-        ((64, 64, 3), (8, 8, 64)),
-        ((40, 64, 1), (5, 8, 64)),
-        ((256, 256, 3), (8, 8, 64)),
+        ((64, 64, 3), (16, 16, 32)),
+        ((40, 64, 1), (10, 16, 32)),
+        ((72, 128, 3), (9, 16, 64)),
+        ((256, 256, 3), (16, 16, 64)),
     ],
 )
 def test_networks_adapt_to_size_and_channels(shape, small):
-    """Halved until a side is 8 at most, at least twice; what is decoded has the shape of what is encoded."""
+    """Halved until a side is 16 at most, at least twice; what is decoded has the shape of what is encoded."""
     encoder, decoder = build_encoder(2, shape), build_decoder(2, shape)
     assert encoder.get_layer("z_mean").kernel.shape[0] == np.prod(small)
     (reshape,) = (layer for layer in decoder.layers if type(layer) is keras.layers.Reshape)
