@@ -119,7 +119,7 @@ def test_outputs_have_the_stated_shapes():
         ((64, 64, 3), (16, 16, 32)),
         ((40, 64, 1), (10, 16, 32)),
         ((72, 128, 3), (9, 16, 64)),
-        ((256, 256, 3), (16, 16, 64)),
+        ((128, 128, 3), (16, 16, 64)),
     ],
 )
 def test_networks_adapt_to_size_and_channels(shape, small):

@@ -237,6 +237,6 @@ def test_places_without_pictures_are_refused_in_one_line(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK nothing")
     with pytest.raises(ValueError, match=r"a\.npz is no \.npy or \.npz file"):
         load_pictures(tmp_path / "a.npz")
-    for side, told in ((30, "no multiple of 4: use 28 or 32"), (4, "from 8 to 256"), (260, "256")):
+    for side, told in ((30, "no multiple of 4: use 28 or 32"), (4, "from 8 to 128"), (132, "128")):
         with pytest.raises(ValueError, match=f"side={side} is .*{told}"):
             load_pictures(tmp_path, side)

@@ -23,7 +23,7 @@ check_seed = partial(_check_number, "seed", "", numbers.Integral, 0, 2**32 - 1)
 # The weight of the KL term; the loss is computed in float32.
 _MOST = float(np.finfo("float32").max)
 check_beta = partial(_check_number, "beta", ", such as 1 as in the lecture", numbers.Real, 0, _MOST)
-_check_side = partial(_check_number, "side", ", a multiple of 4", numbers.Integral, 8, 256)
+_check_side = partial(_check_number, "side", ", a multiple of 4", numbers.Integral, 8, 128)
 _FOR_ELBO = ", such as 1 for the ELBO"
 _check_draws = partial(_check_number, "draws", _FOR_ELBO, numbers.Integral, 1, 1000)
 LIKELIHOODS = ("gaussian", "learned-gaussian", "bernoulli", "continuous-bernoulli")

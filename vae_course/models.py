@@ -95,7 +95,7 @@ def build_encoder(latent_dim=100, image_shape=(28, 28, 1)):
 
     Args:
         latent_dim: Number of latent dimensions, 1 to 4096.
-        image_shape: Height and width, multiples of 4 from 8 to 256, and 1 or 3 channels. The lecture's
+        image_shape: Height and width, multiples of 4 from 8 to 128, and 1 or 3 channels. The lecture's
             network, for which the comments give the sizes, takes (28, 28, 1); `halvings` adapts the others.
 
     Returns:

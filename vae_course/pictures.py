@@ -50,7 +50,7 @@ def load_pictures(source, side=None):
     Args:
         source: Path of a folder, whose subfolders become labels; or of an `.npy` or `.npz` file of shape
             `(n, height, width)`, or with 1, 3 or 4 channels: uint8, uint16, or floats from 0 to 1.
-        side: Pixels of a side, a multiple of 4 from 8 to 256; None for that of the pictures, but 64 at most.
+        side: Pixels of a side, a multiple of 4 from 8 to 128; None for that of the pictures, but 64 at most.
 
     Returns:
         `Pictures`, with 3 channels unless all of them are grey.
@@ -95,7 +95,7 @@ def _read_all(names, read, side, left_out):
         if in_file
         else np.empty(shape, "u1")
     )
-    pool = ThreadPoolExecutor()
+    pool = ThreadPoolExecutor(os.cpu_count())
     try:
         pictures = pool.map(lambda name: _prepared(read, name, side), names)
         bar = tqdm(pictures, "reading", len(names), unit="picture", ncols=100, disable=None)
