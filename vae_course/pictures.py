@@ -174,7 +174,7 @@ def _bytes(numbers):
     scale = {"u1": 1, "u2": 1 / 257}.get(numbers.dtype.str[1:], 255)
     numbers = np.round(np.asarray(numbers).reshape([n for n in numbers.shape if n != 1]) * scale)
     if not (numbers.min() >= 0 and numbers.max() <= 255):  # NaN is neither
-        raise ValueError("its numbers are neither bytes nor from 0 to 1")
+        raise ValueError("its numbers are neither bytes nor from 0 to 1: save uint8")
     return np.ascontiguousarray(numbers, "uint8")
 
 

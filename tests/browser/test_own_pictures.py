@@ -7,7 +7,8 @@ from front_end import Functions
 from seen import Seen
 from shapes import write_shapes
 
-from vae_course import training
+from vae_course import pretrained, training
+from vae_course.data import load_digits
 from vae_course.pictures import load_pictures
 from vae_course.runs import explore
 
@@ -84,3 +85,12 @@ def test_a_drag_on_the_page_changes_the_picture_to_that_of_keras(browser, traine
         np.testing.assert_allclose(shown, expected.repeat(3 // channels, -1), atol=0.03)
         assert not asked and "a <run>" in page.title()
         assert not page.get_by_role("alert").filter(visible=True).count()
+
+
+def test_a_page_of_a_shipped_model_is_live(browser, tmp_path):
+    """Digits: the pad, the map, a dimension and a path draw their first frames, and none fails."""
+    model, _ = pretrained.load("vae-2-digits")
+    explore.write_page(tmp_path / "explore.html", model, load_digits("digits"), "vae-2-digits")
+    with decks.opened(browser, tmp_path / "explore.html") as (page, asked):
+        page.wait_for_function(f"document.querySelectorAll('{LIVE}').length === 4")
+        assert not asked and not page.get_by_role("alert").filter(visible=True).count()

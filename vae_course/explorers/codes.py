@@ -66,7 +66,7 @@ def starting_points(codes, labels):
 
 
 def look(decoder, light):
-    """Return how the browser draws a decoder's pictures, or None for digits of ink on paper.
+    """Return how the browser draws a decoder's pictures; nothing for digits of ink on paper.
 
     Args:
         decoder: Keras model whose pictures have 1 or 3 channels.
@@ -77,7 +77,7 @@ def look(decoder, light):
     """
     rows, columns, channels = decoder.output_shape[1:]
     if (rows, columns, channels, light) == (28, 28, 1, False):
-        return None
+        return {}
     return {"rows": rows, "columns": columns, "channels": channels, "light": light}
 
 

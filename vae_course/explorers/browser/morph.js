@@ -27,8 +27,9 @@ export function DigitMorph({ names, points, chosen, decoder, look }, ui) {
   const weight = ui.slider("third, in %", 0, 100, 0, 1, String);
   const path = ui.radio("path", ["lerp", "slerp"], "lerp");
   const t = ui.slider("t, in %", 0, 100, 50, 1, String);
-  const atOnce = look && look.rows * look.columns > LARGE ? 1 : AT_ONCE;
-  const strip = Array(FRAMES).fill(new Float32Array(look ? look.rows * look.columns * look.channels : 784));
+  const { rows = 28, columns = 28, channels = 1 } = look;
+  const atOnce = rows * columns > LARGE ? 1 : AT_ONCE;
+  const strip = Array(FRAMES).fill(new Float32Array(rows * columns * channels));
   let timer, stripOf, behind = 0, next = 0;
   const play = ui.button("play", () => {
     timer = timer ? clearInterval(timer) : setInterval(() => {
