@@ -53,6 +53,7 @@ def test_every_command_explains_itself():
         "train",
         "sweep",
         "evaluate",
+        "explore",
         "data",
         "refresh",
         "tidy",

@@ -110,6 +110,61 @@ def test_outputs_have_the_stated_shapes():
     assert 0 < x_hat.min() and x_hat.max() < 1
 
 
+@pytest.mark.parametrize(
+    ("shape", "small"),
+    [
+        ((28, 28, 1), (7, 7, 32)),
+        ((8, 8, 3), (2, 2, 32)),
+        ((36, 36, 3), (9, 9, 32)),
+        ((64, 64, 3), (16, 16, 32)),
+        ((40, 64, 1), (10, 16, 32)),
+        ((72, 128, 3), (9, 16, 64)),
+        ((128, 128, 3), (16, 16, 64)),
+    ],
+)
+def test_networks_adapt_to_size_and_channels(shape, small):
+    """Halved until a side is 16 at most, at least twice; what is decoded has the shape of what is encoded."""
+    encoder, decoder = build_encoder(2, shape), build_decoder(2, shape)
+    assert encoder.get_layer("z_mean").kernel.shape[0] == np.prod(small)
+    (reshape,) = (layer for layer in decoder.layers if type(layer) is keras.layers.Reshape)
+    assert reshape.target_shape == small
+    x_hat = decoder(encoder(np.zeros((2, *shape), "float32"))[0])
+    assert x_hat.shape == (2, *shape) and x_hat.dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ((28, 30, 1), "side=30 is no multiple of 4"),
+        ((4, 28, 1), "side=4 is out of range"),
+        ((28, 28, 2), "1 or 3 channels"),
+        ((28, 28), "is not .height, width, channels."),
+    ],
+)
+def test_images_that_no_network_is_for_are_refused(shape, told):
+    """With the number that is wrong."""
+    for build in build_encoder, build_decoder:
+        with pytest.raises(ValueError, match=told):
+            build(2, shape)
+
+
+def test_scores_of_colour_images_are_per_number(images):
+    """MSE is the squared error by height x width x 3; the constant of log p(x) counts as many."""
+    shape = 12, 16, 3
+    x = np.random.default_rng(0).random((5, *shape)).astype("float32")
+    vae = VAE(build_encoder(2, shape), build_decoder(2, shape))
+    vae.compile()
+    scores = vae.evaluate(x, verbose=0, return_dict=True)
+    assert scores["reconstruction"] == pytest.approx(scores["mse"] * 12 * 16 * 3, rel=1e-5)
+    z, log_w = (np.asarray(part, "float64") for part in vae.weighted_draws(x, 4))
+    z_mean, z_log_var, _ = (np.asarray(part, "float64") for part in vae.encoder(x))
+    x_hat = np.asarray(vae.decoder(z.reshape(20, 2).astype("float32")), "float64")
+    log_x = stats.norm(x_hat.reshape(4, 5, *shape), np.sqrt(0.5)).logpdf(x).sum(axis=(2, 3, 4))
+    log_q = stats.norm(z_mean, np.exp(z_log_var / 2)).logpdf(z).sum(axis=2)
+    expected = log_x + stats.norm.logpdf(z).sum(axis=2) - log_q
+    np.testing.assert_allclose(log_w, expected, rtol=1e-4)
+
+
 def test_fit_reports_every_part_of_the_loss_on_training_and_held_out_data(vae, images):
     """Loss, reconstruction, KL and MSE, each also with val_, and the loss goes down."""
     history = vae.fit(

@@ -43,6 +43,29 @@ def test_image_grid_is_one_picture_on_a_fixed_grey_scale(ax):
     assert [t.get_text() for t in ax.get_xticklabels()] == ["x", "y", "z"]
 
 
+def test_pictures_in_colour_and_in_light_are_shown_as_they_are(ax):
+    """Three channels keep their place; places without a picture are white; white is 1, not ink."""
+    images = np.arange(36).reshape(3, 2, 2, 3) / 36
+    tiled = plotting.tile(images, 2, blank=1)
+    np.testing.assert_array_equal(tiled[2:, :2], images[2])
+    np.testing.assert_array_equal(tiled[2:, 2:], 1)
+    plotting.image_grid(images, 2, ax)
+    plotting.image_grid(images[..., :1], 2, ax, light=True)
+    colour, light = ax.images
+    np.testing.assert_array_equal(colour.get_array(), tiled)
+    assert light.get_cmap()(1.0)[:3] == (1, 1, 1) and light.get_array()[-1, -1] == 1
+
+
+def test_named_classes_have_letters_on_a_map(ax):
+    """In the order of their names; one class alone has points."""
+    labels = np.array(["cat", "ant", "cat"])
+    assert plotting.class_marks(labels) == {"ant": "A", "cat": "B"}
+    assert plotting.class_marks(np.array(["", ""])) == {"": "•"}
+    plotting.latent_map([[0, 1], [2, 3], [4, 5]], labels, ax)
+    assert [drawn.get_label() for drawn in ax.collections] == ["ant", "cat"]
+    np.testing.assert_array_equal(ax.collections[1].get_offsets(), [[0, 1], [4, 5]])
+
+
 def test_number_grid_leaves_zeros_blank_or_hatches_them_as_padding(ax):
     """Each other number is written where it stands in the matrix."""
     written = {(1, 0): "2", (0, 1): "0.5"}  # (x, y)

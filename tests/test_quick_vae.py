@@ -10,11 +10,17 @@ from vae_course.models import VAE, build_decoder, build_encoder
 from vae_course.quick_vae import QuickVAE, from_cells
 
 
+@pytest.fixture(params=[(28, 28, 1), (16, 24, 3)], ids=["digits", "colour"])
+def shape(request):
+    """Give a shape of images."""
+    return request.param
+
+
 @pytest.fixture
-def pair():
+def pair(shape):
     """Give a VAE with weights that are not symmetric in any way, and the quick one that trains it."""
     keras.utils.set_random_seed(0)
-    encoder, decoder = build_encoder(5), build_decoder(5)
+    encoder, decoder = build_encoder(5, shape), build_decoder(5, shape)
     rng = np.random.default_rng(0)
     for weights in encoder.trainable_variables + decoder.trainable_variables:
         weights.assign(weights + 0.1 * rng.standard_normal(weights.shape))
@@ -22,9 +28,9 @@ def pair():
 
 
 @pytest.fixture
-def images():
+def images(shape):
     """Give six images of noise."""
-    return np.random.default_rng(1).random((6, 28, 28, 1)).astype("float32")
+    return np.random.default_rng(1).random((6, *shape)).astype("float32")
 
 
 def loss_and_gradients(model, images):
@@ -38,7 +44,7 @@ def loss_and_gradients(model, images):
 def test_cells_hold_the_pixels_of_two_by_two_squares(images):
     """Against slices of the image."""
     places = [(0, 0), (0, 1), (1, 0), (1, 1)]
-    cells = np.stack([images[:, i::2, j::2, 0] for i, j in places], axis=-1)
+    cells = np.concatenate([images[:, i::2, j::2] for i, j in places], axis=-1)
     np.testing.assert_array_equal(from_cells(cells), images)
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from shapes import draw_shapes
 
 from vae_course import training
 from vae_course.data import load_digits
@@ -230,3 +231,22 @@ def test_the_quick_way_and_the_plain_way_agree_for_coins(blobs):
         for quick in (True, False)
     ]
     np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_bytes_train_as_the_floats_that_they_stand_for():
+    """In colour, to the bit: only each batch is turned into floats."""
+    shapes, _ = draw_shapes(count=70, side=16)
+    floats = np.divide(shapes, 255, dtype="float32")
+    models = []
+    for x_train in (shapes[:60], floats[:60]):
+        data = SimpleNamespace(x_train=x_train, x_test=floats[60:], name="shapes")
+        models.append(training.train(TINY, data, latent_dim=2, epochs=2))
+    assert same_weights(models[0][0], models[1][0])
+    assert models[0][1] == models[1][1]
+
+
+def test_few_pictures_get_the_recipe_of_the_embedded_digits():
+    """Fewer than 10,000, unless they are MNIST's."""
+    assert training.find("fast", "shapes", 9_999) is training.DIGITS["fast"]
+    assert training.find("fast", "shapes", 10_000) is training.RECIPES["fast"]
+    assert training.find("fast", "MNIST", 500) is training.RECIPES["fast"]

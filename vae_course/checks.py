@@ -23,9 +23,29 @@ check_seed = partial(_check_number, "seed", "", numbers.Integral, 0, 2**32 - 1)
 # The weight of the KL term; the loss is computed in float32.
 _MOST = float(np.finfo("float32").max)
 check_beta = partial(_check_number, "beta", ", such as 1 as in the lecture", numbers.Real, 0, _MOST)
+_check_side = partial(_check_number, "side", ", a multiple of 4", numbers.Integral, 8, 128)
 _FOR_ELBO = ", such as 1 for the ELBO"
 _check_draws = partial(_check_number, "draws", _FOR_ELBO, numbers.Integral, 1, 1000)
 LIKELIHOODS = ("gaussian", "learned-gaussian", "bernoulli", "continuous-bernoulli")
+
+
+def check_side(side):
+    """Raise a `ValueError` for a number of pixels that the networks cannot halve twice, or out of range."""
+    _check_side(side)
+    if side % 4:
+        raise ValueError(
+            f"side={side} is no multiple of 4: use {side // 4 * 4} or {side // 4 * 4 + 4}."
+        )
+
+
+def check_image_shape(shape):
+    """Raise a `ValueError` unless a shape is (height, width, channels), as the networks can be built for."""
+    if len(shape) != 3 or shape[2] not in (1, 3):
+        raise ValueError(
+            f"image_shape={shape!r} is not (height, width, channels) with 1 or 3 channels."
+        )
+    for side in shape[:2]:
+        check_side(side)
 
 
 def check_likelihood(likelihood, draws=1, beta=1.0):
@@ -56,9 +76,10 @@ def check_images(images, shape, name):
         return
     if images.shape[1:] != tuple(shape) or len(images) == 0:
         expected = ", ".join(map(str, shape))
+        what = "grey images, such as load_digits().x_train," if shape[2] == 1 else "colour images,"
         raise ValueError(
             f"{name} has shape {images.shape}, expected (n, {expected}) with n at least 1: the model "
-            "takes grey images, such as load_digits().x_train, and its target is an image, not a label."
+            f"takes {what} and its target is an image, not a label."
         )
     if count := np.isnan(images).sum():
         raise ValueError(f"{name} has {count} NaN value(s): remove or repair those images first.")

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import webbrowser
 from pathlib import Path
 
 import click
@@ -242,6 +243,16 @@ def site(lessons, out, notebooks):
     help="The lecture's recipe, a fast one (default), the best one for an hour, or one for 2-D maps.",
 )
 @dataset_option(help="As for run.")
+@click.option(
+    "--images",
+    metavar="PLACE",
+    help="Train on your own pictures instead: a folder with its subfolders, or an .npy or .npz file.",
+)
+@click.option(
+    "--side",
+    type=int,
+    help="Pixels of a side of your pictures, a multiple of 4; by default theirs, but at most 64.",
+)
 @click.option("--epochs", type=int, help="Number of epochs; by default that of the recipe.")
 @click.option("--latent-dim", type=int, help="Number of latent dimensions; 100 by default.")
 @click.option("--beta", type=float, help="Weight of the KL term; 1 by default.")
@@ -259,14 +270,16 @@ def site(lessons, out, notebooks):
     help="Folder for the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run in that folder with its own settings.")
-def train(out, resume, **wanted):
+def train(out, resume, images, side, **wanted):
     """Train a VAE. Ctrl-C leaves a usable model, and --resume continues to the same result."""
     from vae_course.runs import report, settings
 
     check_machine()
-    out, card, data = settings.choose(out, wanted, resume)
+    out, card, data = settings.choose(out, wanted, resume, images, side)
     if data:
         click.echo(f"Data set: {data.name} ({data.source})")
+        if hasattr(data, "left_out"):
+            click.echo(report.of_pictures(data))
         lesson.load_tensorflow()
         from vae_course.runs import train
 
@@ -331,6 +344,14 @@ def sweep(recipe, out, scheduler, workers):
     sys.exit(missing > 0)
 
 
+place_option = click.option(
+    "--from",
+    "place",
+    metavar="PLACE",
+    help="Where the pictures of a run are now, if they were moved.",
+)
+
+
 @main.command()
 @click.argument("model")
 @dataset_option(help="Which test images to use; by default those of the model's own data set.")
@@ -346,23 +367,57 @@ def sweep(recipe, out, scheduler, workers):
     type=click.IntRange(2),  # one image has no standard error
     help="For log p(x), use only the first so many test images.",
 )
+@place_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def evaluate(model, dataset, draws, images, as_json):
+def evaluate(model, dataset, draws, images, place, as_json):
     """Score MODEL: a .keras file, a folder written by train, or a shipped model such as vae-100-mnist."""
     if images and not draws:
         raise click.UsageError("--images is for log p(x): add --log-likelihood, or leave it out.")
     from vae_course.data import load_digits
-    from vae_course.runs.files import DATASETS as NAMES
     from vae_course.runs.report import of_scores
+    from vae_course.runs.settings import data_of
 
     with contextlib.redirect_stdout(sys.stderr):
         lesson.load_tensorflow()
         from vae_course.runs import evaluate, load
 
         opened, card = load.open_model(model)
-        data = load_digits(dataset or (NAMES[card["dataset"]] if card else "auto"))
+        own = place or (card and not dataset)
+        data = data_of(card or {}, place) if own else load_digits(dataset or "auto")
         report = {"model": model, **evaluate.report(opened, card, data, draws=draws, images=images)}
     click.echo(json.dumps(report) if as_json else f"{model}: {of_scores(report)}")
+
+
+@main.command()
+@click.argument("model")
+@place_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The page; by default explore.html in the folder of the run, or in build.",
+)
+@click.option("--no-browser", is_flag=True, help="Only write the page, and print its path.")
+def explore(model, place, out, no_browser):
+    """Open the explorers on MODEL: a .keras file, a folder written by train, or a shipped model.
+
+    They are one web page, which needs neither Python nor a network.
+    """
+    from vae_course.runs.settings import data_of
+
+    folder = Path(model) if Path(model).is_dir() else Path("build")
+    out = out or folder / "explore.html"
+    check_writable(out.parent)
+    lesson.load_tensorflow()
+    from vae_course.data import load_digits
+    from vae_course.runs import explore, load
+
+    opened, card = load.open_model(model)
+    data = data_of(card or {}, place) if card or place else load_digits()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    explore.write_page(out, opened, data, model)
+    click.echo(f"Open {out}")
+    if not no_browser:
+        webbrowser.open(out.resolve().as_uri())
 
 
 @main.command()

@@ -123,40 +123,44 @@ def show(fig, alt):
     display(data, raw=True, metadata=metadata)
 
 
-def tile(images, columns):
+def tile(images, columns, blank=0):
     """Put images side by side, row by row, into one array.
 
     Args:
-        images: Shape `(n, height, width, 1)` or `(n, height, width)`, n of 1 or more.
-        columns: Images in a row. Places without an image are white (0).
+        images: Shape `(n, height, width)`, perhaps with 1 or 3 channels, n of 1 or more.
+        columns: Images in a row.
+        blank: Value of places without an image; 0 is white if ink is 1.
 
     Returns:
-        Array of shape `(rows * height, columns * width)`.
+        Array of shape `(rows * height, columns * width)`, and 3 channels if the images have them.
     """
-    height, width = np.asarray(images).shape[1:3]
+    height, width, *channels = np.asarray(images).shape[1:]
+    channels = [] if channels == [1] else channels
     rows = -(-len(images) // columns)
-    places = np.zeros((rows * columns, height, width))
-    places[: len(images)] = np.reshape(images, (-1, height, width))
-    places = places.reshape(rows, columns, height, width)
-    return places.swapaxes(1, 2).reshape(rows * height, columns * width)
+    places = np.full((rows * columns, height, width, *channels), float(blank))
+    places[: len(images)] = np.reshape(images, (-1, height, width, *channels))
+    places = places.reshape(rows, columns, height, width, *channels)
+    return places.swapaxes(1, 2).reshape(rows * height, columns * width, *channels)
 
 
-def image_grid(images, columns, ax=None, row_labels=(), column_labels=()):
-    """Draw images as one grid; ink is black.
+def image_grid(images, columns, ax=None, row_labels=(), column_labels=(), light=False):
+    """Draw images as one grid, in grey or colour.
 
     Args:
-        images: Shape `(n, height, width, 1)` or `(n, height, width)`, values in [0, 1].
+        images: Shape `(n, height, width)`, perhaps with 1 or 3 channels, values in [0, 1].
         columns: Images in a row.
         ax: Where to draw; None for the current axes.
         row_labels: A text for each row, at its left.
         column_labels: A text for each column, above it.
+        light: Whether 1 is white, as in photographs, and not black ink.
 
     Returns:
         The axes.
     """
     ax = ax or plt.gca()
     height, width = np.asarray(images).shape[1:3]
-    ax.imshow(tile(images, columns), vmin=0, vmax=1)
+    light = light or np.shape(images)[3:] == (3,)
+    ax.imshow(tile(images, columns, blank=light), "gray" if light else None, vmin=0, vmax=1)
     ax.set_yticks((np.arange(len(row_labels)) + 0.5) * height, row_labels)
     ax.set_xticks((np.arange(len(column_labels)) + 0.5) * width, column_labels)
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
@@ -164,16 +168,17 @@ def image_grid(images, columns, ax=None, row_labels=(), column_labels=()):
     return ax
 
 
-def show_images(images, columns, alt, title="", row_labels=(), column_labels=()):
+def show_images(images, columns, alt, title="", row_labels=(), column_labels=(), light=False):
     """Display images as one grid, in a figure of the right size.
 
     Args:
-        images: Shape `(n, height, width, 1)` or `(n, height, width)`, values in [0, 1].
+        images: As in `image_grid`.
         columns: Images in a row.
         alt: What there is to see, in a sentence or two.
         title: Title above the grid.
         row_labels: A text for each row, at its left.
         column_labels: A text for each column, above it.
+        light: As in `image_grid`.
     """
     rows = -(-len(images) // columns)
     margin = 0.2 + 0.1 * max(map(len, map(str, row_labels)), default=0)
@@ -181,7 +186,7 @@ def show_images(images, columns, alt, title="", row_labels=(), column_labels=())
     lines = max((str(label).count("\n") + 1 for label in column_labels), default=0)
     height = side * rows + 0.1 + 0.25 * lines + 0.3 * bool(title)
     fig, ax = plt.subplots(figsize=(side * columns + margin, height))
-    image_grid(images, columns, ax, row_labels, column_labels)
+    image_grid(images, columns, ax, row_labels, column_labels, light)
     ax.set_title(title)
     show(fig, alt)
 
@@ -214,12 +219,28 @@ def number_grid(values, ax=None, padding=False, largest=None):
     return ax
 
 
+def class_marks(labels):
+    """Give each class what its points look like on a map: a digit is itself, a name gets a letter.
+
+    Args:
+        labels: Digits, or at most 26 names, of any shape.
+
+    Returns:
+        Dictionary from each class, sorted, to a text of one character; a point if there is only one name.
+    """
+    classes = np.unique(labels)
+    if classes.dtype.kind != "U":
+        return {digit: str(digit) for digit in classes}
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(classes)] if len(classes) > 1 else "•"
+    return dict(zip(classes.tolist(), letters, strict=True))
+
+
 def latent_map(z, labels, ax=None, most=MOST_POINTS):
-    """Draw latent vectors in the plane, each as the digit that it belongs to.
+    """Draw latent vectors in the plane, each as the digit that it belongs to, or the letter of its class.
 
     Args:
         z: Shape `(n, 2)`.
-        labels: Digits 0 to 9, shape `(n,)`.
+        labels: Digits 0 to 9, or names of classes, shape `(n,)`.
         ax: Where to draw; None for the current axes.
         most: Draw at most so many points, the first ones, so that they stay readable.
 
@@ -227,11 +248,12 @@ def latent_map(z, labels, ax=None, most=MOST_POINTS):
         The axes.
     """
     ax = ax or plt.gca()
+    marks = class_marks(labels)
     z, labels = np.asarray(z)[:most], np.asarray(labels)[:most]
-    for digit in np.unique(labels):
-        mine = z[labels == digit]
-        colour = CLASS_COLOURS[digit]
-        ax.scatter(*mine.T, marker=f"${digit}$", color=colour, s=30, linewidths=0, label=str(digit))
+    for number, (name, mark) in enumerate(marks.items()):
+        mine = z[labels == name]
+        colour = CLASS_COLOURS[int(mark) if mark.isdecimal() else number % 10]
+        ax.scatter(*mine.T, marker=f"${mark}$", color=colour, s=30, linewidths=0, label=str(name))
     ax.set(xlabel="z[0]", ylabel="z[1]", aspect="equal")
     return ax
 

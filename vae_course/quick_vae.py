@@ -30,10 +30,10 @@ def from_cells(cells):
     """Sort four channels, one for each place in a 2 x 2 cell, into one picture.
 
     Args:
-        cells: Tensor `(batch, height, width, 4)`.
+        cells: Tensor `(batch, height, width, 4 * channels)`.
 
     Returns:
-        Tensor `(batch, 2 * height, 2 * width, 1)`.
+        Tensor `(batch, 2 * height, 2 * width, channels)`.
     """
     return tf.nn.depth_to_space(cells, 2)
 
@@ -72,12 +72,16 @@ class QuickVAE(VAE):
         self.trunk = keras.Model(decoder.input, doubling.input)
 
     def call(self, x):
-        """Return reconstructions of the images x in cells, shape `(batch, 14, 14, 4)`."""
+        """Return reconstructions of the images x in cells, shape `(batch, 14, 14, 4)` for digits."""
         small = self.trunk(self.sample(x))  # (batch, 14, 14, 16)
         # A transposed convolution is a convolution with the flipped kernel (lesson 4).
-        weights = ops.reshape(self.last.kernel[::-1, ::-1], (9, -1))
-        weights = ops.reshape(ops.einsum("swp,wc->scp", SUMS, weights), (3, 3, -1, 4))
-        return ops.sigmoid(ops.conv(small, weights, padding="same") + self.last.bias)
+        made, given = self.last.kernel.shape[2:]
+        weights = ops.reshape(self.last.kernel[::-1, ::-1], (9, made, given))
+        weights = ops.einsum("swp,wmc->scpm", SUMS, weights)
+        weights = ops.reshape(weights, (3, 3, given, 4 * made))
+        cells = ops.conv(small, weights, padding="same")
+        bias = self.last.bias if made == 1 else ops.tile(self.last.bias, 4)
+        return ops.sigmoid(cells + bias)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the loss of `VAE`: a sum over pixels does not depend on their order."""

@@ -1,6 +1,7 @@
 """Train the course's models with the lecture's recipe, a fast one, or the best one for an hour."""
 
 import dataclasses
+import functools
 import math
 
 import keras
@@ -34,7 +35,8 @@ RECIPES = {
     "best": Recipe("adam", 4e-3, 128, 250, decay=True, memory=0.99),
     "map": Recipe("adam", 2e-3, 128, 20, decay=True),  # 2 dimensions converge sooner than 100
 }
-# The embedded digits have only 1,500 training images, so they need smaller batches and more epochs.
+# The embedded digits have only 1,500 training images, so they need smaller batches and more epochs. So do
+# somebody's own pictures, if there are few.
 DIGITS = {
     "lecture": RECIPES["lecture"],
     "fast": Recipe("adam", 2e-3, 32, 100, decay=True),
@@ -43,12 +45,14 @@ DIGITS = {
 }
 
 
-def find(name, dataset):
+def find(name, dataset, images=60_000):
     """Look up a recipe.
 
     Args:
         name: "lecture", "fast", "best", or "map" for two latent dimensions.
         dataset: Name of the data set, as `load_digits` gives it.
+        images: Number of images to train on. With fewer than 10,000, other data than MNIST get the recipe
+            of the embedded digits.
 
     Returns:
         A `Recipe`.
@@ -58,7 +62,8 @@ def find(name, dataset):
     """
     if name not in RECIPES:
         raise ValueError(f"There is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
-    return (DIGITS if dataset == "embedded digits" else RECIPES)[name]
+    few = dataset == "embedded digits" or (dataset != "MNIST" and images < 10_000)
+    return (DIGITS if few else RECIPES)[name]
 
 
 def make_optimizer(recipe, steps, epochs):
@@ -88,7 +93,7 @@ def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
 
     Args:
         recipe: A `Recipe`.
-        data: What `load_digits` returns.
+        data: What `load_digits` or `load_pictures` returns.
         kind: "vae", or "ae" for an `Autoencoder`.
         latent_dim: Number of latent dimensions.
         beta: Weight of the KL term.
@@ -106,7 +111,8 @@ def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
     check_epochs(epochs)
     check_seed(seed)
     keras.utils.set_random_seed(seed)
-    encoder, decoder = build_encoder(latent_dim), build_decoder(latent_dim)
+    shape = data.x_train.shape[1:]
+    encoder, decoder = build_encoder(latent_dim, shape), build_decoder(latent_dim, shape)
     if kind == "ae":
         model = Autoencoder(encoder, decoder)
     else:
@@ -127,8 +133,12 @@ def binarized(model, images):
 
 
 def _batches(images, batch_size, seed, first_epoch, epochs, black_and_white=False):
-    """Make a stream of batches; the order depends only on seed and epoch, so that training can be resumed."""
-    images = tf.constant(images)
+    """Make a stream of batches; the order depends only on seed and epoch, so that training can be resumed.
+
+    Bytes stay where they are, perhaps in a file, and only those of a batch become floats.
+    """
+    of_bytes = images.dtype == np.uint8
+    take = _rows_of(images) if of_bytes else functools.partial(tf.gather, tf.constant(images))
     first_batch = first_epoch * math.ceil(len(images) / batch_size)
 
     def one_epoch(epoch):
@@ -140,7 +150,7 @@ def _batches(images, batch_size, seed, first_epoch, epochs, black_and_white=Fals
     order = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
 
     def choose(batch, chosen):
-        grey = tf.gather(images, chosen)
+        grey = take(chosen)
         if not black_and_white:
             return grey
         draw = tf.random.stateless_uniform(
@@ -149,6 +159,17 @@ def _batches(images, batch_size, seed, first_epoch, epochs, black_and_white=Fals
         return tf.cast(draw < grey, tf.float32)
 
     return order.enumerate(first_batch).map(choose).prefetch(4)
+
+
+def _rows_of(images):
+    """Return a function for tf.data from places to images as floats, which holds no copy of the bytes."""
+
+    def take(places):
+        (rows,) = tf.numpy_function(lambda some: [images[some]], [places], [tf.uint8])
+        rows.set_shape((None, *images.shape[1:]))
+        return tf.cast(rows, tf.float32) / 255
+
+    return take
 
 
 def _steps_at_once(steps):
@@ -213,7 +234,8 @@ def fit(
         ValueError: If the images are not valid.
         FloatingPointError: If the loss, a weight or the optimizer's state is no longer finite.
     """
-    check_images(data.x_train, model.encoder.input_shape[1:], "x_train")
+    some = data.x_train[:1] / 255 if data.x_train.dtype == np.uint8 else data.x_train
+    check_images(some, model.encoder.input_shape[1:], "x_train")
     epochs = recipe.epochs if epochs is None else epochs
     steps = steps_per_epoch(recipe, data)
     seen = int(model.optimizer.iterations) // steps
@@ -256,7 +278,8 @@ def train(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         ValueError: If there is no such recipe, or a number is out of range.
         FloatingPointError: As in `fit`.
     """
-    recipe = find(recipe, data.name) if isinstance(recipe, str) else recipe
+    if isinstance(recipe, str):
+        recipe = find(recipe, data.name, len(data.x_train))
     of_model = {name: options.pop(name) for name in ("likelihood", "draws") if name in options}
     model = build(recipe, data, kind, latent_dim, beta, epochs, seed, **of_model)
     return model, fit(model, recipe, data, epochs, seed, **options)

@@ -55,7 +55,7 @@ def plain(value):
 
 def bundle_of(explorer):
     """Return what a cell with an explorer puts out for pages."""
-    return {"module": type(explorer).__name__, "state": front_end.as_json(explorer._state())}
+    return explorer.bundle()
 
 
 def write_page(path, *explorers, change=lambda text: text):

@@ -48,11 +48,9 @@ def test_a_wrong_decoder_is_refused_when_the_explorer_is_built(explorer, codes, 
     """One of another latent size, one that makes other images, no model, NaN, an odd layer."""
     with pytest.raises(ValueError, match=r"takes vectors of shape \(4,\), but these have 5"):
         explorer(make_decoder(4), codes, labels)
-    small = keras.Sequential([keras.Input((5,)), layers.Dense(49), layers.Reshape((7, 7, 1))])
-    with pytest.raises(
-        ValueError, match=r"images of shape \(7, 7, 1\), but it should be \(28, 28, 1\)"
-    ):
-        explorer(small, codes, labels)
+    double = keras.Sequential([keras.Input((5,)), layers.Dense(98), layers.Reshape((7, 7, 2))])
+    with pytest.raises(ValueError, match=r"images of shape \(7, 7, 2\).*1 or 3 channels"):
+        explorer(double, codes, labels)
     with pytest.raises(ValueError, match="has no input and output shape"):
         explorer(lambda z: z, codes, labels)
     lost = make_decoder(5)
@@ -90,6 +88,17 @@ def test_the_mean_of_each_digit_and_its_first_two_images(codes, labels):
     np.testing.assert_allclose(points["mean of the 3s"], codes[labels == 3].mean(axis=0), atol=1e-6)
     for number in (7, 17):
         np.testing.assert_array_equal(points[f"test image {number}, a 7"], codes[number])
+
+
+def test_named_classes_and_pictures_without_any_have_points_to_start_from():
+    """Means by name, and twenty pictures in all; without classes, the mean of all."""
+    codes, labels = np.arange(120.0).reshape(60, 2), np.array(["ant", "cat"])[np.arange(60) % 2]
+    points = starting_points(codes, labels)
+    assert list(points)[:3] == ["mean of ant", "mean of cat", "test image 0, ant"]
+    assert len(points) == 2 + 20
+    np.testing.assert_array_equal(points["test image 3, cat"], codes[3])
+    points = starting_points(codes, np.full(60, ""))
+    assert list(points)[:2] == ["mean of all", "test image 0"] and len(points) == 1 + 20
 
 
 def test_digits_that_are_not_there_are_left_out():

@@ -96,15 +96,15 @@ def test_a_part_of_a_model_is_refused(good, tmp_path, part):
         load.load_model(path)
 
 
-def test_a_model_of_images_of_another_shape_is_refused(tmp_path):
-    """Both shapes are named."""
-    image = keras.Input((8, 8, 1))
-    code = layers.Dense(2)(layers.Flatten()(image))
-    z = keras.Input((2,))
-    decoder = keras.Model(z, layers.Reshape((8, 8, 1))(layers.Dense(64)(z)))
-    Autoencoder(keras.Model(image, code), decoder).save(tmp_path / "small.keras")
-    with pytest.raises(ValueError, match=r"8, 8, 1\].*28, 28, 1\]"):
-        load.load_model(tmp_path / "small.keras")
+def test_a_model_of_images_of_another_shape_is_loaded(tmp_path):
+    """In colour; its networks are built for that shape, and have its weights."""
+    shape = 16, 24, 3
+    vae = VAE(build_encoder(3, shape), build_decoder(3, shape))
+    vae.save(tmp_path / "colour.keras")
+    loaded = load.load_model(tmp_path / "colour.keras")
+    assert loaded.encoder.input_shape == loaded.decoder.output_shape == (None, *shape)
+    for ours, theirs in zip(loaded.get_weights(), vae.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,8 @@ def test_a_model_of_images_of_another_shape_is_refused(tmp_path):
         ('"activation": "relu"', '"activation": "tanh"', "relu"),
         ('"filters": 16', '"filters": 1000000', "'filters': 1000000"),
         ("[null, 3]", "[null, 1000000000]", "latent_dim=1000000000"),
+        ("[null, 28, 28, 1]", "[null, 28, 30, 1]", "side=30 is no multiple of 4"),
+        ("[null, 28, 28, 1]", "[null, 4000, 4000, 1]", "side=4000 is out of range"),
         ('"beta": 0.5', '"beta": NaN', "beta=nan"),
         ("vae_course>VAE", "vae_course>Sampling", "holds a vae_course>Sampling"),
         ("vae_course>VAE", "vae_course>Autoencoder", "holds another model"),

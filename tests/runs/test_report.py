@@ -1,11 +1,14 @@
 """What is printed: the lecture's score beside ours, and what cannot be compared said so."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from vae_course.runs import report
 
+OWN = {"source": "/a", "side": 64, "channels": 3, "digest": "0" * 64}
 CARD = {
     "status": "complete",
     "epochs_done": 14,
@@ -128,3 +131,22 @@ def test_the_estimate_of_log_p_is_told_with_its_error_draws_and_images():
     text = report.of_scores(REPORT | {"log_likelihood": estimate})
     assert "log p(x): -86.12 nats, standard error 0.23, by 5,000 draws for each of 10,000" in text
     assert "median effective sample size 31.4" in text
+
+
+def test_a_run_on_pictures_of_ones_own_is_not_held_against_the_lecture():
+    """Its own score, and how to look around; no word of another data set."""
+    text = report.of_training(CARD | {"dataset": "your cats", "pictures": OWN}, Path("run"))
+    assert "over the test set of your cats" in text and "lecture" not in text
+    assert text.endswith('To look around in it: vae-course explore "run"')
+
+
+def test_pictures_that_were_left_out_are_named_up_to_a_number():
+    """Size, colour and counts first; of many that are left out, twenty."""
+    left_out = {f"{number}.png": "is broken" for number in range(25)}
+    x_train, x_test = np.zeros((1200, 64, 64, 1), "uint8"), np.zeros((133, 64, 64, 1))
+    first, *others = report.of_pictures(
+        SimpleNamespace(x_train=x_train, x_test=x_test, left_out=left_out)
+    ).splitlines()
+    assert first == "1,200 pictures to train on, 133 to test with, 64 x 64 pixels, in grey"
+    assert others[0] == "left out: 0.png is broken" and len(others) == 21
+    assert others[-1] == "left out: 5 more"

@@ -6,6 +6,8 @@ from vae_course import latent
 from vae_course.explorers import networks
 
 IMAGES = 2  # starting points among the test images of each digit
+FEW = 20  # so many in all, if there are fewer classes than ten digits
+MOST_CLASSES = 26  # that have a letter on the map
 
 
 def check_codes(codes, labels, what="codes"):
@@ -13,7 +15,7 @@ def check_codes(codes, labels, what="codes"):
 
     Args:
         codes: Latent vectors, shape `(n, latent_dim)`, finite, with n at least 1.
-        labels: One digit for each, shape `(n,)`.
+        labels: One digit for each, shape `(n,)`; or texts, which are "" for pictures without classes.
         what: Name of the codes in the error message.
 
     Returns:
@@ -50,21 +52,42 @@ def starting_points(codes, labels):
     Returns:
         Dictionary from name, "mean of the 3s" or "test image 18, a 3", to vector `(latent_dim,)`.
     """
-    digits = np.unique(labels)
-    names = [f"mean of the {digit}s" for digit in digits]
+    classes = np.unique(labels)
+    are_digits = labels.dtype.kind != "U"
+    names = [
+        f"mean of the {name}s" if are_digits else f"mean of {name or 'all'}" for name in classes
+    ]
     points = dict(zip(names, latent.class_means(codes, labels), strict=True))
-    for digit in digits:
-        for number in np.flatnonzero(labels == digit)[:IMAGES]:
-            points[f"test image {number}, a {digit}"] = codes[number]
+    for name in classes:
+        for number in np.flatnonzero(labels == name)[: max(IMAGES, FEW // len(classes))]:
+            told = f", a {name}" if are_digits else f", {name}" * bool(name)
+            points[f"test image {number}{told}"] = codes[number]
     return points
 
 
-def check_decoder(decoder, latent_dim):
-    """Reject what is not a decoder of digits that the browser can run, too.
+def look(decoder, light):
+    """Return how the browser draws a decoder's pictures; nothing for digits of ink on paper.
+
+    Args:
+        decoder: Keras model whose pictures have 1 or 3 channels.
+        light: Whether 1 is white; with 3 channels it is in any case.
+
+    Returns:
+        Dictionary of options for `pen.digit` in `browser/pen.js`.
+    """
+    rows, columns, channels = decoder.output_shape[1:]
+    if (rows, columns, channels, light) == (28, 28, 1, False):
+        return {}
+    return {"rows": rows, "columns": columns, "channels": channels, "light": light}
+
+
+def check_decoder(decoder, latent_dim, digits=False):
+    """Reject what is not a decoder of pictures that the browser can run, too.
 
     Args:
         decoder: Keras model from latent vectors to images.
         latent_dim: Number of latent dimensions that it must accept.
+        digits: Whether its images must be those of digits, of shape `(28, 28, 1)`.
 
     Returns:
         The decoder.
@@ -85,8 +108,9 @@ def check_decoder(decoder, latent_dim):
             f"The decoder takes vectors of shape {taken}, but these have {latent_dim} numbers: "
             "pass the decoder that belongs to them."
         )
-    if made != (28, 28, 1):
-        raise ValueError(f"The decoder makes images of shape {made}, but it should be (28, 28, 1).")
+    if made != (28, 28, 1) if digits else len(made) != 3 or made[2] not in (1, 3):
+        wanted = "(28, 28, 1)" if digits else "(height, width, channels), with 1 or 3 channels"
+        raise ValueError(f"The decoder makes images of shape {made}, but it should be {wanted}.")
     networks.network(decoder)
     decode(decoder, np.zeros((1, latent_dim)))
     return decoder
@@ -100,12 +124,13 @@ def decode(decoder, z):
         z: Latent vectors, shape `(n, latent_dim)`.
 
     Returns:
-        Images of shape `(n, 28, 28)`.
+        Images of shape `(n, height, width)`, or `(n, height, width, 3)` in colour.
 
     Raises:
         ValueError: If a pixel is not finite.
     """
-    pictures = np.asarray(decoder(np.asarray(z, dtype="float32"), training=False))[..., 0]
+    pictures = np.asarray(decoder(np.asarray(z, dtype="float32"), training=False))
+    pictures = pictures[..., 0] if pictures.shape[-1] == 1 else pictures
     if not np.isfinite(pictures).all():
         raise ValueError("The decoder outputs NaN: train it again with a lower learning rate.")
     return pictures

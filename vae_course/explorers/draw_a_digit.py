@@ -41,7 +41,7 @@ class DrawADigit(Explorer):
             )
         check_images(images, (28, 28, 1), "images")
         self._images, self._title = np.asarray(images), title
-        self._encoder, self._decoder = model.encoder, check_decoder(model.decoder, 2)
+        self._encoder, self._decoder = model.encoder, check_decoder(model.decoder, 2, digits=True)
         networks.network(model.encoder)
         codes = model.encoder.predict(images, batch_size=500, verbose=0)
         codes = codes[0] if isinstance(codes, list) else codes

@@ -40,6 +40,10 @@ class Explorer:
         """Return a pyplot figure that makes the explorer's point without controls, and its description."""
         raise NotImplementedError
 
+    def bundle(self):
+        """Return what pages need to show the explorer live: its module's name and its state as JSON."""
+        return {"module": type(self).__name__, "state": front_end.as_json(self._state())}
+
     def widget(self):
         """Return the live explorer as an anywidget; always the same one until it is closed."""
         if self._widget is None:
@@ -57,9 +61,7 @@ class Explorer:
         fig, alt = self._figure()
         plt.close(fig)
         data, metadata = plotting.bundle(fig, alt)
-        state = self._state()
-        bundle = {"module": type(self).__name__, "state": front_end.as_json(state)}
-        data[EXPLORER] = bundle
+        data[EXPLORER] = self.bundle()
         cell = running_cell()
         if cell:
             model_id = self._live_in(*cell).model_id

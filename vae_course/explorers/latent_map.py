@@ -6,7 +6,7 @@ from scipy.spatial import cKDTree
 
 from vae_course import latent, plotting
 from vae_course.explorers import networks
-from vae_course.explorers.codes import check_codes, check_decoder, decode
+from vae_course.explorers.codes import check_codes, check_decoder, decode, look
 from vae_course.explorers.explorer import Explorer
 
 GAPS = 6
@@ -68,9 +68,10 @@ class LatentMap(Explorer):
     Args:
         models: Dictionary from name to `(decoder, codes)`; codes have shape `(n, 2)`. With several models,
             buttons switch between their maps.
-        labels: Digit of each code, shape `(n,)`.
+        labels: Digit, or name of the class, of each code, shape `(n,)`.
         title: What the codes are, such as "codes of the test images, MNIST".
         gaps: How many of the largest gaps to mark, 0 for none.
+        light: Whether 0 is black and 1 is white, as in photographs, and not paper and ink.
 
     Raises:
         ValueError: If there is no model, or one has codes that are not `(n, 2)`, finite and labelled, or
@@ -79,8 +80,9 @@ class LatentMap(Explorer):
     Source: lecture, slide "Problems with standard autoencoders".
     """
 
-    def __init__(self, models, labels, title, gaps=GAPS):
+    def __init__(self, models, labels, title, gaps=GAPS, light=False):
         super().__init__()
+        self._light = light
         if not models:
             raise ValueError("models is empty: give at least one, {name: (decoder, codes)}.")
         self._maps = {
@@ -89,9 +91,19 @@ class LatentMap(Explorer):
 
     def _state(self):
         maps = list(self._maps.values())
-        labels = networks.array(maps[0].labels, "uint8")
-        models = [one.state() for one in maps]
-        return {"title": maps[0].title, "labels": labels, "models": models}
+        labels, names, marks = maps[0].labels, None, None
+        if labels.dtype.kind == "U":
+            marks = plotting.class_marks(labels)
+            names = [f"{mark} {name}" if name else "a picture" for name, mark in marks.items()]
+            labels = np.unique(labels, return_inverse=True)[1]
+        return {
+            "title": maps[0].title,
+            "labels": networks.array(labels, "uint8"),
+            "names": names,
+            "marks": marks and list(marks.values()),
+            "look": look(maps[0].decoder, self._light),
+            "models": [one.state() for one in maps],
+        }
 
     def _figure(self):
         """Draw all maps side by side, and below each the decoded gaps and clusters."""
@@ -104,7 +116,7 @@ class LatentMap(Explorer):
             clusters = one.clusters(6 - len(gaps))
             names = [f"gap {i + 1}" for i in range(len(gaps))] + ["cluster"] * len(clusters)
             pictures = decode(one.decoder, np.concatenate([gaps, clusters]))
-            plotting.image_grid(pictures, len(names), below, column_labels=names)
+            plotting.image_grid(pictures, len(names), below, column_labels=names, light=self._light)
             below.tick_params(labelsize=9)
         text = f"Map of the codes of {' and '.join(self._maps)}, digits"
         if not any(len(one.centres) for one in maps):

@@ -5,7 +5,7 @@ import numpy as np
 
 from vae_course import latent, plotting
 from vae_course.explorers import networks
-from vae_course.explorers.codes import check_codes, check_decoder, decode, starting_points
+from vae_course.explorers.codes import check_codes, check_decoder, decode, look, starting_points
 from vae_course.explorers.explorer import Explorer
 
 FRAMES = 9
@@ -20,7 +20,8 @@ class DigitMorph(Explorer):
     Args:
         decoder: Keras model from latent vectors to images.
         codes: Latent vectors of test images, shape `(n, latent_dim)`.
-        labels: Their digits, shape `(n,)`.
+        labels: Their digits, or names of classes, shape `(n,)`.
+        light: Whether 0 is black and 1 is white, as in photographs, and not paper and ink.
 
     Raises:
         ValueError: If codes or labels are empty, not finite or do not match, or the decoder takes vectors
@@ -29,8 +30,9 @@ class DigitMorph(Explorer):
     Source: lecture, slide "What can we do with it?".
     """
 
-    def __init__(self, decoder, codes, labels):
+    def __init__(self, decoder, codes, labels, light=False):
         super().__init__()
+        self._light = light
         codes, labels = check_codes(codes, labels)
         self._points = starting_points(codes, labels)
         self._decoder = check_decoder(decoder, codes.shape[1])
@@ -47,6 +49,7 @@ class DigitMorph(Explorer):
             "points": networks.array(np.array(list(self._points.values()))),
             "chosen": chosen,
             "decoder": networks.network(self._decoder),
+            "look": look(self._decoder, self._light),
         }
 
     def _figure(self):
@@ -62,6 +65,7 @@ class DigitMorph(Explorer):
             ax,
             row_labels=[*WALKS, f"half lerp, half\n{third}"],
             column_labels=[f"{value:.3g}" for value in t],
+            light=self._light,
         )
         ax.set_title(f"t, from the {start} to the {end}")
         return fig, (

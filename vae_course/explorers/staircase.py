@@ -34,7 +34,7 @@ class Staircase(Explorer):
             )
         self._images = np.asarray(images, "float32")
         self._names = [f"image {i}, a {digit}" for i, digit in enumerate(labels)]
-        self._decoder = check_decoder(vae.decoder, vae.decoder.input_shape[-1])
+        self._decoder = check_decoder(vae.decoder, vae.decoder.input_shape[-1], digits=True)
         parts = [vae.weighted_draws(self._images, 100) for _ in range(DRAWS // 100)]
         self._z, self._log_w = (
             np.concatenate([np.asarray(part[i]) for part in parts]) for i in range(2)

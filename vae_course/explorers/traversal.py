@@ -5,7 +5,7 @@ import numpy as np
 
 from vae_course import latent, plotting
 from vae_course.explorers import networks
-from vae_course.explorers.codes import check_codes, check_decoder, decode, starting_points
+from vae_course.explorers.codes import check_codes, check_decoder, decode, look, starting_points
 from vae_course.explorers.explorer import Explorer
 
 LIMIT = 3.0
@@ -17,8 +17,9 @@ class LatentTraversal(Explorer):
     Args:
         decoder: Keras model from latent vectors to images.
         codes: `z_mean` of test images, shape `(n, latent_dim)`.
-        labels: Their digits, shape `(n,)`.
+        labels: Their digits, or names of classes, shape `(n,)`.
         kl: KL divergence of each dimension in nats, shape `(latent_dim,)`, from `latent.kl_per_dimension`.
+        light: Whether 0 is black and 1 is white, as in photographs, and not paper and ink.
 
     Raises:
         ValueError: If codes, labels or kl are empty, not finite or do not match, or the decoder takes
@@ -27,8 +28,9 @@ class LatentTraversal(Explorer):
     Source: Higgins et al. (2017), figure 1, for traversals.
     """
 
-    def __init__(self, decoder, codes, labels, kl):
+    def __init__(self, decoder, codes, labels, kl, light=False):
         super().__init__()
+        self._light = light
         codes, labels = check_codes(codes, labels)
         self._kl = np.asarray(kl, dtype=float)
         if self._kl.shape != codes.shape[1:] or not np.isfinite(self._kl).all():
@@ -48,6 +50,7 @@ class LatentTraversal(Explorer):
             "points": networks.array(np.array(list(self._points.values()))),
             "first": self._first,
             "decoder": networks.network(self._decoder),
+            "look": look(self._decoder, self._light),
             "kl": networks.array(self._kl),
             "order": networks.array(self._order, "int32"),
         }
@@ -66,6 +69,7 @@ class LatentTraversal(Explorer):
             ax,
             row_labels=[f"z[{dimension}]" for dimension in chosen],
             column_labels=[f"{value:+.0f}" for value in values],
+            light=self._light,
         )
         ax.set_title(f"{self._first}: one dimension moved")
         return fig, (

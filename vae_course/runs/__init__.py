@@ -1,1 +1,1 @@
-"""Train and evaluate from the command line: what `vae-course train`, `sweep` and `evaluate` do."""
+"""Train, evaluate and explore from the command line: `vae-course train`, `sweep`, `evaluate`, `explore`."""

@@ -30,7 +30,7 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
 
     Args:
         model: `VAE` or `Autoencoder`. The state of its own noise generator does not change.
-        x: Images, shape `(n, 28, 28, 1)`, values in [0, 1].
+        x: Images as the model takes them, values in [0, 1].
         passes: How many times, at least 2; an `Autoencoder` draws no noise and is scored once.
         callbacks: Keras callbacks for each pass.
 
@@ -88,6 +88,8 @@ def report(model, card, data, passes=PASSES, draws=None, images=None):
     kind, trained_on = "ae" if beta is None else "vae", card and card["dataset"]
     likelihood, x_test = getattr(model, "likelihood", None), binarized(model, data.x_test)
     ranges, note = _expected_ranges(kind, latent_dim, beta, data.name, trained_on)
+    if (card or {}).get("pictures"):
+        note = "none for pictures of your own"
     if likelihood not in (None, "gaussian") or getattr(model, "draws", 1) > 1:
         ranges, note = {}, f"no range measured for likelihood={likelihood}, draws={model.draws}"
     if draws is not None and likelihood is None:
@@ -121,12 +123,15 @@ def report(model, card, data, passes=PASSES, draws=None, images=None):
 def _cost_of_the_mean_image(model, data, x_test):
     """Return the loss of a model that always outputs the mean training image, with a KL of 0."""
     mean = data.x_train.mean(axis=0, dtype="float64").astype("float32")
+    if data.x_train.dtype == np.uint8:
+        mean /= 255
     squares = np.square(x_test - mean).sum(axis=(1, 2, 3)).mean(dtype="float64")
     likelihood = getattr(model, "likelihood", "gaussian")
     if likelihood == "gaussian":
         return squares
     if likelihood == "learned-gaussian":  # with its own best variance
-        return 392 * (math.log(2 * math.pi * squares / 784) + 1)
+        pixels = mean.size
+        return pixels / 2 * (math.log(2 * math.pi * squares / pixels) + 1)
     return float(np.mean(model.reconstruction_error(x_test, np.broadcast_to(mean, x_test.shape))))
 
 

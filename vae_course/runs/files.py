@@ -32,6 +32,7 @@ LECTURES = {"likelihood": "gaussian", "draws": 1}  # what older cards do not say
 PASSES = 10  # over the test set, for the mean and the spread of a score
 STATUSES = ("running", "interrupted", "diverged", "complete")
 DATASETS = {"MNIST": "mnist", "embedded digits": "digits"}  # name: value of --dataset
+PICTURES = ("source", "side", "channels", "digest")  # what a card says of somebody's own
 CURE = "Start again in another folder: leave out --resume, and choose the folder with --out."
 
 
@@ -135,7 +136,8 @@ def read_card(folder):
         card = LECTURES | json.loads(path.read_text(encoding="utf-8"))
         check_settings(card | {"epochs": card["recipe"]["epochs"]})
         others = [card[key] for key in ("epochs_done", "resumed", "passes")]
-        known = card["status"] in STATUSES and card["dataset"] in DATASETS
+        own = [card["pictures"][key] for key in PICTURES] if "pictures" in card else None
+        known = card["status"] in STATUSES and (own or card["dataset"] in DATASETS)
         if not known or None in [*others, card["recipe"]["name"]]:
             raise ValueError("its status, data set or a setting is unknown")
         if card["status"] == "running":  # killed, so the checkpoint is newer than the card

@@ -9,7 +9,7 @@ from vae_course.checks import check_images
 from vae_course.runs.files import rounded
 
 MAX_DRAWS = 1_000_000
-AT_ONCE = 4000  # draws that are decoded together, in well under 1 GB
+AT_ONCE = 4000  # draws of digits that are decoded together, in well under 1 GB
 
 
 def log_likelihood(model, x, draws=5000, seed=0, show=False):
@@ -17,7 +17,7 @@ def log_likelihood(model, x, draws=5000, seed=0, show=False):
 
     Args:
         model: `VAE`. The state of its own noise generator does not change.
-        x: Images as the model's likelihood takes them, shape `(n, 28, 28, 1)`.
+        x: Images as the model's likelihood takes them.
         draws: Number of draws K of z for each image; 1 gives an estimate of the ELBO.
         seed: Seed of the draws.
         show: Whether to show a progress bar on a terminal.
@@ -34,12 +34,13 @@ def log_likelihood(model, x, draws=5000, seed=0, show=False):
     check_images(x, model.encoder.input_shape[1:], "x")
     if not 1 <= draws <= MAX_DRAWS:
         raise ValueError(f"{draws} draws are out of range: use 1 to {MAX_DRAWS}, such as 5000.")
-    once = min(draws, 500)
+    share = max(1, model.pixels // 784)  # larger images are decoded fewer at a time
+    once = min(draws, max(1, 500 // share))
     log_weights = tf.function(model.log_weights)
     noise = model.encoder.get_layer("z").noise.state
     kept, log_sums = noise.numpy(), np.full((2, len(x)), -np.inf)  # of w and of w^2
     noise.assign([seed, 0])
-    places = range(0, len(x), max(1, AT_ONCE // once))
+    places = range(0, len(x), max(1, AT_ONCE // share // once))
     with tqdm(
         total=len(x) * draws, unit="draw", unit_scale=True, disable=None if show else True
     ) as bar:

@@ -69,7 +69,8 @@ def load_model(path):
         raise _refused(path, f"holds a {kind}, not a VAE or Autoencoder of the course")
     try:
         latent_dim = found["layer 0 of the decoder"]["batch_shape"][-1]
-        networks = build_encoder(latent_dim), build_decoder(latent_dim)
+        shape = found["layer 0 of the encoder"]["batch_shape"][1:]
+        networks = build_encoder(latent_dim, shape), build_decoder(latent_dim, shape)
         model = VAE(*networks, *settings) if kind == "vae_course>VAE" else Autoencoder(*networks)
     except (ValueError, LookupError, TypeError) as error:
         raise _refused(path, f"cannot be loaded ({error})") from error

@@ -4,6 +4,7 @@ from vae_course.runs.files import LECTURES
 
 LECTURE = "MNIST, latent_dim 100, beta 1"  # what its score was measured on
 LABELS = {"kl": "KL (nats)", "mse": "MSE", "active_units": "active units"}
+MOST_NAMED = 20  # pictures that are left out
 DECIMALS = {"mse": 5, "active_units": 0}  # as in the lecture; otherwise 3
 
 
@@ -32,11 +33,27 @@ def of_training(card, folder):
         f"{planned} epoch{'s' * (planned > 1)} in {card['seconds']:.0f} s, saved in {folder}\n"
         f"score is [{scores}], the mean of {card['passes']} passes over the test set of {card['dataset']}\n"
         f"      +- [{spreads}] from pass to pass\n"
-        f"lecture: [28.217, 0.01979] on {LECTURE}, after 50 epochs"
     )
-    if ours != LECTURE:
-        text += f"\nThese two cannot be compared: this run is on {ours}."
-    return text
+    if "pictures" not in card:
+        text += f"lecture: [28.217, 0.01979] on {LECTURE}, after 50 epochs\n"
+        if ours != LECTURE:
+            text += f"These two cannot be compared: this run is on {ours}.\n"
+    return f'{text}To look around in it: vae-course explore "{folder}"'
+
+
+def of_pictures(data):
+    """Say what `load_pictures` found, and name what it left out, as text of several lines."""
+    colour = "in colour" if data.x_train.shape[3] == 3 else "in grey"
+    height, width = data.x_train.shape[1:3]
+    lines = [
+        f"{len(data.x_train):,} pictures to train on, {len(data.x_test):,} to test with, "
+        f"{height} x {width} pixels, {colour}"
+    ]
+    left_out = [f"left out: {name} {reason}" for name, reason in data.left_out.items()]
+    lines += left_out[:MOST_NAMED]
+    if more := left_out[MOST_NAMED:]:
+        lines.append(f"left out: {len(more):,} more")
+    return "\n".join(lines)
 
 
 def of_scores(report):

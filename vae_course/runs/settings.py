@@ -1,9 +1,10 @@
-"""Choose and check the settings of a training run, before TensorFlow takes seconds to load."""
+"""Choose and check the settings and the data of a training run, before TensorFlow takes seconds to load."""
 
 from pathlib import Path
 
 from vae_course.atomic import check_writable
 from vae_course.data import load_digits
+from vae_course.pictures import load_pictures
 from vae_course.runs import files
 
 DEFAULTS = {
@@ -20,7 +21,37 @@ RECIPES = ("lecture", "fast", "best", "map")  # of `training`, which takes secon
 OF_MODEL = ("latent_dim", "beta", "likelihood", "draws", "seed")
 
 
-def choose(out, wanted, resume=False):
+def data_of(card, place=None):
+    """Load the data that a run was trained on.
+
+    Args:
+        card: Its card.
+        place: Where its pictures are now, if they were moved; None for where they were.
+
+    Returns:
+        `Digits` or `Pictures`.
+
+    Raises:
+        ValueError: If the pictures are no longer the same, or the run had none.
+        OSError: If the data are missing.
+    """
+    noted = card.get("pictures")
+    if not noted:
+        if place:
+            trained = f"was trained on {card['dataset']}" if card else "has no card"
+            raise ValueError(f"{place} is not needed, because the model {trained}: leave it out.")
+        return load_digits(files.DATASETS[card["dataset"]])
+    data = load_pictures(place or noted["source"], noted["side"])
+    if data.digest != noted["digest"]:
+        raise ValueError(
+            f"The pictures in {data.source} are not those that the run was trained on: some are new, missing "
+            "or changed, or another version of Pillow reads them differently. Put the old ones back, or "
+            "train a new model."
+        )
+    return data
+
+
+def choose(out, wanted, resume=False, images=None, side=None):
     """Choose the settings of a new run, or resume the run in a folder.
 
     Args:
@@ -29,6 +60,8 @@ def choose(out, wanted, resume=False):
         wanted: Dictionary with the keys of `DEFAULTS`; None means the default or, to resume, the card's
             value, with which all others must agree.
         resume: Whether to resume.
+        images: Path of somebody's own pictures; None for digits.
+        side: As in `load_pictures`.
 
     Returns:
         Path of the folder, the settings or the card, and the data, which is None if the run is complete.
@@ -41,10 +74,22 @@ def choose(out, wanted, resume=False):
     """
     settings = DEFAULTS | {key: value for key, value in wanted.items() if value is not None}
     files.check_settings(settings)
+    if images and wanted["dataset"]:
+        raise ValueError("--images and --dataset name two different data sets: leave one out.")
+    if side and (resume or not images):
+        raise ValueError(
+            "--side is for a new run on your own pictures: add --images, or leave it out."
+        )
+    load = (
+        (lambda: load_pictures(images, side))
+        if images
+        else lambda: load_digits(settings["dataset"])
+    )
     data = None
     if out is None:
-        data = load_digits(settings["dataset"])
-        name = f"{settings['recipe']}-{settings['latent_dim']}-{files.DATASETS[data.name]}"
+        name = Path(images).absolute().stem if images else None
+        data = None if images else load()
+        name = f"{settings['recipe']}-{settings['latent_dim']}-{name or files.DATASETS[data.name]}"
         if settings["likelihood"] != "gaussian":
             name += f"-{settings['likelihood']}"
         out = Path("build", "train", name)
@@ -54,15 +99,15 @@ def choose(out, wanted, resume=False):
         if card["status"] == "complete":
             return out, card, None
         check_writable(out)
-        return out, card, load_digits(files.DATASETS[card["dataset"]])
+        return out, card, data_of(card, images)
     if out.is_dir() and any(out.iterdir()):
         go_on = ", or resume the run in it with --resume" * (out / "card.json").exists()
         raise FileExistsError(
             f"{out} is not empty, and nothing is overwritten: choose another with --out{go_on}."
         )
     check_writable(out)
-    data = data or load_digits(settings["dataset"])
-    return out, settings | {"dataset": files.DATASETS[data.name]}, data
+    data = data or load()
+    return out, settings | {"dataset": files.DATASETS.get(data.name, data.name)}, data
 
 
 def _check_agreement(folder, card, wanted):
@@ -75,7 +120,7 @@ def _check_agreement(folder, card, wanted):
     settings = card | {
         "recipe": card["recipe"]["name"],
         "epochs": card["recipe"]["epochs"],
-        "dataset": files.DATASETS[card["dataset"]],
+        "dataset": files.DATASETS.get(card["dataset"], card["dataset"]),
     }
     for name, value in wanted.items():
         if value not in (None, "auto", settings[name]):

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import shlex
 import signal
 import sys
 import time
@@ -27,7 +28,7 @@ def train(folder, card, data):
     Args:
         folder: Path of the run's folder, which is created if it does not exist.
         card: Settings with the keys of `settings.DEFAULTS` or, to resume, what `files.read_card` returned.
-        data: What `load_digits` returns.
+        data: What `load_digits` or `load_pictures` returns.
 
     Returns:
         The new card; its "status" is "complete", "interrupted" or "diverged".
@@ -84,17 +85,33 @@ def train(folder, card, data):
 
 
 def _first_card(settings, data):
-    recipe = dataclasses.asdict(training.find(settings["recipe"], data.name))
-    chosen = settings | {"dataset": files.DATASETS[data.name]}
-    chosen["epochs"] = settings["epochs"] or recipe["epochs"]
-    options = [f"--{key.replace('_', '-')} {value}" for key, value in chosen.items()]
-    return {key: settings[key] for key in OF_MODEL} | {
-        "dataset": data.name,
-        "recipe": {"name": settings["recipe"], **recipe, "epochs": chosen["epochs"]},
-        "resumed": 0,
-        "command": " ".join(["vae-course train", *options]),
-        "passes": files.PASSES,
-    }
+    recipe = training.find(settings["recipe"], data.name, len(data.x_train))
+    recipe, own = dataclasses.asdict(recipe), {}
+    chosen = settings | {"epochs": settings["epochs"] or recipe["epochs"]}
+    if digest := getattr(data, "digest", None):
+        side, channels = data.x_train.shape[2:]
+        own = {
+            "pictures": dict(
+                zip(files.PICTURES, (data.source, side, channels, digest), strict=True)
+            )
+        }
+        chosen |= {"dataset": None, "images": shlex.quote(data.source), "side": side}
+    else:
+        chosen["dataset"] = files.DATASETS[data.name]
+    options = [
+        f"--{key.replace('_', '-')} {value}" for key, value in chosen.items() if value is not None
+    ]
+    return (
+        own
+        | {key: settings[key] for key in OF_MODEL}
+        | {
+            "dataset": data.name,
+            "recipe": {"name": settings["recipe"], **recipe, "epochs": chosen["epochs"]},
+            "resumed": 0,
+            "command": " ".join(["vae-course train", *options]),
+            "passes": files.PASSES,
+        }
+    )
 
 
 def _save(model, path):

@@ -2,7 +2,7 @@
 
 import { network } from "./network.js";
 
-export function LatentMap({ title, labels, models }, ui) {
+export function LatentMap({ title, labels, models, names: classes, marks, look }, ui) {
   for (const model of models) model.decode = network(model.decoder);
   const names = models.map((model) => model.name);
   const places = new Map(models.map((model) => [model, [...model.start]]));
@@ -19,22 +19,22 @@ export function LatentMap({ title, labels, models }, ui) {
       const { name, codes, decode, centres, radii } = chosen();
       const z = places.get(chosen());
       map = mapBox(chosen(), narrow ? { x: 48, y: 30, width: 320, height: 300 } : { x: 54, y: 34, width: 430, height: 356 });
-      const chart = pen.layer(`${name}, ${narrow}`, (ground) => drawMap(ground, map, chosen(), labels, `${name}: ${title}`));
+      const chart = pen.layer(`${name}, ${narrow}`, (ground) => drawMap(ground, map, chosen(), labels, `${name}: ${title}`, marks));
 
       const near = nearest(codes, z);
       const distance = Math.hypot(codes[2 * near] - z[0], codes[2 * near + 1] - z[1]);
       const [x, y] = [chart.x(z[0]), chart.y(z[1])];
       pen.line([[x, y], [chart.x(codes[2 * near]), chart.y(codes[2 * near + 1])]], { width: 2 });
-      pen.dot(chart.x(codes[2 * near]), chart.y(codes[2 * near + 1]), 4, pen.theme.classes[labels[near]]);
+      pen.dot(chart.x(codes[2 * near]), chart.y(codes[2 * near + 1]), 4, pen.theme.classes[labels[near] % 10]);
       pen.cross(x, y);
 
       const gap = Array.from(radii).findIndex((radius, i) => Math.hypot(centres[2 * i] - z[0], centres[2 * i + 1] - z[1]) < radius);
       const where = `z = (${z[0].toFixed(2)}, ${z[1].toFixed(2)})` +
         (!radii.length ? "" : gap < 0 ? ", in none of the marked gaps" : `, in gap ${gap + 1}`);
-      const closest = `nearest code: a ${labels[near]}, ${distance.toFixed(2)} away`;
+      const closest = `nearest code: ${classes ? classes[labels[near]] : `a ${labels[near]}`}, ${distance.toFixed(2)} away`;
       const [left, top] = narrow ? [80, 424] : [528, 116];
       pen.text(`${where}\n${closest}`, left + 112, top - 36, { size: 13 });
-      pen.digit(decode(Float32Array.from(z)), left, top, 224);
+      pen.digit(decode(Float32Array.from(z)), left, top, 224, look);
       pen.text("what the decoder draws", left + 112, top + 240);
       return `${name}: ${where}; ${closest}. Its decoded picture.`;
     },
@@ -80,14 +80,14 @@ export function stepped(map, z, dx, dy) {
   ];
 }
 
-// Draw each code as its digit, and the gaps as red circles with numbers; return the chart.
-export function drawMap(pen, map, { codes, centres, radii }, labels, title) {
+// Draw each code as its digit or the mark of its class, and the gaps as red circles with numbers; return the chart.
+export function drawMap(pen, map, { codes, centres, radii }, labels, title, marks) {
   const chart = pen.chart(map.box, { x: map.x, y: map.y, xLabel: "z[0]", yLabel: "z[1]", title });
   const most = Math.min(labels.length, 1000); // more would hide each other
   pen.inside(map.box, () => {
     for (let i = 0; i < most; i++) {
       const [x, y] = [chart.x(codes[2 * i]), chart.y(codes[2 * i + 1])];
-      pen.text(labels[i], x, y, { size: 9, colour: pen.theme.classes[labels[i]] });
+      pen.text(marks ? marks[labels[i]] : labels[i], x, y, { size: 9, colour: pen.theme.classes[labels[i] % 10] });
     }
     radii.forEach((radius, i) => {
       const [x, y] = [chart.x(centres[2 * i]), chart.y(centres[2 * i + 1])];

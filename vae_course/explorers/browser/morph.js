@@ -4,6 +4,7 @@ import { network, row } from "./network.js";
 
 const FRAMES = 9;
 const AT_ONCE = 3; // so many of them are decoded for each picture, because all of them would make a drag wait
+const LARGE = 2000; // pixels; of larger pictures, one is decoded
 
 export const lerp = (start, end, t) => start.map((value, i) => (1 - t) * value + t * end[i]);
 
@@ -20,13 +21,15 @@ export function slerp(start, end, t) {
   return a.map((value, i) => reach * (first * value + second * b[i]));
 }
 
-export function DigitMorph({ names, points, chosen, decoder }, ui) {
+export function DigitMorph({ names, points, chosen, decoder, look }, ui) {
   const decode = network(decoder);
   const [start, end, third] = ["from", "to", "third"].map((label, i) => ui.choice(label, names, chosen[i]));
   const weight = ui.slider("third, in %", 0, 100, 0, 1, String);
   const path = ui.radio("path", ["lerp", "slerp"], "lerp");
   const t = ui.slider("t, in %", 0, 100, 50, 1, String);
-  const strip = Array(FRAMES).fill(new Float32Array(784));
+  const { rows = 28, columns = 28, channels = 1 } = look;
+  const atOnce = rows * columns > LARGE ? 1 : AT_ONCE;
+  const strip = Array(FRAMES).fill(new Float32Array(rows * columns * channels));
   let timer, stripOf, behind = 0, next = 0;
   const play = ui.button("play", () => {
     timer = timer ? clearInterval(timer) : setInterval(() => {
@@ -50,7 +53,7 @@ export function DigitMorph({ names, points, chosen, decoder }, ui) {
       const settings = [start.value, end.value, third.value, walk, share].join();
       if (settings !== stripOf) behind = FRAMES;
       stripOf = settings;
-      for (let i = 0; i < AT_ONCE && behind; i++, behind--, next = (next + 1) % FRAMES) strip[next] = decode(at(next / (FRAMES - 1)));
+      for (let i = 0; i < atOnce && behind; i++, behind--, next = (next + 1) % FRAMES) strip[next] = decode(at(next / (FRAMES - 1)));
       if (behind) ui.redraw();
       const arc = `${(1 - share).toFixed(2)} place on the arc`;
       const straight = `${((1 - share) * (1 - time)).toFixed(2)} from + ${((1 - share) * time).toFixed(2)} to`;
@@ -58,10 +61,10 @@ export function DigitMorph({ names, points, chosen, decoder }, ui) {
 
       const [middle, side, cell] = narrow ? [190, 280, 40] : [390, 252, 76];
       pen.text(head, middle, 16, { size: narrow ? 13 : 15, bold: true });
-      pen.digit(decode(at(time)), middle - side / 2, 34, side);
+      pen.digit(decode(at(time)), middle - side / 2, 34, side, look);
       const [left, top] = [middle - (FRAMES / 2) * cell, side + 72];
       pen.text("the path, t from 0 to 1", middle, top - 14);
-      strip.forEach((image, i) => pen.digit(image, left + i * cell, top, cell));
+      strip.forEach((image, i) => pen.digit(image, left + i * cell, top, cell, look));
       pen.box(left + Math.round(time * (FRAMES - 1)) * cell, top, cell, cell, { edge: pen.theme.orange, line: 3 });
       return `Decoded, from the ${start.value} to the ${end.value}, third the ${third.value}; ${head}.`;
     },

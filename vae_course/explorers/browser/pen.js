@@ -120,11 +120,13 @@ export function makePen(context, theme, dots) {
       }
     },
 
-    // Draw an image of numbers from 0, paper, to 1, ink; or, if it is a change, from -1, blue, to 1, orange.
-    digit(image, x, y, side, { change = false, rows = 28, columns = 28 } = {}) {
+    // Draw an image of numbers from 0, paper, to 1, ink; or, if it is a change, from -1, blue, to 1, orange. With
+    // `light`, or in colour, 0 is black and 1 is white, and where nothing of a colour changes it is grey.
+    digit(image, x, y, side, { change = false, rows = 28, columns = 28, channels = 1, light = false } = {}) {
       if (small.width !== columns || small.height !== rows) [small.width, small.height] = [columns, rows];
       const data = pixels.createImageData(columns, rows);
-      for (let i = 0; i < rows * columns; i++) {
+      if (channels === 3 || (light && !change)) shine(image, data.data, channels, change);
+      else for (let i = 0; i < rows * columns; i++) {
         const share = Math.min(Math.abs(image[i]), 1);
         const full = !change ? ink : image[i] > 0 ? orange : blue;
         for (let c = 0; c < 3; c++) data.data[4 * i + c] = paper[c] + share * (full[c] - paper[c]);
@@ -182,6 +184,17 @@ export function makePen(context, theme, dots) {
     },
   };
   return pen;
+}
+
+// Fill the bytes of a canvas with an image in colour, or in grey where 1 is white.
+function shine(image, bytes, channels, change) {
+  for (let i = 0, at = 0; at < bytes.length; i += channels, at += 4) {
+    for (let c = 0; c < 3; c++) {
+      const value = image[i + (channels === 3 ? c : 0)];
+      bytes[at + c] = 255 * (change ? 0.5 + value / 2 : value); // clamped by the array
+    }
+    bytes[at + 3] = 255;
+  }
 }
 
 const short = (value) => String(+value.toPrecision(6)).replace("-", "−");

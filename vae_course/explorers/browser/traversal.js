@@ -2,11 +2,12 @@
 
 import { network, row } from "./network.js";
 
-export function LatentTraversal({ names, points, first, decoder, kl, order }, ui) {
+export function LatentTraversal({ names, points, first, decoder, kl, order, look }, ui) {
   const decode = network(decoder);
   const start = ui.choice("image", names, first);
   const rank = ui.slider("place by KL", 1, kl.length, 1, 1, String);
   const value = ui.slider("value", -3, 3, 3, 0.05);
+  const changed = look.channels === 3 ? "change of colour:\ngrey is none" : `${look.light ? "light" : "ink"}: orange more,\nblue less`;
   const most = Math.max(...kl);
 
   return {
@@ -34,10 +35,10 @@ export function LatentTraversal({ names, points, first, decoder, kl, order }, ui
       pen.text(`z[${dimension}]: ${nats.toFixed(2)} nats`, box.x + box.width / 2, box.y - 14, { size: 14, bold: true });
 
       const [left, top, side, gap] = narrow ? [6, 340, 116, 126] : [300, 64, 150, 160];
-      const heads = [`as it was\nz[${dimension}] = ${signed2(old)}`, `moved to\nz[${dimension}] = ${signed2(value.value)}`, "ink: orange more,\nblue less"];
+      const heads = [`as it was\nz[${dimension}] = ${signed2(old)}`, `moved to\nz[${dimension}] = ${signed2(value.value)}`, changed];
       [before, after, change].forEach((image, i) => {
         pen.text(heads[i], left + i * gap + side / 2, top - (narrow ? 28 : 36), { size: narrow ? 12 : 13 });
-        pen.digit(image, left + i * gap, top, side, { change: i === 2 });
+        pen.digit(image, left + i * gap, top, side, { ...look, change: i === 2 });
       });
       const largest = change.reduce((most, ink) => Math.max(most, Math.abs(ink)), 0);
       return `The ${start.value} with dimension ${dimension}, number ${rank.value} by KL with ${nats.toFixed(2)} nats, ` +
