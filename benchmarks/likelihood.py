@@ -89,7 +89,9 @@ class Hour(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Write both."""
         spent = self.spent + time.process_time() - self.start
-        self.model.save_weights(self.path)
+        unfinished = self.path.with_name(f"unfinished-{self.path.name}")  # Keras wants this ending
+        self.model.save_weights(unfinished)
+        unfinished.replace(self.path)
         self.path.with_suffix(".seconds").write_text(f"{spent:.0f}")
         print(
             f"epoch {epoch + 1}: {logs['loss']:.2f}, {spent / 60:.1f} processor minutes", flush=True

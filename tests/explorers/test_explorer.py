@@ -99,9 +99,9 @@ def test_where_nobody_can_move_a_slider_there_is_a_still_figure(kernel, name):
 def test_in_jupyterlab_it_is_live_and_running_its_cell_again_leaves_nothing_behind(kernel, name):
     """There is a widget, with the still figure as the second choice, and nothing of earlier runs.
 
-    Widgets, their observers and Matplotlib's figures grow by less than one for each further run: one of them
-    may wait for the garbage collector. The notebook keeps each explorer itself in `Out`; what is counted is
-    what it has let go of.
+    Widgets and their observers are as many after six runs as after two. Matplotlib's figures may be one more,
+    which waits for the garbage collector. The notebook keeps each explorer itself in `Out`; what is counted
+    is what it has let go of.
     """
     call = f"toys = toy_explorers(); toys[{name!r}]"
     for _ in range(2):
@@ -112,7 +112,11 @@ def test_in_jupyterlab_it_is_live_and_running_its_cell_again_leaves_nothing_behi
     for _ in range(4):
         kernel.run(call, cell=name)
     after = kernel.printed(LEFT)
-    assert all(after[what] < before[what] + 4 for what in before), (before, after)
+    waiting = {"figures": 1}
+    assert all(after[what] <= before[what] + waiting.get(what, 0) for what in before), (
+        before,
+        after,
+    )
     assert before["open"] == 0
 
 

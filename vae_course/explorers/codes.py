@@ -108,8 +108,9 @@ def check_decoder(decoder, latent_dim, digits=False):
             f"The decoder takes vectors of shape {taken}, but these have {latent_dim} numbers: "
             "pass the decoder that belongs to them."
         )
-    if made != (28, 28, 1) if digits else len(made) != 3 or made[2] not in (1, 3):
-        wanted = "(28, 28, 1)" if digits else "(height, width, channels), with 1 or 3 channels"
+    wanted = "(28, 28, 1)" if digits else "(height, width, channels), with 1 or 3 channels"
+    fits = made == (28, 28, 1) if digits else len(made) == 3 and made[2] in (1, 3)
+    if not fits:
         raise ValueError(f"The decoder makes images of shape {made}, but it should be {wanted}.")
     networks.network(decoder)
     decode(decoder, np.zeros((1, latent_dim)))
