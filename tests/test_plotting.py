@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib import font_manager
+from PIL import Image
 
 from vae_course import plotting
 
@@ -209,3 +210,19 @@ def test_only_a_notebooks_own_backend_is_kept(found, kept, rc):
     )  # as MPLBACKEND or a matplotlibrc sets it, not loaded yet
     plotting.use_course_style()
     assert matplotlib.get_backend().lower() == (found if kept else "agg")
+
+
+def test_a_small_mark_keeps_its_colour_among_many_greys():
+    """No pixel differs visibly from what Matplotlib has drawn."""
+    fig, ax = plt.subplots(figsize=(4, 3))
+    ax.imshow(np.random.default_rng(0).random((40, 40)), cmap="gray")
+    ax.plot(20, 20, "*", color="#009E73", markersize=9)
+    data, _ = plotting.bundle(fig, "a green star among pixels of all greys")
+    drawn = io.BytesIO()
+    fig.savefig(drawn, format="png", bbox_inches="tight")
+    plt.close(fig)
+    one, other = (
+        np.asarray(Image.open(file).convert("RGB"), int)
+        for file in (drawn, io.BytesIO(data["image/png"]))
+    )
+    assert np.abs(one - other).max() < 24

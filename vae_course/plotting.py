@@ -97,8 +97,9 @@ def bundle(fig, alt):
         raise ValueError(f"alt={alt!r} tells too little: say in a sentence what there is to see.")
     rendered, packed = io.BytesIO(), io.BytesIO()
     fig.savefig(rendered, format="png", bbox_inches="tight")
-    # A palette of 128 colours looks the same and keeps a lesson's file a third of the size.
-    picture = Image.open(rendered).convert("RGB").quantize(128)
+    # A palette of 256 colours keeps a lesson's file small. Maximum coverage leaves no colour out, not even
+    # that of one small mark, which the default, the median cut, would give up for more greys.
+    picture = Image.open(rendered).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
     picture.save(packed, "PNG", optimize=True)
     data = {"image/png": packed.getvalue(), "text/plain": alt}
     dpi = plt.rcParams["savefig.dpi"]
