@@ -1,14 +1,19 @@
 """Helpers that several test modules use."""
 
+import itertools
 import re
 import signal
+import tempfile
+from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+from jupyter_client.manager import KernelManager
 from mirrors import digests_of
 from nbclient import NotebookClient
 from sandbox import FAKE, Sandbox
+from traitlets.config import Config
 
 from vae_course import mnist
 from vae_course.teaching.kernel import KERNEL_OPTIONS
@@ -44,14 +49,35 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def execute():
+def file_sockets():
+    """Give options of a kernel manager that needs no port: another program may take one that was free."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        number = itertools.count()
+        yield lambda: {
+            "transport": "ipc",
+            "connection_file": str(Path(folder, f"{next(number)}.json")),
+        }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nbval_kernels(file_sockets):
+    """Start nbval's kernels like that."""
+    with pytest.MonkeyPatch.context() as patch:
+        manager = "nbval.kernel.KernelManager"
+        patch.setattr(manager, lambda **names: KernelManager(**file_sockets(), **names))
+        yield
+
+
+@pytest.fixture(scope="session")
+def execute(file_sockets):
     """Give a function that executes sources as the cells of a notebook in a fresh kernel."""
 
     def execute(*sources):
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         notebook = nbformat.v4.new_notebook(cells=cells)
         options = {"timeout": 120, "kernel_name": "python3", **KERNEL_OPTIONS}
-        return NotebookClient(notebook, **options).execute()
+        config = Config({"KernelManager": file_sockets()})
+        return NotebookClient(notebook, config=config, **options).execute()
 
     return execute
 

@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager
 
 from vae_course.explorers.explorer import WIDGET_VIEW
 from vae_course.lesson import EXPLORER
@@ -44,8 +44,12 @@ LEFT = textwrap.dedent(
 class Kernel:
     """A real kernel, and cells for it as JupyterLab sends them, or as everybody else does."""
 
-    def __init__(self):
-        self.manager, self.client = start_new_kernel(startup_timeout=600, kernel_name="python3")
+    def __init__(self, options):
+        self.manager = KernelManager(kernel_name="python3", **options)
+        self.manager.start_kernel()
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=600)
 
     def run(self, code, cell=None):
         """Run code as the cell with this id, or without an id; return the messages of its output."""
@@ -75,9 +79,9 @@ class Kernel:
 
 
 @pytest.fixture(scope="module")
-def kernel():
+def kernel(file_sockets):
     """Give a kernel that knows all explorers."""
-    kernel = Kernel()
+    kernel = Kernel(file_sockets())
     kernel.run(ALL)
     yield kernel
     kernel.client.stop_channels()

@@ -291,6 +291,20 @@ def test_an_interrupted_run_keeps_what_is_done_and_leaves_no_kernel(number, tmp_
     assert "so far" in (out / "01_long.html").read_text(encoding="utf-8")
 
 
+def test_a_kernel_needs_no_port(tmp_path):
+    """Another program may take one that was free when Jupyter looked; a long TMPDIR changes nothing."""
+    code = (
+        "from ipykernel import get_connection_info\n"
+        "assert get_connection_info(unpack=True)['transport'] == 'ipc'"
+    )
+    path = write_lesson(tmp_path, "00_sockets", code)
+    assert notebooks.execute(path, tmp_path.parent, {}).status == "ok"
+    (long := tmp_path / ("long" * 25)).mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(long))
+        assert notebooks.execute(path, tmp_path.parent, {}).status == "ok"
+
+
 def test_a_cell_that_never_ends_is_stopped(monkeypatch, tmp_path):
     """After the longest time that a cell may take."""
     monkeypatch.setattr(kernel, "CELL_SECONDS", 3)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import nbformat
 import zmq
-from traitlets.config import Config
 
 from vae_course import lesson
 from vae_course.grading import cage
@@ -33,10 +32,6 @@ class _Client(BoundedClient):
     def __init__(self, notebook, task, given, deadline):
         self.kind, self.limits, self.deadline = task["cage"], task["limits"], deadline
         self.given, self.watch, self.asking = given, None, False
-        # The network ends at the cage's walls, while a socket in a folder can be reached from both sides.
-        name, way = (
-            ("transport_encryption", "auto") if self.kind == "none" else ("transport", "ipc")
-        )
         super().__init__(
             notebook,
             kernel_name="python3",
@@ -46,7 +41,6 @@ class _Client(BoundedClient):
             timeout_func=lambda cell: max(1, int(min(self.limits["cell"], self._left()))),
             store_widget_state=False,
             record_timing=False,
-            config=Config({"KernelManager": {name: way}}),
             **KERNEL_OPTIONS,
         )
         if self.kind != "none":
@@ -64,8 +58,6 @@ class _Client(BoundedClient):
         manager = super().create_kernel_manager()
         manager.context.setsockopt(zmq.MAXMSGSIZE, MOST_MESSAGE)
         manager.context.setsockopt(zmq.RCVHWM, 200)
-        if self.kind != "none":
-            manager.connection_file = str(self.folder / "kernel.json")
         return manager
 
     def room(self, cell_index):

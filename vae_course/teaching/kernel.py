@@ -13,7 +13,6 @@ from jupyter_core.utils import ensure_event_loop, run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from tqdm import tqdm
-from traitlets.config import Config
 
 from vae_course.self_check import free_memory
 
@@ -49,7 +48,10 @@ def own_jupyter(spec=None):
         spec: Function from the folder of the kernels' connection files to entries of their specification.
     """
     before = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="vae-course-", ignore_cleanup_errors=True) as folder:
+    # The name of a socket may have about 100 characters, so a long TMPDIR is not used.
+    parent = "/tmp" if os.name == "posix" and len(tempfile.gettempdir()) > 60 else None
+    options = {"prefix": "vae-course-", "dir": parent, "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(**options) as folder:
         (runtime := Path(folder, "run")).mkdir()
         write_kernel_spec(Path(folder, "kernels", "python3"), spec(runtime) if spec else None)
         for name in ("PYTHONSTARTUP", "MPLBACKEND", "JUPYTER_CONFIG_PATH"):
@@ -72,6 +74,21 @@ class BoundedClient(NotebookClient):
     """A client that limits what a cell prints, leaves no kernel behind, and says why a cell failed."""
 
     spec = None  # for `own_jupyter`
+    sockets = os.name == "posix"  # of files; ports on Windows
+
+    def create_kernel_manager(self):
+        """Create a manager that talks to its kernel through files where it can.
+
+        Jupyter looks for free ports before the kernel starts, so any other program may take one of them
+        first.
+        """
+        manager = super().create_kernel_manager()
+        if self.sockets:
+            manager.transport = "ipc"
+            manager.connection_file = str(Path(os.environ["JUPYTER_RUNTIME_DIR"], "kernel.json"))
+        else:
+            manager.transport_encryption = "auto"
+        return manager
 
     def room(self, cell_index):
         """Return how many characters a cell may print or show."""
@@ -154,7 +171,6 @@ def run_cells(notebook, folder, name):
         kernel_name="python3",
         timeout=CELL_SECONDS,
         record_timing=False,
-        config=Config({"KernelManager": {"transport_encryption": "auto"}}),
         **KERNEL_OPTIONS,
     )
     with client.setup_kernel(cwd=str(folder)):
