@@ -98,6 +98,29 @@ def measured(dataset):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def likelihoods():
+    """Return lesson 7's estimates of log p(x) on MNIST, which `benchmarks.likelihood` wrote.
+
+    Returns:
+        List of dictionaries, one for each model: `network` and `seed`, `processor_minutes` of its training,
+        `elbo` and `mean` (of the estimates of log p(x)), `standard_error` over the test images, all in nats,
+        and `draws`, `images` and `median_effective_sample_size` of the estimate.
+
+    Raises:
+        ValueError: If the file is missing or damaged.
+    """
+    path = FOLDER / "likelihood-mnist.csv"
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return [{k: v if k == "network" else json.loads(v) for k, v in row.items()} for row in rows]
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"The estimates {path} are missing or damaged ({error}). "
+            "Make them: python -m benchmarks.likelihood NETWORK SEED"
+        ) from error
+
+
 def beta_sweep(dataset):
     """Load lesson 8's sweep over beta: the scores of every run, and pictures by the models of one seed.
 
