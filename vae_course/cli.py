@@ -114,17 +114,23 @@ main.command_class = Command
 )
 @out_option("build/course", "Folder for the site made of the executed lessons.")
 @click.option("--strict", is_flag=True, help="Fail if a number differs from its expected value.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="How many lessons run at the same time; by default one for each core, if the memory suffices.",
+)
 @notebooks_option
-def run(lessons, dataset, profile, out, strict, notebooks):
-    """Execute LESSONS ("01", "05" ...) in order, or all of them, and report what they measured.
+def run(lessons, dataset, profile, out, strict, workers, notebooks):
+    """Execute LESSONS ("01", "05" ...), or all of them, and report what they measured.
 
     What they show becomes a web site, which opens by double click and needs no network.
     """
-    start, results = time.perf_counter(), []
+    start = time.perf_counter()
     check_machine()
     from vae_course.data import load_digits
     from vae_course.teaching import report, site
-    from vae_course.teaching.notebooks import execute, find_lessons
+    from vae_course.teaching.notebooks import find_lessons
+    from vae_course.teaching.side_by_side import execute_all
 
     paths = find_lessons(notebooks, lessons)
     data = load_digits(dataset)  # only once, so that all lessons use the same data
@@ -132,10 +138,7 @@ def run(lessons, dataset, profile, out, strict, notebooks):
     os.environ.pop("VAE_COURSE_DATASET", None)  # each lesson gets it as a parameter
     wanted = {"dataset": "digits" if data.name == "embedded digits" else "mnist"}
     click.echo(f"Data set: {data.name} ({data.source})")
-    for path in paths:
-        results.append(execute(path, out, wanted | {"retrain": profile == "full"}))
-        if results[-1].status == "interrupted":
-            break
+    results = execute_all(paths, out, wanted | {"retrain": profile == "full"}, workers)
     click.echo(f"\n{report.table(results)}\n")
     click.echo(f"{len(results)} lesson(s) in {time.perf_counter() - start:.0f} s")
     for result in results:

@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 from vae_course.atomic import write_atomically
 from vae_course.cli import main
 from vae_course.lesson import EXPLORER
-from vae_course.teaching import cited_numbers, kernel, notebooks, site
+from vae_course.teaching import cited_numbers, kernel, notebooks, side_by_side, site
 
 RECORD = "from vae_course.lesson import record\nrecord(dataset, loss=1.5, kl=2)"
 FIGURE = """
@@ -133,7 +133,7 @@ def ran(tmp_path_factory):
         for name, value in haunt(root / "home").items():
             patch.setenv(name, value)
         patch.setattr(kernel, "MOST_OUTPUT", 100_000)
-        result = run(folder, out, "--profile", "full")
+        result = run(folder, out, "--profile", "full", "--workers", "1")
     return result, out
 
 
@@ -274,6 +274,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_leaves_no_kernel(number, tmp_
     write_lesson(folder, "02_last", "1")
     code = "import sys; from vae_course.cli import main; main(sys.argv[1:])"
     options = ["run", "--dataset", "digits", "--notebooks", str(folder), "--out", str(out)]
+    options += ["--workers", "1"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, "-c", code, *options], **pipes)
     while not started.is_symlink() and process.poll() is None:
@@ -289,6 +290,85 @@ def test_an_interrupted_run_keeps_what_is_done_and_leaves_no_kernel(number, tmp_
         assert sorted(p.stem for p in out.glob(f"[0-9]*.{end}")) == ["00_first", "01_long"]
     assert (out / "index.html").exists() and not list(out.glob(".*"))
     assert "so far" in (out / "01_long.html").read_text(encoding="utf-8")
+
+
+SIDE_BY_SIDE = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from vae_course.cli import main
+
+def interrupt():
+    while not Path(sys.argv[1]).is_symlink():
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
+
+if __name__ == "__main__":
+    threading.Thread(target=interrupt, daemon=True).start()
+    main(sys.argv[2:])
+"""
+
+
+def test_lessons_run_side_by_side_until_ctrl_c(tmp_path):
+    """In the order of the course in the table, whichever ends first; two that wait are both interrupted."""
+    folder, out = tmp_path / "notebooks", tmp_path / "out"
+    folder.mkdir()
+    script = tmp_path / "script.py"
+    script.write_text(SIDE_BY_SIDE)
+    there, wait = "from pathlib import Path", "import time\nwhile not {}: time.sleep(0.05)"
+    third, pids = tmp_path / "third", [tmp_path / "pid 0", tmp_path / "pid 4"]
+    sleep = wait.format(f"Path({str(third)!r}).exists()")
+    write_lesson(folder, "01_waits_for_the_third", there, sleep, RECORD)
+    write_lesson(folder, "02_fails", "1 / 0")
+    write_lesson(folder, "03_third", there, f"Path({str(third)!r}).touch()")
+    pid, both = "import os\nos.symlink(str(os.getpid()), {!r})", tmp_path / "both"
+    for name, mine, other in (("04_long", *pids), ("05_long", *pids[::-1])):
+        until = wait.format(f"Path({str(other)!r}).is_symlink()")
+        end = f"if not Path({str(both)!r}).is_symlink():\n    Path({str(both)!r}).symlink_to('/')"
+        forever = "while True: pass"
+        write_lesson(folder, name, there, pid.format(str(mine)), until, end, forever)
+    write_lesson(folder, "06_never_begun", "1")
+    options = ["run", "--dataset", "digits", "--notebooks", str(folder), "--out", str(out)]
+    command = [sys.executable, str(script), str(both), *options, "--workers", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 130, done.stderr
+    table = re.findall(r"^(0\d)_\w+ .* (ok|FAILED|interrupted) ", done.stdout, re.M)
+    expected = ["ok", "FAILED", "ok", "interrupted", "interrupted"]
+    assert table == [(f"0{number}", status) for number, status in enumerate(expected, 1)]
+    assert "ZeroDivisionError" in done.stderr and "Traceback" not in done.stderr
+    assert not any(psutil.pid_exists(int(os.readlink(path))) for path in pids)
+    assert sorted(p.stem[:2] for p in out.glob("[0-9]*.html")) == ["01", "02", "03", "04", "05"]
+
+
+def test_a_process_that_ends_is_a_failed_lesson(tmp_path):
+    """The others go on; with no parent, a lesson stops."""
+    started = tmp_path / "started"
+    dies = "import os, psutil\nos.kill(psutil.Process().ppid(), 9)"
+    paths = [write_lesson(tmp_path, "00_dies", dies), write_lesson(tmp_path, "01_lives", "1")]
+    out = tmp_path / "out"
+    out.mkdir()
+    results = side_by_side.execute_all(paths, out, {}, 2)
+    assert [result.status for result in results] == ["FAILED", "ok"]
+    assert results[0].error == "its process ended with exit status -9"
+    write_lesson(
+        tmp_path,
+        "00_dies",
+        f"import os\nos.symlink(str(os.getpid()), {str(started)!r})",
+        "while True: pass",
+    )
+    code = f"""
+from pathlib import Path
+from vae_course.teaching import side_by_side
+if __name__ == "__main__":
+    side_by_side.execute_all([*map(Path, {[str(path) for path in paths]})], {str(out)!r}, {{}}, 2)
+"""
+    (script := tmp_path / "script.py").write_text(code)
+    parent = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
+    while not started.is_symlink():
+        time.sleep(0.05)
+    kernel_process = psutil.Process(int(os.readlink(started)))
+    parent.kill()
+    parent.wait()
+    kernel_process.wait(timeout=60)
 
 
 def test_a_kernel_needs_no_port(tmp_path):

@@ -151,13 +151,14 @@ def _memory_advice():
     return f"{free_memory() / 1e9:.1f} GB are free: close other programs, and run one lesson at a time."
 
 
-def run_cells(notebook, folder, name):
+def run_cells(notebook, folder, name, bar=tqdm):
     """Execute the cells of a notebook in place, with a progress bar.
 
     Args:
         notebook: The notebook. If a cell fails, its outputs and those of the cells before it are kept.
         folder: Path of the kernel's working directory.
         name: Name of the notebook in the progress bar.
+        bar: Function that takes a list and options of `tqdm`, and yields what is in the list.
 
     Raises:
         CellError: If a cell fails.
@@ -174,5 +175,5 @@ def run_cells(notebook, folder, name):
         **KERNEL_OPTIONS,
     )
     with client.setup_kernel(cwd=str(folder)):
-        for index, cell in enumerate(tqdm(notebook.cells, desc=name, ncols=90, unit="cell")):
+        for index, cell in enumerate(bar(notebook.cells, desc=name, ncols=90, unit="cell")):
             client.execute_cell(cell, index)

@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import papermill
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+from tqdm import tqdm
 
 from vae_course.atomic import write_atomically, write_text
 from vae_course.lesson import EXPLORER
@@ -130,13 +131,14 @@ def _with_parameters(notebook, wanted):
     return _tidied(papermill.execute_notebook(notebook, None, values, **options))
 
 
-def execute(path, folder, wanted):
+def execute(path, folder, wanted, bar=tqdm):
     """Execute one lesson, and write the executed notebook.
 
     Args:
         path: Path of the notebook.
         folder: Path of an existing folder, where the executed notebook goes.
         wanted: Values of parameters; those that the lesson does not have are ignored.
+        bar: As in `run_cells`.
 
     Returns:
         A `Result`. A lesson that fails or is interrupted is written as far as it got, with its error in the
@@ -150,7 +152,7 @@ def execute(path, folder, wanted):
         result.title = title_of(notebook)
         notebook = _with_parameters(notebook, wanted)
         try:
-            run_cells(notebook, path.parent, path.stem)
+            run_cells(notebook, path.parent, path.stem, bar)
         finally:
             _keep(notebook, path, target, result)
     except KeyboardInterrupt:
