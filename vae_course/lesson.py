@@ -67,6 +67,8 @@ def begin(seed):
 def record(dataset, **values):
     """Show a lesson's measurements as a table, and store them for `vae-course` and for texts that cite them.
 
+    A lesson may call this several times, with different names.
+
     Args:
         dataset: Name of the data set that they were measured on.
         **values: For each name a finite number, a pair of a number and its scatter (the standard error or

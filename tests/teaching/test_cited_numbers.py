@@ -91,14 +91,20 @@ def test_a_damaged_file_is_named(tmp_path):
 
 
 def test_numbers_that_are_recorded_are_found_again(execute):
-    """Six digits, in order, with scatter and data set; claims, too; shown as text and as HTML."""
+    """Six digits, in order, from all cells, with scatter and data set; claims, too; as text and as HTML."""
     notebook = execute(
         "from vae_course.lesson import record\nimport numpy as np",
         "record('MNIST', loss=28.2170208, kl=(np.float32(11), 0.5), better=np.True_)",
+        "record('MNIST', later=2)",
     )
     assert cited_numbers.recorded(notebook) == {
         "dataset": "MNIST",
-        "numbers": {"loss": [28.217, None], "kl": [11.0, 0.5], "better": [True, None]},
+        "numbers": {
+            "loss": [28.217, None],
+            "kl": [11.0, 0.5],
+            "better": [True, None],
+            "later": [2.0, None],
+        },
     }
     data = notebook.cells[1].outputs[0].data
     for shown in "28.217", "11 ± 0.5", "yes":

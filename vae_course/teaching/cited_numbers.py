@@ -43,7 +43,8 @@ def recorded(notebook):
     ]
     if not found:
         return None
-    numbers = {name: pair for name, *pair in found[-1]["numbers"]}
+    # A lesson may record several times, each time after the part that measured something.
+    numbers = {name: pair for bundle in found for name, *pair in bundle["numbers"]}
     return {"dataset": found[-1]["dataset"], "numbers": numbers}
 
 
