@@ -156,6 +156,34 @@ def free_bits_kl(kl, free):
 """,
         "layers": "The second layer did nothing.",
     },
+    "ex09": {
+        "leaks": """
+def leaks(train, test, limit):
+    differences = test[:, None] - train[None] / 255
+    return np.mean(differences**2, axis=(2, 3, 4)).min(axis=1) < limit
+""",
+        "pca": """
+def pca_error(train, test, k):
+    pca = PCA(k).fit(test)
+    return np.sum((test - pca.inverse_transform(pca.transform(test))) ** 2, axis=1).mean()
+""",
+        "own": """
+from vae_course.models import VAE, build_decoder, build_encoder
+
+pictures = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3)).astype("u1")
+my_train, my_test = pictures[:260], np.float32(pictures[260:] / 255)  # not by lot
+my_vae = VAE(build_encoder(2, (8, 8, 3)), build_decoder(2, (8, 8, 3)))
+""",
+        "effect": """
+my_vector = np.zeros(2)
+
+
+def my_measure(images):
+    return images.mean(axis=(1, 2, 3))
+""",
+        "questions": 'labels, faces, codebook, alarm = "b", "a", "b", "c"',
+        "report": "My pictures are noise.",
+    },
 }
 # What these mistakes earn, counted by hand from the points of the tasks that are right.
 EARNED = {
@@ -167,6 +195,7 @@ EARNED = {
     "ex06": {"predict-check": 1, "arithmetic-check": 2, "within-check": 1},
     "ex07": {"questions-check": 2},
     "ex08": {"free-check": 3},
+    "ex09": {"questions-check": 2},
 }
 
 

@@ -159,13 +159,13 @@ def test_a_likelihood_is_trained_and_estimated(blobs, tmp_path):
     assert "--likelihood bernoulli --draws 3" in files.read_card(out)["command"]
     status, output = call("train", "--resume", "--draws", "4", "--out", str(out))
     assert status == 1 and "--draws 4 contradicts" in output
-    status, output = call("evaluate", str(out), "--log-likelihood", "5", "--images", "7")
+    status, output = call("evaluate", str(out), "--log-likelihood", "5", "--first", "7")
     assert status == 0, output
     assert "by 5 draws for each of 7 images" in output
     for wrong, cure in (
-        (("--images", "7"), "add --log-likelihood"),
+        (("--first", "7"), "add --log-likelihood"),
         (
-            ("--log-likelihood", "5", "--images", "1"),
+            ("--log-likelihood", "5", "--first", "1"),
             "1 is not in the range x>=2",  # a single image has no standard error
         ),
     ):

@@ -348,7 +348,7 @@ def sweep(recipe, out, scheduler, workers):
 
 
 place_option = click.option(
-    "--from",
+    "--images",
     "place",
     metavar="PLACE",
     help="Where the pictures of a run are now, if they were moved.",
@@ -366,16 +366,16 @@ place_option = click.option(
     help="Estimate log p(x), too, by K draws for each image; 5000 in the papers, half an hour on MNIST.",
 )
 @click.option(
-    "--images",
+    "--first",
     type=click.IntRange(2),  # one image has no standard error
     help="For log p(x), use only the first so many test images.",
 )
 @place_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def evaluate(model, dataset, draws, images, place, as_json):
+def evaluate(model, dataset, draws, first, place, as_json):
     """Score MODEL: a .keras file, a folder written by train, or a shipped model such as vae-100-mnist."""
-    if images and not draws:
-        raise click.UsageError("--images is for log p(x): add --log-likelihood, or leave it out.")
+    if first and not draws:
+        raise click.UsageError("--first is for log p(x): add --log-likelihood, or leave it out.")
     from vae_course.data import load_digits
     from vae_course.runs.report import of_scores
     from vae_course.runs.settings import data_of
@@ -387,7 +387,7 @@ def evaluate(model, dataset, draws, images, place, as_json):
         opened, card = load.open_model(model)
         own = place or (card and not dataset)
         data = data_of(card or {}, place) if own else load_digits(dataset or "auto")
-        report = {"model": model, **evaluate.report(opened, card, data, draws=draws, images=images)}
+        report = {"model": model, **evaluate.report(opened, card, data, draws=draws, images=first)}
     click.echo(json.dumps(report) if as_json else f"{model}: {of_scores(report)}")
 
 

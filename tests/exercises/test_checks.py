@@ -17,6 +17,7 @@ import pytest
 from keras import layers, ops
 from pins import ROOT
 from scipy import linalg, spatial, special, stats
+from sklearn.decomposition import PCA
 
 from vae_course import exercises, losses
 from vae_course.exercises import answers, compare, ex04, ex06, riddles, verdict
@@ -190,7 +191,26 @@ def free_by_loop(kl, free):
     )
 
 
+def doubles_one_by_one(train, test, limit):
+    """Compare two pictures at a time, in Python."""
+
+    def distance(a, b):
+        pairs = list(zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))
+        return (sum((p / 255 - q) ** 2 for p, q in pairs) / len(pairs)) ** 0.5
+
+    return [any(distance(a, b) < limit for a in train) for b in test]
+
+
+def pca_by_eigenvectors(train, test, k):
+    """Measure what is left outside of the directions of largest variance."""
+    centred = test - train.mean(axis=0)
+    _, directions = linalg.eigh(np.cov(train.T))
+    return np.mean(np.sum((centred @ directions[:, :-k]) ** 2, axis=1))
+
+
 RIGHT = {
+    "check_leaks": doubles_one_by_one,
+    "check_pca_error": pca_by_eigenvectors,
     "check_kl_per_dimension": divergences_one_by_one,
     "check_active_units": units_by_pairs,
     "check_beta_for_rate": beta_by_halving,
@@ -344,7 +364,58 @@ def same(a):
     return a
 
 
+def doubles(scale=255, power=0.5, pair=lambda d: (d**2).mean(axis=(2, 3, 4)), axis=1):
+    """Make a search for leaks with a mistake."""
+
+    def leaks(train, test, limit):
+        return (pair(test[:, None] - train[None] / scale) ** power).min(axis=axis) < limit
+
+    return leaks
+
+
+def pca_of(
+    fit, pictures=lambda train, test: test, more=0, end=lambda e: np.mean(np.sum(e**2, axis=1))
+):
+    """Make an error of PCA with a mistake."""
+
+    def pca_error(train, test, k):
+        x, pca = pictures(train, test), PCA(k + more).fit(fit(train, test))
+        return end(x - pca.inverse_transform(pca.transform(x)))
+
+    return pca_error
+
+
+def first(train, test):
+    return train
+
+
 NAMED = {
+    "check_leaks": [
+        (doubles(scale=1), "bytes from 0 to 255"),
+        (doubles(axis=0), "which training pictures"),
+        (lambda a, b, t: np.sqrt(((b - a[: len(b)] / 255) ** 2).mean(axis=(1, 2, 3))) < t, "the same number"),
+        (doubles(power=1), "the root is missing"),
+        (doubles(pair=lambda d: (d**2).sum(axis=(2, 3, 4))), "you sum over the pixels"),
+        (doubles(power=1, pair=lambda d: np.abs(d).mean(axis=(2, 3, 4))), "the mean absolute difference"),
+        (lambda *a: ~np.array(doubles_one_by_one(*a)), "do not leak"),
+        (lambda *a: np.sum(doubles_one_by_one(*a)), "this is their number"),
+        (lambda *a: np.mean(doubles_one_by_one(*a)), "this is their share"),
+        (lambda a, b, t: np.sqrt(((b[:, None] - a / 255) ** 2).mean(axis=(2, 3, 4))).min(axis=1),
+         "the smallest difference itself"),
+    ],
+    "check_pca_error": [
+        (pca_of(lambda train, test: test), "fitted to the test pictures"),
+        (pca_of(lambda *both: np.concatenate(both)), "fitted to all pictures"),
+        (pca_of(first, first), "the error of the training pictures"),
+        (lambda a, b, k: np.mean(np.sum((b - b @ (v := linalg.svd(a)[2][:k]).T @ v) ** 2, axis=1)),
+         "the mean picture is not subtracted"),
+        (pca_of(first, more=1), "k + 1 components"),
+        (lambda a, b, k: np.mean(np.sum((b - a.mean(axis=0)) ** 2, axis=1)), "no component is used"),
+        (pca_of(first, end=lambda e: np.mean(e**2)), "the mean over the pixels"),
+        (pca_of(first, end=lambda e: np.sum(e**2)), "you sum over the pictures"),
+        (pca_of(first, end=lambda e: np.abs(e).sum(axis=1).mean()), "not squared"),
+        (pca_of(first, end=lambda e: np.sqrt(np.mean(np.sum(e**2, axis=1)))), "you take the root"),
+    ],
     "check_kl_per_dimension": [
         (lambda m, v: np.array(kl_of_each(m, v)), "you sum over the latent dimensions"),
         (lambda m, v: np.mean(kl_of_each(m, v)), "you add up the dimensions"),
@@ -667,6 +738,11 @@ OTHERS = {
     ),
     "check_diagnosis": lambda answer: exercises.check_diagnosis({"A": answer, "B": answer}, 1),
     "check_own_vae": lambda answer: exercises.check_own_vae(answer, answer, answer),
+    "check_own_pictures": lambda answer: exercises.check_own_pictures(
+        answer, answer, np.zeros((2, 28, 28, 1))
+    ),
+    "check_own_run": lambda answer: exercises.check_own_run(answer, answer, answer),
+    "check_effect": lambda answer: exercises.check_effect(answer, answer, answer, answer),
 }
 
 

@@ -10,7 +10,17 @@ from submissions import EARNED, MISTAKES, hand_in
 
 from vae_course.teaching import kernel, release
 
-MANUAL = {"ex01": 2, "ex02": 0, "ex03": 2, "ex04": 0, "ex05": 2, "ex06": 3, "ex07": 4, "ex08": 4}
+MANUAL = {
+    "ex01": 2,
+    "ex02": 0,
+    "ex03": 2,
+    "ex04": 0,
+    "ex05": 2,
+    "ex06": 3,
+    "ex07": 4,
+    "ex08": 4,
+    "ex09": 3,
+}
 MOST = {
     "ex01": 13,
     "ex02": 13,
@@ -20,6 +30,7 @@ MOST = {
     "ex06": 16,
     "ex07": 17,
     "ex08": 20,
+    "ex09": 22,
 }
 SOURCES = {path.stem[:4]: path for path in sorted(release.EXERCISES.glob("*.ipynb"))}
 

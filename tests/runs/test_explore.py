@@ -98,13 +98,13 @@ def test_a_run_is_scored_on_its_own_test_pictures(run):
     data = load_pictures(pictures)
     squares = np.square(data.x_test - (data.x_train / 255).mean(axis=0)).sum(axis=(1, 2, 3)).mean()
     assert report["yardsticks"]["mean_image"] == pytest.approx(squares, rel=1e-4)
-    status, output = call("evaluate", folder, "--log-likelihood", 3, "--images", 5)
+    status, output = call("evaluate", folder, "--log-likelihood", 3, "--first", 5)
     assert status == 0 and "by 3 draws for each of 5 images" in output
 
 
 @pytest.mark.parametrize("command", ["evaluate", "explore", "train"])
 def test_other_pictures_are_refused(run, tmp_path, command):
-    """One pixel, one picture fewer, or all of them gone: one line says so; --from finds those that moved."""
+    """One pixel, one picture fewer, or all of them gone: one line says so; --images finds moved ones."""
     pictures, folder, _ = run
     copy = shutil.copytree(pictures, tmp_path / "copy")
     here = shutil.copytree(folder, tmp_path / "run")
@@ -114,7 +114,6 @@ def test_other_pictures_are_refused(run, tmp_path, command):
         card["status"] = "interrupted"
     files.write_json(here / "card.json", card)
     asked = ["train", "--resume", "--out", here] if command == "train" else [command, here]
-    place = "--images" if command == "train" else "--from"
     status, output = call(*asked)
     assert status == 1 and f"neither a folder nor a file {tmp_path / 'gone'}" in output
     one = next(copy.rglob("*.png"))
@@ -122,12 +121,12 @@ def test_other_pictures_are_refused(run, tmp_path, command):
     pixels[0, 0, 0] ^= 1
     Image.fromarray(pixels).save(one)
     for _ in range(2):
-        status, output = call(*asked, place, copy)
+        status, output = call(*asked, "--images", copy)
         assert status == 1 and "are not those that the run was trained on" in output
         assert "Traceback" not in output
         one.unlink(missing_ok=True)
     if command == "evaluate":
-        assert call(*asked, place, pictures)[0] == 0
+        assert call(*asked, "--images", pictures)[0] == 0
 
 
 def test_options_that_contradict_each_other_are_refused(run, tmp_path):
@@ -142,7 +141,7 @@ def test_options_that_contradict_each_other_are_refused(run, tmp_path):
     ):
         status, output = call("train", *arguments)
         assert status == 1 and told in output
-    status, output = call("evaluate", "vae-2-digits", "--from", pictures)
+    status, output = call("evaluate", "vae-2-digits", "--images", pictures)
     assert status == 1 and "is not needed, because the model was trained on embedded" in output
 
 

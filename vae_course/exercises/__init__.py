@@ -49,4 +49,6 @@ from vae_course.exercises.ex08 import (
     check_free_bits_kl,
     check_kl_per_dimension,
 )
+from vae_course.exercises.ex09 import check_leaks, check_pca_error
+from vae_course.exercises.own_run import check_effect, check_own_pictures, check_own_run
 from vae_course.exercises.riddles import collapsed_models, mystery_curves

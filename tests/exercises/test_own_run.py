@@ -1,0 +1,169 @@
+"""The checks of a run that is handed in: they measure the model themselves, and name what is wrong."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from vae_course import exercises
+from vae_course.models import VAE, Sampling
+from vae_course.pictures import load_pictures
+
+SHAPE, SIZE, LATENT = (8, 8, 3), 192, 3
+COURSE = np.zeros((2, 28, 28, 1), "float32")
+
+
+def made(count=240, double=False, seed=0):
+    """Make pictures that vary in three directions, a little in all others; or each of them twice, nearly."""
+    rng = np.random.default_rng(seed)
+    directions = np.linalg.qr(rng.normal(size=(SIZE, LATENT)))[0].T
+    pictures = 0.5 + 0.9 * rng.normal(size=(count, LATENT)) @ directions
+    pictures = pictures + 0.05 * rng.normal(size=pictures.shape)
+    if double:
+        pictures = np.concatenate([pictures, pictures + 0.004])
+    return np.round(255 * pictures.clip(0, 1)).reshape(-1, *SHAPE).astype("u1"), directions
+
+
+def loaded(tmp_path, **how):
+    """Return what a run's owner hands in: the parts of the tool's own split, and the true directions."""
+    images, directions = made(**how)
+    np.save(tmp_path / "mine.npy", images)
+    data = load_pictures(tmp_path / "mine.npy", 8)
+    return data.x_train, data.x_test, directions
+
+
+def linear(directions, shift=0.5, scale=1.0):
+    """Make a VAE that projects pictures onto some directions, with hardly any noise."""
+    directions, image = np.float32(directions), keras.Input(SHAPE)
+    heads = layers.Dense(len(directions)), layers.Dense(len(directions), bias_initializer="zeros")
+    flat = layers.Flatten()(image)
+    z_mean, z_log_var = (head(flat) for head in heads)
+    encoder = keras.Model(image, [z_mean, z_log_var, Sampling()([z_mean, z_log_var])])
+    z = keras.Input((len(directions),))
+    x_hat = layers.Dense(SIZE)(z)
+    decoder = keras.Model(z, layers.Reshape(SHAPE)(x_hat))
+    heads[0].set_weights([scale * directions.T, -0.5 * scale * directions.sum(axis=1)])
+    heads[1].set_weights([0 * directions.T, np.full(len(directions), -6.0)])
+    decoder.layers[1].set_weights([directions, np.full(SIZE, shift)])
+    return VAE(encoder, decoder)
+
+
+def told(capsys):
+    """Return what was printed, on one line."""
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """Give the pictures and the true directions."""
+    return loaded(tmp_path)
+
+
+def test_pictures_as_the_tool_splits_them_are_right(mine):
+    """In colour and in grey."""
+    train, test, _ = mine
+    assert exercises.check_own_pictures(train, test, COURSE)
+
+
+def test_grey_pictures_are_split_by_the_same_lot(tmp_path):
+    """Their digests are those of three equal channels."""
+    np.save(tmp_path / "grey.npy", made()[0][..., 0])
+    data = load_pictures(tmp_path / "grey.npy", 8)
+    assert data.x_train.shape[3] == 1
+    assert exercises.check_own_pictures(data.x_train, data.x_test, COURSE)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda a, b: (a[:100], b), "holds 100 pictures, but at least 180"),
+        (lambda a, b: (a, b[:10]), "holds 10 pictures, but at least 20"),
+        (lambda a, b: (a / 255, b), "Leave them as they are"),
+        (lambda a, b: (a, np.float32(a[:30] / 255)), "sets aside by lot"),
+        (lambda a, b: (a[20:], np.float32(a[:20] / 255)), "Nobody may choose what is tested"),
+        (lambda a, b: (a, np.concatenate([b, b])), "sets aside by lot"),
+        (lambda a, b: (a, 2 * b), "my_test"),
+        (lambda a, b: (a, None), "open your run"),
+        (lambda a, b: ("text", b), "no pictures"),
+    ],
+    ids=range(9),
+)
+def test_a_wrong_split_is_named(mine, spoil, words, capsys):
+    """Whatever a student does to it."""
+    assert not exercises.check_own_pictures(*spoil(*mine[:2]), COURSE)
+    assert words in told(capsys)
+
+
+def test_series_of_nearly_equal_pictures_leak(tmp_path, capsys):
+    """Although no two of them are the same."""
+    train, test, _ = loaded(tmp_path, double=True)
+    assert not exercises.check_own_pictures(train, test, COURSE)
+    assert "nearly the same as one in my_train" in told(capsys)
+
+
+def test_the_courses_digits_are_not_ones_own(tmp_path, capsys):
+    """Even if they come through the tool."""
+    digits = made()[0][..., :1]
+    np.save(tmp_path / "digits.npy", digits)
+    data = load_pictures(tmp_path / "digits.npy", 8)
+    assert not exercises.check_own_pictures(data.x_train, data.x_test, np.float32(digits / 255))
+    assert "the course's own digits" in told(capsys)
+
+
+def test_a_run_earns_what_the_model_is_worth(mine, capsys):
+    """All for the true directions, half for those seen in few pictures, nothing for a copy of the mean."""
+    train, test, directions = mine
+    few = train[:12].reshape(12, -1) / 255
+    poor = np.linalg.svd(few - few.mean(axis=0), full_matrices=False)[2][:LATENT]
+    for vae, share, words in (
+        (linear(directions), 1, "The error on new pictures is"),
+        (linear(poor), 0.5, "now do better than PCA"),
+        (linear(directions, shift=0.9), 0, "smaller than that of the mean picture"),
+        (linear(directions, scale=0.0), 0, "the posterior has collapsed"),
+        (keras.Sequential(), 0, "not a VAE"),
+    ):
+        found = exercises.check_own_run(vae, train, test)
+        text = told(capsys)
+        assert found.share == share and words in text, text
+
+
+def test_the_errors_that_are_told_are_those_of_the_test_pictures(mine, capsys):
+    """By NumPy alone."""
+    train, test, directions = mine
+    exercises.check_own_run(linear(directions), train, test)
+    flat, new = train.reshape(len(train), -1) / 255, test.reshape(len(test), -1)
+    left = new - 0.5 - (new - 0.5) @ directions.T @ directions
+    _, basis = np.linalg.eigh(np.cov(flat.T))
+    others = (new - flat.mean(axis=0)) @ basis[:, :-LATENT]
+    error, blind, linear_error = (
+        np.mean(np.sum(e**2, axis=1)) for e in (left, new - flat.mean(axis=0), others)
+    )
+    text = told(capsys)
+    for number in (error, blind, linear_error):
+        assert f"{number:.1f}" in text, text
+
+
+def test_an_effect_is_measured_on_pictures_in_random_order(mine, capsys):
+    """A vector that raises the attribute is right; others are told what they do."""
+    train, test, directions = mine
+    vae = linear(directions)
+    vector = np.array([1.0, 0, 0])
+
+    def along(images):
+        return (images.reshape(len(images), -1) - 0.5) @ directions[0]
+
+    assert exercises.check_effect(vector, along, vae, test), told(capsys)
+    for one, measure, words in (
+        (-vector, along, "The sign is wrong"),
+        (vector[[1, 0, 2]], along, "That is too little"),
+        (9 * vector, along, "So long a step"),
+        (vector[:2], along, "has shape (2,), but a code has (3,)"),
+        (vector, lambda images: np.ones(len(images)), "That is too little"),
+        (vector, lambda images: np.arange(len(images)), ""),
+        (vector, lambda images: 1.0, "Return one number each"),
+        (None, along, "write them in the cell above"),
+    ):
+        found = exercises.check_effect(one, measure, vae, test)
+        assert not found and words in told(capsys)
+    assert not exercises.check_effect(vector, along, None, test)
+    assert "open your run in task 3" in told(capsys)
