@@ -109,15 +109,40 @@ def likelihoods():
     Raises:
         ValueError: If the file is missing or damaged.
     """
-    path = FOLDER / "likelihood-mnist.csv"
+    return _read_table("likelihood-mnist.csv", "python -m benchmarks.likelihood NETWORK SEED")
+
+
+def few_labels(dataset):
+    """Return lesson 9's comparison of classifiers with few labels, which `benchmarks.few_labels` wrote.
+
+    Args:
+        dataset: "mnist" or "digits".
+
+    Returns:
+        List of dictionaries, one for each way to classify: `labels`, how many there were; `choice`, which
+        random choice of labelled images; `features` and `method`; `validation`, the accuracy in
+        cross-validation within the labelled images, None where nothing was chosen by it; and `accuracy`,
+        the share of test images that are right.
+
+    Raises:
+        ValueError: If the file is missing or damaged.
+    """
+    return _read_table(f"few-labels-{dataset}.csv", f"python -m benchmarks.few_labels {dataset}")
+
+
+def _read_table(name, command):
+    """Read a table of numbers and texts; `command` makes it anew."""
+    path, texts = FOLDER / name, {"network", "features", "method"}
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        return [{k: v if k == "network" else json.loads(v) for k, v in row.items()} for row in rows]
+        return [
+            {k: v if k in texts else json.loads(v or "null") for k, v in row.items()}
+            for row in rows
+        ]
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(
-            f"The estimates {path} are missing or damaged ({error}). "
-            "Make them: python -m benchmarks.likelihood NETWORK SEED"
+            f"The table {path} is missing or damaged ({error}). Make it: {command}"
         ) from error
 
 
