@@ -19,7 +19,11 @@ FILES = {  # SHA-256
     "0001.dat": "ec0aa6e8ebfce65f562b101900fcf03331f02fb85b9e387a98d45e3df73624e1",
     "0001.atr": "ad356e2748a38dfa3cd1593a11f61deb0cee0ec936996dc29614a2cb9ae38f09",
 }
-RATE, UNITS, ANNOTATED = 250, 400, 2_250_000  # Hz; steps of the converter in 1 mV; first sample with beats
+RATE, UNITS, ANNOTATED = (
+    250,
+    400,
+    2_250_000,
+)  # Hz; steps of the converter in 1 mV; first sample with beats
 
 
 def read_signal(content):

@@ -167,3 +167,26 @@ def test_a_sweep_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monk
             path.with_suffix(".npz").write_bytes(pictures)
         with pytest.raises(ValueError, match=r"beta-sweep-mnist\.csv.*ship beta-sweep-mnist"):
             pretrained.beta_sweep("mnist")
+
+
+def test_alarms_that_are_missing_or_damaged_are_told_with_the_cure(tmp_path, monkeypatch):
+    """A file that is not there, and a cell that is no number."""
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    for table in None, "method,found\nPCA,many":
+        if table:
+            (tmp_path / "alarm.csv").write_text(table)
+        with pytest.raises(ValueError, match=r"alarm\.csv.*benchmarks\.alarm"):
+            pretrained.alarms()
+
+
+def test_the_alarms_add_up():
+    """Each method has all premature beats in its three thirds, and finds no more than there are."""
+    rows = pretrained.alarms()
+    methods = {row["method"] for row in rows}
+    assert {"VAE, error", "VAE, -log p(x)", "nearest window"} < methods
+    for method in methods:
+        runs = [row for row in rows if row["method"] == method]
+        assert len(runs) == (9 if "VAE" in method else 3)
+        assert sum(row["beats"] for row in runs) == 114 * len(runs) / 3
+        assert all(row["found"] <= row["beats"] and row["false"] >= 0 for row in runs)
+        assert sum(row["hours"] for row in runs) == pytest.approx(0.5 * len(runs) / 3, rel=0.01)

@@ -109,15 +109,34 @@ def likelihoods():
     Raises:
         ValueError: If the file is missing or damaged.
     """
-    path = FOLDER / "likelihood-mnist.csv"
+    return _table(
+        FOLDER / "likelihood-mnist.csv", ["network"], "python -m benchmarks.likelihood NETWORK SEED"
+    )
+
+
+def alarms():
+    """Return how the alarms of lesson 9 did on each third of the recording, which `benchmarks.alarm` wrote.
+
+    Returns:
+        List of dictionaries, one for each run: `method`; `third` (of the recording, the test) and `seed`;
+        `beats`, the premature ones in the test, and how many were `found`; `true` and `false` alarms;
+        `hours` of the test; and the median `delay` in seconds.
+
+    Raises:
+        ValueError: If the file is missing or damaged.
+    """
+    return _table(FOLDER / "alarm.csv", ["method"], "python -m benchmarks.alarm")
+
+
+def _table(path, texts, cure):
+    """Return the rows of a CSV file, in which all columns but those of `texts` are numbers."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        return [{k: v if k == "network" else json.loads(v) for k, v in row.items()} for row in rows]
+        return [{k: v if k in texts else json.loads(v) for k, v in row.items()} for row in rows]
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(
-            f"The estimates {path} are missing or damaged ({error}). "
-            "Make them: python -m benchmarks.likelihood NETWORK SEED"
+            f"The measurements {path} are missing or damaged ({error}). Make them: {cure}"
         ) from error
 
 
