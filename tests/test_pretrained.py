@@ -169,19 +169,21 @@ def test_a_sweep_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monk
             pretrained.beta_sweep("mnist")
 
 
-def test_alarms_that_are_missing_or_damaged_are_told_with_the_cure(tmp_path, monkeypatch):
+def test_measurements_of_lesson_9_that_are_missing_or_damaged_are_told_with_the_cure(
+    tmp_path, monkeypatch
+):
     """A file that is not there, and a cell that is no number."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     for table in None, "method,found\nPCA,many":
         if table:
             (tmp_path / "alarm.csv").write_text(table)
-        with pytest.raises(ValueError, match=r"alarm\.csv.*benchmarks\.alarm"):
-            pretrained.alarms()
+        with pytest.raises(ValueError, match=r"alarm\.csv.*benchmarks\.beyond_digits alarm"):
+            pretrained.beyond_digits("alarm")
 
 
 def test_the_alarms_add_up():
     """Each method has all premature beats in its three thirds, and finds no more than there are."""
-    rows = pretrained.alarms()
+    rows = pretrained.beyond_digits("alarm")
     methods = {row["method"] for row in rows}
     assert {"VAE, error", "VAE, -log p(x)", "nearest window"} < methods
     for method in methods:
@@ -190,3 +192,11 @@ def test_the_alarms_add_up():
         assert sum(row["beats"] for row in runs) == 114 * len(runs) / 3
         assert all(row["found"] <= row["beats"] and row["false"] >= 0 for row in runs)
         assert sum(row["hours"] for row in runs) == pytest.approx(0.5 * len(runs) / 3, rel=0.01)
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "digits"])
+def test_the_biases_are_possible(dataset):
+    """Five seeds for each direction, redness from -2 to 2, and shares from 0 to 1."""
+    rows = pretrained.beyond_digits(f"bias-{dataset}")
+    assert len({row["direction"] for row in rows}) == 3 and len(rows) == 15
+    assert all(abs(row["shift"]) <= 2 and 0 <= row["becomes"] <= 1 for row in rows)

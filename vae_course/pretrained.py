@@ -114,18 +114,23 @@ def likelihoods():
     )
 
 
-def alarms():
-    """Return how the alarms of lesson 9 did on each third of the recording, which `benchmarks.alarm` wrote.
+def beyond_digits(name):
+    """Return measurements of lesson 9 that `benchmarks.beyond_digits` wrote.
+
+    Args:
+        name: "alarm", "bias-mnist" or "bias-digits".
 
     Returns:
-        List of dictionaries, one for each run: `method`; `third` (of the recording, the test) and `seed`;
-        `beats`, the premature ones in the test, and how many were `found`; `true` and `false` alarms;
-        `hours` of the test; and the median `delay` in seconds.
+        List of dictionaries, one for each run. Of "alarm": `method`; `third` (of the recording, the test) and
+        `seed`; `beats`, the premature ones in the test, and how many were `found`; `true` and `false` alarms;
+        `hours` of the test; and the median `delay` in seconds. Of the others: `direction`, `seed`, `shift` of
+        the redness, from -2 to 2, and the share of threes that `becomes` an eight.
 
     Raises:
         ValueError: If the file is missing or damaged.
     """
-    return _table(FOLDER / "alarm.csv", ["method"], "python -m benchmarks.alarm")
+    cure = f"python -m benchmarks.beyond_digits {name}"
+    return _table(FOLDER / f"{name}.csv", ["method", "direction"], cure)
 
 
 def _table(path, texts, cure):
