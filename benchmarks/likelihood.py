@@ -171,7 +171,7 @@ def main(network, *seeds):
             "standard_error": round(float(bounds.std(ddof=1) / len(bounds) ** 0.5), 3),
             "median_effective_sample_size": round(float(np.median(sizes)), 1),
         }
-        old = pretrained.likelihoods() if TABLE.exists() else []
+        old = pretrained.table(TABLE.stem) if TABLE.exists() else []
         rows = [one for one in old if (one["network"], one["seed"]) != (network, seed)]
         with write_atomically(TABLE) as unfinished, open(unfinished, "w", newline="") as file:
             writer = csv.DictWriter(file, row, lineterminator="\n")

@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from pins import ROOT
 from toys import toy_explorers
 
-from benchmarks import bench, report, turns
+from benchmarks import bench, beyond_digits, report, turns
 from benchmarks.turns import WorkerError, conduct, interleave
+from vae_course.data import load_heart
 
 
 def trained(seconds, losses=(43.0, 35.0, 33.0), parameters=490_985, **more):
@@ -384,3 +385,11 @@ def test_a_deck_of_explorers_is_written_to_measure(tmp_path):
     explorers.write_deck(tmp_path / "deck.html", shown)
     text = (tmp_path / "deck.html").read_text(encoding="utf-8")
     assert text.count('<figure class="vae-course-still') == 2
+
+
+def test_the_benchmark_of_lesson_9_runs_the_cells_of_the_lesson():
+    """With another third than the lesson's, up to the premature beats there, which are counted directly."""
+    names = beyond_digits.run("heart", "beats_there", third=0)
+    heart = load_heart()
+    there = heart.beats[heart.ventricular] < len(heart.millivolts) // 3
+    assert len(names["beats_there"]) == there.sum() > 0

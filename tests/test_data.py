@@ -9,8 +9,9 @@ import pytest
 from mirrors import mirror, site
 from sandbox import FAKE, assert_is_fake, assert_well_formed, put, put_npz, run_python
 
-from vae_course import mnist
-from vae_course.data import DataNotFoundError, enlargement, load_digits
+from benchmarks.heart import read_beats, read_signal
+from vae_course import data, mnist
+from vae_course.data import DataNotFoundError, enlargement, load_digits, load_heart
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 ROOT = Path(__file__).resolve().parents[1]
@@ -152,3 +153,41 @@ def test_digits_never_look_for_mnist(sandbox):
         sandbox.mirrors(server.npz)
         assert load_digits("digits").name == "embedded digits"
     assert server.requests == []
+
+
+def test_the_heart_has_its_beats_where_the_labels_are():
+    """At each label the signal is steep, and a premature beat comes sooner than the beats around it."""
+    heart = load_heart()
+    assert heart.millivolts.shape == (1800 * heart.rate, 2)
+    assert heart.millivolts.dtype == np.float32
+    assert (len(heart.beats), heart.ventricular.sum()) == (2278, 114)
+    steep = abs(np.diff(heart.millivolts[:, 0]))
+    there = [steep[max(0, b - 12) : b + 12].max() for b in heart.beats]
+    assert np.median(there) > 10 * np.median(steep)
+    gaps = np.diff(heart.beats) / heart.rate
+    assert 0.3 < gaps.min() and gaps.max() < 2.5  # seconds from beat to beat
+    assert np.median(gaps[heart.ventricular[1:]]) < 0.8 * np.median(gaps)
+
+
+def test_a_damaged_heart_is_named_with_the_cure(tmp_path, monkeypatch):
+    """Half an archive, or none."""
+    monkeypatch.setattr(data, "HEART", tmp_path / "heart.npz")
+    for content in None, b"PK half":
+        if content:
+            (tmp_path / "heart.npz").write_bytes(content)
+        with pytest.raises(ValueError, match=r"heart\.npz.*Install the course again"):
+            load_heart()
+
+
+def test_a_record_is_unpacked_from_twelve_bits():
+    """Three bytes hold two numbers: 0x123 and -1, by hand."""
+    assert read_signal(bytes([0x23, 0xF1, 0xFF])).tolist() == [[0x123, -1]]
+
+
+def test_beats_are_read_with_long_pauses():
+    """A normal beat at 5, a pause of 65,541 samples, a ventricular beat 3 later, and the end."""
+    words = [1 << 10 | 5, 59 << 10, 1, 5, 5 << 10 | 3, 0]
+    time, code = read_beats(np.array(words, "<u2").tobytes())
+    assert (time.tolist(), code.tolist()) == ([5, 5 + 65541 + 3], [1, 5])
+    with pytest.raises(ValueError, match="Code 14"):
+        read_beats(np.array([14 << 10 | 5, 0], "<u2").tobytes())

@@ -51,7 +51,7 @@ def small(monkeypatch, tmp_path):
 def test_every_way_is_measured_once(small, monkeypatch):
     """Eight rows where all ways are compared, four elsewhere; a second run adds none."""
     few_labels.main("digits", "20", "30")
-    table = pretrained.few_labels("digits")
+    table = pretrained.table("few-labels-digits")
     counted = [(row["labels"], row["choice"]) for row in table]
     assert counted == [(20, 0)] * 8 + [(20, 1)] * 8 + [(30, 0)] * 4 + [(30, 1)] * 4
     assert len({tuple(list(row.values())[:4]) for row in table}) == len(table)
@@ -66,7 +66,7 @@ def test_every_way_is_measured_once(small, monkeypatch):
 @pytest.mark.parametrize("dataset", ["mnist", "digits"])
 def test_the_shipped_table_is_what_the_benchmark_writes(dataset):
     """Its columns, its features, each way as often as the others, and all ways with 100."""
-    table = pretrained.few_labels(dataset)
+    table = pretrained.table(f"few-labels-{dataset}")
     with open(pretrained.FOLDER / f"few-labels-{dataset}.csv", newline="") as file:
         assert tuple(next(csv.reader(file))) == few_labels.COLUMNS
     counts = sorted({row["labels"] for row in table})
@@ -77,15 +77,3 @@ def test_the_shipped_table_is_what_the_benchmark_writes(dataset):
         choices = {row["choice"] for row in here}
         assert len(here) == len(ways) * len(choices)
         assert len(ways) == (12 if count == few_labels.ALL_WAYS else 6)
-
-
-def test_a_table_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monkeypatch):
-    """No file, and words where numbers belong."""
-    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
-    for content in (None, "labels,accuracy\nmany,0.5\n"):
-        if content:
-            (tmp_path / "few-labels-mnist.csv").write_text(content)
-        with pytest.raises(
-            ValueError, match=r"few-labels-mnist\.csv.*benchmarks\.few_labels mnist"
-        ):
-            pretrained.few_labels("mnist")

@@ -168,3 +168,54 @@ def test_a_sweep_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monk
             path.with_suffix(".npz").write_bytes(pictures)
         with pytest.raises(ValueError, match=r"beta-sweep-mnist\.csv.*ship beta-sweep-mnist"):
             pretrained.beta_sweep("mnist")
+
+
+TABLES = {
+    "alarm": "beyond_digits alarm",
+    "bias-digits": "beyond_digits bias-digits",
+    "few-labels-mnist": "few_labels mnist",
+    "own-pictures": "own_pictures",
+    "likelihood-mnist": "likelihood NETWORK SEED",
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_is_missing_or_damaged_is_told_with_the_cure(name, tmp_path, monkeypatch):
+    """No file, a cell that is no number, a row that is too short or too long."""
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    for table in None, "method,found\nPCA,many", "method,found\nPCA,1,2":
+        if table:
+            (tmp_path / f"{name}.csv").write_text(table)
+        told = rf"{name}\.csv is missing or damaged .*benchmarks\.{TABLES[name]}$"
+        with pytest.raises(ValueError, match=told):
+            pretrained.table(name)
+
+
+def test_a_table_has_numbers_texts_and_gaps(tmp_path, monkeypatch):
+    """As its columns say, also where a text looks like a number."""
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    (tmp_path / "alarm.csv").write_text("method,found,delay\n12,0.5,\nPCA,3,1\n")
+    first, second = pretrained.table("alarm")
+    assert first == {"method": "12", "found": 0.5, "delay": None}
+    assert second == {"method": "PCA", "found": 3, "delay": 1}
+
+
+def test_the_alarms_add_up():
+    """Each method has all premature beats in its three thirds, and finds no more than there are."""
+    rows = pretrained.table("alarm")
+    methods = {row["method"] for row in rows}
+    assert {"VAE, error", "VAE, -log p(x)", "nearest window"} < methods
+    for method in methods:
+        runs = [row for row in rows if row["method"] == method]
+        assert len(runs) == (9 if "VAE" in method else 3)
+        assert sum(row["beats"] for row in runs) == 114 * len(runs) / 3
+        assert all(row["found"] <= row["beats"] and row["false"] >= 0 for row in runs)
+        assert sum(row["hours"] for row in runs) == pytest.approx(0.5 * len(runs) / 3, rel=0.01)
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "digits"])
+def test_the_biases_are_possible(dataset):
+    """Five seeds for each direction, redness from -2 to 2, and shares from 0 to 1."""
+    rows = pretrained.table(f"bias-{dataset}")
+    assert len({row["direction"] for row in rows}) == 3 and len(rows) == 15
+    assert all(abs(row["shift"]) <= 2 and 0 <= row["becomes"] <= 1 for row in rows)

@@ -16,6 +16,15 @@ NAMES = tuple(
     for data in ("mnist", "digits")
     for name in ("ae-2-{}", "vae-2-{}", "vae-100-{}", "vae-50-{}-bernoulli")
 )
+# For the tables of measurements, by the beginning of their names: the benchmark that makes them.
+MAKERS = {
+    "likelihood-mnist": "likelihood NETWORK SEED",
+    "few-labels": "few_labels {1}",
+    "own-pictures": "own_pictures",
+    "alarm": "beyond_digits {0}",
+    "bias": "beyond_digits {0}",
+}
+TEXTS = {"network", "features", "method", "direction"}
 
 
 def check_name(name):
@@ -98,51 +107,32 @@ def measured(dataset):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def likelihoods():
-    """Return lesson 7's estimates of log p(x) on MNIST, which `benchmarks.likelihood` wrote.
-
-    Returns:
-        List of dictionaries, one for each model: `network` and `seed`, `processor_minutes` of its training,
-        `elbo` and `mean` (of the estimates of log p(x)), `standard_error` over the test images, all in nats,
-        and `draws`, `images` and `median_effective_sample_size` of the estimate.
-
-    Raises:
-        ValueError: If the file is missing or damaged.
-    """
-    return _read_table("likelihood-mnist.csv", "python -m benchmarks.likelihood NETWORK SEED")
-
-
-def few_labels(dataset):
-    """Return lesson 9's comparison of classifiers with few labels, which `benchmarks.few_labels` wrote.
+def table(name):
+    """Return measurements that take too long for a lesson; the benchmark that makes them says what they are.
 
     Args:
-        dataset: "mnist" or "digits".
+        name: Name of a CSV file in `FOLDER`, such as "few-labels-mnist".
 
     Returns:
-        List of dictionaries, one for each way to classify: `labels`, how many there were; `choice`, which
-        random choice of labelled images; `features` and `method`; `validation`, the accuracy in
-        cross-validation within the labelled images, None where nothing was chosen by it; and `accuracy`,
-        the share of test images that are right.
+        List of dictionaries, one for each row. What is in a column of `TEXTS` is a text, and elsewhere a
+        number, or None where nothing was measured.
 
     Raises:
         ValueError: If the file is missing or damaged.
     """
-    return _read_table(f"few-labels-{dataset}.csv", f"python -m benchmarks.few_labels {dataset}")
-
-
-def _read_table(name, command):
-    """Read a table of numbers and texts; `command` makes it anew."""
-    path, texts = FOLDER / name, {"network", "features", "method"}
+    path = FOLDER / f"{name}.csv"
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         return [
-            {k: v if k in texts else json.loads(v or "null") for k, v in row.items()}
+            {k: v if k in TEXTS else json.loads(v or "null") for k, v in row.items()}
             for row in rows
         ]
     except (OSError, ValueError, TypeError) as error:
+        maker = next(maker for start, maker in MAKERS.items() if name.startswith(start))
         raise ValueError(
-            f"The table {path} is missing or damaged ({error}). Make it: {command}"
+            f"The table {path} is missing or damaged ({error}). "
+            f"Make it: python -m benchmarks.{maker.format(name, name.split('-')[-1])}"
         ) from error
 
 
