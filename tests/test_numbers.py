@@ -40,7 +40,7 @@ EXACT = {
     # Half the logarithm of 19, worked out; what counts as telling, as in use, as near; hardly any noise.
     "08_rate_distortion": {"1.47", "0.9", "0.1", "0.01", "0.001", "95", "100", "30"},
     # The betas of the table.
-    "09_beyond_digits": {"0.1"},
+    "09_part_C": {"0.1"},
     # Versions of Python and of licences; scores of the lecture, and of three seeds in benchmarks/RESULTS.md.
     "README.md": {
         "3.11",
