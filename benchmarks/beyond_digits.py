@@ -14,7 +14,7 @@ from benchmarks.bench import ROOT
 from vae_course import pretrained
 from vae_course.atomic import write_rows
 
-LESSON = ROOT / "notebooks" / "09_part_A.ipynb"
+LESSON = ROOT / "notebooks" / "09_beyond_digits.ipynb"
 
 
 def run(start, end, **parameters):
@@ -71,7 +71,7 @@ def bias(dataset, seed):
     Returns:
         List of dictionaries, one for each direction.
     """
-    names = run("data", "becomes", dataset=dataset, seed=seed)
+    names = run("painted_images", "becomes", dataset=dataset, seed=seed)
     return [
         dict(direction=name, seed=seed)
         | {key: round(float(names[key][name][0]), 3) for key in ("shift", "becomes")}
