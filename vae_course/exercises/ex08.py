@@ -177,8 +177,12 @@ def _draw_divergences(rng, trial):
     # The second time, all dimensions together need less than is free for one.
     levels = [(0.5, 2.5), (0.15, 0.2), (0.5, 2.5)][trial % 3]
     mean = free * np.resize(levels, dims) * rng.uniform(0.9, 1.1, dims)
-    share = rng.dirichlet(np.full(images, 0.6), dims).T * images  # their mean over the images is 1
-    return {"kl": (mean * share).round(2), "free": free}
+    while True:
+        share = rng.dirichlet(np.full(images, 0.6), dims).T * images  # their mean over images is 1
+        kl = (mean * share).round(2)
+        # Then some images, but not all, have a total below what is free for one dimension.
+        if trial % 3 != 1 or kl.sum(axis=1).min() < free < kl.sum(axis=1).max():
+            return {"kl": kl, "free": free}
 
 
 @function_check("free_bits_kl", _draw_divergences)
