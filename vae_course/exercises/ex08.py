@@ -181,7 +181,8 @@ def _draw_divergences(rng, trial):
         share = rng.dirichlet(np.full(images, 0.6), dims).T * images  # their mean over images is 1
         kl = (mean * share).round(2)
         # Then some images, but not all, have a total below what is free for one dimension.
-        if trial % 3 != 1 or kl.sum(axis=1).min() < free < kl.sum(axis=1).max():
+        totals = kl.sum(axis=1).round(2)
+        if trial % 3 != 1 or totals.min() < free < totals.max():
             return {"kl": kl, "free": free}
 
 
