@@ -17,13 +17,17 @@ EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
 SMALL = {
     "draws": 1010,
     "epochs": 1,
+    "heart_epochs": 1,
     "images": 10,
     "kernels": 20,
     "most_samples": 1000,
+    "painted_epochs": 1,
     "pairs": 20,
     "repeats": 10,
     "samples": 200,
+    "steps": 20,
     "train_images": 200,
+    "vq_steps": 20,
 }
 
 

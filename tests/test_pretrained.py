@@ -74,7 +74,11 @@ def test_the_shipped_files_stay_small():
         for dataset in ("mnist", "digits")
         for k in ("csv", "npz", "yaml")
     }
-    tables = {f"{start}-{dataset}.csv" for start in ("few-labels", "bias") for dataset in ("mnist", "digits")}
+    tables = {
+        f"{start}-{dataset}.csv"
+        for start in ("few-labels", "bias")
+        for dataset in ("mnist", "digits")
+    }
     tables |= {"alarm.csv", "own-pictures.csv"}
     assert {file.name for file in files} == names | measured | sweeps | tables
     assert sum(file.stat().st_size for file in files) <= 8_000_000
