@@ -34,7 +34,7 @@ from vae_course.data import load_digits
 LABELS = {"mnist": (20, 100, 300, 1000, 5000), "digits": (20, 100, 300, 1000)}
 CHOICES = 5
 COPIES = 20  # of each labelled image, moved and rotated
-STEPS = 800  # of the network's training
+STEPS, EPOCHS = 800, 30  # of the network's training, at least
 WITHOUT_LABELS = 5_000
 ALL_WAYS = 100  # With so many labels all ways are compared; with others, those that say most.
 FEW = 300  # Up to so many labels, several classifiers are tried; with more, only one.
@@ -102,7 +102,7 @@ def train_network(images, labels, seed, augmented):
     network.add(layers.Dropout(0.5))
     network.add(layers.Dense(10, activation="softmax"))
     network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    epochs = STEPS // -(-len(labels) // 32)
+    epochs = max(EPOCHS, STEPS // -(-len(labels) // 32))
     network.fit(images, labels, batch_size=32, epochs=epochs, verbose=0)
     return network
 

@@ -42,7 +42,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(few_labels, "load_digits", tiny_digits)
     monkeypatch.setattr(few_labels, "ALL_WAYS", 20)
     monkeypatch.setattr(few_labels, "CLASSIFIERS", [(SVC(), {"C": [1]})])
-    for name, value in (("STEPS", 2), ("COPIES", 2), ("CHOICES", 2)):
+    for name, value in (("STEPS", 2), ("EPOCHS", 1), ("COPIES", 2), ("CHOICES", 2)):
         monkeypatch.setattr(few_labels, name, value)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     return tmp_path / "few-labels-digits.csv"

@@ -229,6 +229,7 @@ class Instructor(User):
             number, comment = points[text]
             box.fill(number)
             box.press("Tab")
+            cell.locator(".score-saved").wait_for()
             self.grader.locator("#trap-answer-comment").fill(comment)
             self.grader.locator("#trap-answer-comment").press("Tab")
             cell.locator(".comment-saved").wait_for()

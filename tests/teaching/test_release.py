@@ -42,7 +42,7 @@ def released(made):
 
 def test_the_zip_holds_all_that_a_student_needs(made, released):
     """Notebooks, lessons beside them, the package, instructions; nothing built, no tests, no gradebook."""
-    assert len(NAMES) == 8 and sorted(released) == NAMES
+    assert len(NAMES) == 9 and sorted(released) == NAMES
     with zipfile.ZipFile(made / "vae-course-exercises.zip") as archive:
         names = {name.removeprefix("vae-course-exercises/") for name in archive.namelist()}
         size = sum(info.compress_size for info in archive.infolist())

@@ -425,7 +425,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(monkeypatch, tmp_pa
             unfinished.write_text(text)
 
     monkeypatch.setattr(notebooks, "write_text", write_half)
-    result = run(folder, out)
+    result = run(folder, out, "--workers", "1")  # in this process
     assert result.exit_code == 1 and re.search(r"^00_first .* FAILED ", result.output, re.M)
     assert "No space left on device" in result.output and "Free some disk space" in result.output
     assert re.search(r"^01_last .* ok ", result.output, re.M)
