@@ -117,7 +117,9 @@ main.command_class = Command
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="How many lessons run at the same time; by default one for each core, if the memory suffices.",
+    default=1,
+    show_default=True,
+    help="How many lessons run at the same time, with 3 GB of memory for each.",
 )
 @notebooks_option
 def run(lessons, dataset, profile, out, strict, workers, notebooks):

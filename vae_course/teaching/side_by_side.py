@@ -8,35 +8,27 @@ from multiprocessing import connection, resource_tracker
 
 from tqdm import tqdm
 
-from vae_course.self_check import free_memory
 from vae_course.teaching.notebooks import Result, execute, read_notebook
 
 POSIX = os.name == "posix"
-BYTES = 3_000_000_000  # that a lesson needs at most, with the process that executes it
 THREADS = "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 
 
-def workers_for(paths):
-    """Return how many of these lessons this machine can execute at the same time."""
-    from dask.system import CPU_COUNT
-
-    return max(1, min(len(paths), CPU_COUNT, free_memory() // BYTES))
-
-
-def execute_all(paths, folder, wanted, workers=None):
+def execute_all(paths, folder, wanted, workers=1):
     """Execute lessons, and write the executed notebooks; after Ctrl-C, stop all that are running.
 
     Args:
         paths: List of paths of notebooks, which are begun in this order.
         folder: As in `notebooks.execute`.
         wanted: As in `notebooks.execute`.
-        workers: How many lessons run at the same time; None for one for each core, if the memory suffices.
+        workers: How many lessons run at the same time. Several share the cores, and another number of threads
+            changes the order of sums, and so trainings, a little.
 
     Returns:
         List of `notebooks.Result`, in the order of the paths. Lessons that Ctrl-C kept from being begun are
         left out.
     """
-    workers = min(workers or workers_for(paths), len(paths))
+    workers = min(workers, len(paths))
     results = []
     if workers == 1:
         for path in paths:
