@@ -68,6 +68,24 @@ def test_loss_and_gradients_are_the_same(pair, images):
         assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
 
 
+def test_log_weights_are_the_same(pair, images):
+    """And so is the importance-weighted bound, which several draws train by."""
+    log_weights = []
+    for model in pair:
+        model.encoder.get_layer("z").noise.state.assign([3, 4])
+        log_weights.append(model.log_weights(images, 6))
+    assert log_weights[0].shape == (6, len(images))
+    np.testing.assert_allclose(log_weights[1], log_weights[0], rtol=1e-5)
+    for model in pair:
+        model.draws = 6
+    (loss, gradients), (quick_loss, quick_gradients) = (
+        loss_and_gradients(model, images) for model in pair
+    )
+    assert quick_loss == pytest.approx(loss, rel=1e-6)
+    for ours, theirs in zip(quick_gradients, gradients, strict=True):
+        assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
+
+
 def test_penalties_of_layers_are_the_same(pair, images):
     """On weights of the last layer, which the quick VAE does not call, and on activations before it."""
     vae, quick = pair

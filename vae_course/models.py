@@ -306,7 +306,7 @@ class VAE(ImageModel):
 
     def call(self, x):
         """Encode, sample, decode: return reconstructions of the images x, same shape."""
-        return self.decoder(self.sample(x))
+        return self.decode(self.sample(x))
 
     def sample(self, x):
         """Return z for the images x, shape `(batch, latent_dim)`, and add what it costs to the loss."""
@@ -319,9 +319,17 @@ class VAE(ImageModel):
             self.add_loss(self.beta * ops.mean(kl))
         return z
 
+    def decode(self, z):
+        """Return the reconstructions for z, shape `(batch, height, width, channels)`."""
+        return self.decoder(z)
+
+    def arrange(self, x):
+        """Return the images x with their pixels in the order of `decode`, here as they are."""
+        return x
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the reconstruction error, averaged over the batch, plus beta * KL and layers' penalties."""
-        x = x if y is None else y
+        x = self.arrange(x if y is None else y)
         error = self.reconstruction_error(x, y_pred)
         self.reconstruction_tracker.update_state(error)
         self.mse_tracker.update_state(squared_error(x, y_pred) / self.pixels)
@@ -361,8 +369,8 @@ class VAE(ImageModel):
         shape = (draws, *ops.shape(z_mean))
         eps = keras.random.normal(shape, seed=self.encoder.get_layer("z").noise)
         z = z_mean + ops.exp(0.5 * z_log_var) * eps
-        x_hat = self.decoder(ops.reshape(z, (-1, shape[-1])))
-        nll = self.reconstruction_error(ops.tile(x, (draws, 1, 1, 1)), x_hat)
+        x_hat = self.decode(ops.reshape(z, (-1, shape[-1])))
+        nll = self.reconstruction_error(ops.tile(self.arrange(x), (draws, 1, 1, 1)), x_hat)
         if self.likelihood == "gaussian":
             nll += self.pixels / 2 * math.log(math.pi)  # the constant of a variance of 1/2
         log_p_over_q = 0.5 * ops.sum(ops.square(eps) - ops.square(z) + z_log_var, axis=-1)

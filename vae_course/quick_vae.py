@@ -1,4 +1,4 @@
-"""Train the same VAE with less work, by computing the decoder's last layer at half the resolution.
+"""Train and score the same VAE with less work, by computing the decoder's last layer at half the resolution.
 
 The decoder up-samples 14 x 14 x 16 numbers to 28 x 28 x 16, and reduces them to one channel. The four pixels
 of a 2 x 2 cell depend on the same few small pixels, each with its own kernel weights, some of them added up.
@@ -39,24 +39,25 @@ def from_cells(cells):
 
 
 class QuickVAE(VAE):
-    """Train the weights of a `VAE`, computing the last layer in cells as explained at the top of this module.
+    """Use the weights of a `VAE`, computing the last layer in cells as explained at the top of this module.
 
-    It owns no weights: `fit` trains the given encoder and decoder. Losses and metrics are those of `VAE`.
-    Its reconstructions are in cells; `from_cells` turns them back into images.
+    It owns no weights: `fit` trains the given encoder and decoder. Losses, metrics and log weights are those
+    of `VAE`. Its reconstructions are in cells; `from_cells` turns them back into images.
 
     Args:
         encoder: As for `VAE`.
         decoder: Made by `build_decoder`: its last two layers are up-sampling and a transposed convolution.
         beta: As for `VAE`.
         likelihood: As for `VAE`, but not "learned-gaussian", whose variance is a weight of the model.
+        draws: As for `VAE`.
         **kwargs: Passed to `keras.Model`.
 
     Raises:
         ValueError: If the decoder ends with layers other than those of `build_decoder`.
     """
 
-    def __init__(self, encoder, decoder, beta=1.0, likelihood="gaussian", **kwargs):
-        super().__init__(encoder, decoder, beta, likelihood, **kwargs)
+    def __init__(self, encoder, decoder, beta=1.0, likelihood="gaussian", draws=1, **kwargs):
+        super().__init__(encoder, decoder, beta, likelihood, draws, **kwargs)
         doubling, self.last = decoder.layers[-2:]
         kinds = type(doubling).__name__, type(self.last).__name__
         fits = kinds == ("UpSampling2D", "Conv2DTranspose") and (
@@ -71,9 +72,9 @@ class QuickVAE(VAE):
             )
         self.trunk = keras.Model(decoder.input, doubling.input)
 
-    def call(self, x):
-        """Return reconstructions of the images x in cells, shape `(batch, 14, 14, 4)` for digits."""
-        small = self.trunk(self.sample(x))  # (batch, 14, 14, 16)
+    def decode(self, z):
+        """Return what the decoder makes of z, in cells: shape `(batch, 14, 14, 4)` for digits."""
+        small = self.trunk(z)  # (batch, 14, 14, 16)
         # A transposed convolution is a convolution with the flipped kernel (lesson 4).
         made, given = self.last.kernel.shape[2:]
         weights = ops.reshape(self.last.kernel[::-1, ::-1], (9, made, given))
@@ -83,6 +84,6 @@ class QuickVAE(VAE):
         bias = self.last.bias if made == 1 else ops.tile(self.last.bias, 4)
         return ops.sigmoid(cells + bias)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Return the loss of `VAE`: a sum over pixels does not depend on their order."""
-        return super().compute_loss(tf.nn.space_to_depth(x if y is None else y, 2), None, y_pred)
+    def arrange(self, x):
+        """Return the images x in cells, because a sum over pixels does not depend on their order."""
+        return tf.nn.space_to_depth(x, 2)

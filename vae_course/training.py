@@ -240,9 +240,9 @@ def fit(
     steps = steps_per_epoch(recipe, data)
     seen = int(model.optimizer.iterations) // steps
     worker, likelihood = model, getattr(model, "likelihood", None)
-    # A learned variance is a weight of the model itself, and several draws need their own pass.
-    if likelihood not in (None, "learned-gaussian") and quick and model.draws == 1:
-        worker = QuickVAE(model.encoder, model.decoder, model.beta, likelihood)
+    # A learned variance is a weight of the model itself.
+    if likelihood not in (None, "learned-gaussian") and quick:
+        worker = QuickVAE(model.encoder, model.decoder, model.beta, likelihood, model.draws)
         worker.compile(model.optimizer, steps_per_execution=_steps_at_once(steps))
     return worker.fit(
         _batches(data.x_train, recipe.batch_size, seed, seen, epochs, likelihood == "bernoulli"),
