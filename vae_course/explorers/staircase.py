@@ -71,7 +71,7 @@ class Staircase(Explorer):
                 np.arange(1, DRAWS + 1), bound - bound[-1], where="post", label=self._names[number]
             )
             shares = np.sort(np.exp(self._log_w[:, number] - bound[-1]) / DRAWS)[::-1]
-            right.plot(np.cumsum(shares)[:50], label=self._names[number])
+            right.plot(np.arange(1, 51), np.cumsum(shares)[:50], label=self._names[number])
         left.set(xscale="log", xlabel="draws K", ylabel=f"bound, less that of {DRAWS} draws")
         right.set(xlabel="heaviest draws", ylabel="share of the weight", ylim=(0, 1))
         left.legend()

@@ -61,7 +61,7 @@ def log_likelihood(model, x, draws=5000, seed=0, show=False):
 
 
 def _quick(model):
-    """Return a `QuickVAE` with the networks of a plain `VAE`, if its decoder is the lecture's, or the model."""
+    """Return a `QuickVAE` with the networks of a plain `VAE`; return any other model as it is."""
     if type(model) is VAE and model.likelihood != "learned-gaussian":
         with contextlib.suppress(ValueError):  # another decoder
             return QuickVAE(model.encoder, model.decoder, likelihood=model.likelihood)
