@@ -164,10 +164,15 @@ def test_measurements_that_are_missing_are_named_with_their_command(folder):
 
 
 def test_a_sweep_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monkeypatch):
-    """A file that is not there, half a table, half an archive."""
+    """A file that is not there, an empty table, half a table, half an archive."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     path = tmp_path / "beta-sweep-mnist.csv"
-    for table, pictures in (None, None), ("beta,seed\n1", b""), ("beta,seed\n1,2", b"PK half"):
+    for table, pictures in (
+        (None, None),
+        ("beta,seed\n", b""),
+        ("beta,seed\n1", b""),
+        ("beta,seed\n1,2", b"PK half"),
+    ):
         if table:
             path.write_text(table)
             path.with_suffix(".npz").write_bytes(pictures)
@@ -177,23 +182,46 @@ def test_a_sweep_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monk
 
 TABLES = {
     "alarm": "beyond_digits alarm",
+    "alarm-others": "beyond_digits alarm-others --aeon WHEEL --sktime WHEEL",
     "bias-digits": "beyond_digits bias-digits",
     "few-labels-mnist": "few_labels mnist",
     "own-pictures": "own_pictures",
     "likelihood-mnist": "likelihood NETWORK SEED",
 }
+DAMAGED = {
+    None: "No such file",
+    "": "it has no rows",
+    "method,found\n": "it has no rows",
+    "method,found\nPCA,many\n": "Expecting value",
+    "method,found\nPCA,1\nPCA\n": "line 3 has 1 of 2 columns",
+    "method,found\nPCA,1,2\n": "line 2 has 3 of 2 columns",
+}
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_that_is_missing_or_damaged_is_told_with_the_cure(name, tmp_path, monkeypatch):
-    """No file, a cell that is no number, a row that is too short or too long."""
+    """No file, an empty one, a cell that is no number, a row that is too short or too long."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
-    for table in None, "method,found\nPCA,many", "method,found\nPCA,1,2":
-        if table:
+    for table, why in DAMAGED.items():
+        if table is not None:
             (tmp_path / f"{name}.csv").write_text(table)
-        told = rf"{name}\.csv is missing or damaged .*benchmarks\.{TABLES[name]}$"
+        told = rf"{name}\.csv is missing or damaged \(.*{why}.*benchmarks\.{TABLES[name]}$"
         with pytest.raises(ValueError, match=told):
             pretrained.table(name)
+
+
+@pytest.mark.parametrize("name", ["alarms", "few-labels", "beta-sweep-mnist", "../alarm"])
+def test_an_unknown_table_is_refused(name):
+    """The error names those that exist."""
+    with pytest.raises(ValueError, match=rf"no table '{name}'.*few-labels-mnist.*alarm-others"):
+        pretrained.table(name)
+
+
+def test_every_shipped_table_can_be_read_and_has_the_line_ends_of_the_others():
+    """As it was written, not as one system or the other ends its lines."""
+    for path in pretrained.FOLDER.glob("*.csv"):
+        assert b"\r" not in path.read_bytes(), path.name
+        assert pretrained.read_rows(path)
 
 
 def test_a_table_has_numbers_texts_and_gaps(tmp_path, monkeypatch):
