@@ -23,7 +23,7 @@ MAKERS = {
     "few-labels-digits": "few_labels digits",
     "own-pictures": "own_pictures",
     "alarm": "beyond_digits alarm",
-    "alarm-others": "beyond_digits alarm-others --aeon WHEEL --sktime WHEEL",
+    "alarm-others": "other_alarms --aeon WHEEL --sktime WHEEL",
     "bias-mnist": "beyond_digits bias-mnist",
     "bias-digits": "beyond_digits bias-digits",
 }
@@ -121,7 +121,7 @@ def read_rows(path):
         number, or None where nothing was measured.
 
     Raises:
-        ValueError: If there is no row, a row is too short or too long, or a cell should be a number but is not.
+        ValueError: If there is no row, or one is too short or too long, or has a text for a number.
         OSError: If the file cannot be read.
     """
     with open(path, newline="", encoding="utf-8") as file:
