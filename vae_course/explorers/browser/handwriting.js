@@ -4,6 +4,7 @@ import { drawMap, fromMap, isInside, mapBox, stepped } from "./latent_map.js";
 import { network, row } from "./network.js";
 
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+const withArticle = (number) => `${number === 8 ? "an" : "a"} ${number}`;
 const percent = (share) => (share > 0.995 ? ">99%" : share < 0.005 ? "<1%" : `${Math.round(100 * share)}%`);
 
 // Return the probabilities of a softmax: how sure a judge is of each digit.
@@ -52,15 +53,15 @@ export function Handwriting({ title, names, images, hands, directions, codes, la
       const where = `(${place.map((value) => value.toFixed(2)).join(", ")})`;
       const moved = home().some((value, k) => value !== place[k]);
       const [best] = sure[chosen].map((_, number) => number).sort((a, b) => sure[chosen][b] - sure[chosen][a]);
-      const other = best === chosen ? "" : `, ${percent(sure[chosen][best])} a ${best}`;
-      const verdict = `${percent(sure[chosen][chosen])} a ${chosen}${other}`;
+      const other = best === chosen ? "" : `, ${percent(sure[chosen][best])} ${withArticle(best)}`;
+      const verdict = `${percent(sure[chosen][chosen])} ${withArticle(chosen)}${other}`;
 
       const [left, top, side] = narrow ? [12, 388, 112] : [342, 96, 150];
       pen.text(hand.value.replace(", ", "\n"), left + side / 2, top - 36);
       pen.digit(original, left, top, side);
       pen.text(`${moved ? "moved to" : "its hand is at"}\n${where}`, left + side / 2, top + side + 18);
       const [x, y, large] = narrow ? [150, 372, 216] : [536, 58, 224];
-      pen.text(`a ${chosen} in this hand`, x + large / 2, y - 16, { size: 14, bold: true });
+      pen.text(`${withArticle(chosen)} in this hand`, x + large / 2, y - 16, { size: 14, bold: true });
       pen.digit(written[chosen], x, y, large);
       pen.text(`judge: ${verdict}`, x + large / 2, y + large + 18);
 
@@ -75,7 +76,8 @@ export function Handwriting({ title, names, images, hands, directions, codes, la
         pen.text(percent(sure[number][number]), cell.x + size / 2, cell.y + size + 13, { size: 12 });
       });
       pen.box(cells[chosen].x, cells[chosen].y, size, size, { edge: pen.theme.orange, line: 3 });
-      return `A ${chosen} in the hand of ${hand.value}, ${moved ? "moved to" : "at"} ${where}. The judge says: ${verdict}.`;
+      return `Written: ${withArticle(chosen)} in the hand of ${hand.value}, ${moved ? "moved to" : "at"} ${where}. ` +
+        `The judge says: ${verdict}.`;
     },
 
     // On the map the pointer drags the hand, below it chooses a digit.
