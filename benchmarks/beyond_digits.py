@@ -21,15 +21,16 @@ def run(start, end, **parameters):
     """Run the lesson's cells with other parameters: the first two, and those of one part.
 
     Args:
-        start: Name that the first cell of the part assigns.
+        start: Beginning of the first cell of the part.
         end: Name after whose assignment it ends.
-        **parameters: Values for names of the lesson's cell of parameters.
+        **parameters: Values for names of the lesson's cell of parameters, or for what cells before the part
+            assign.
 
     Returns:
         All names that the cells have assigned, a dictionary.
     """
     code = [cell.source for cell in nbformat.read(LESSON, 4).cells if cell.cell_type == "code"]
-    first = next(i for i, source in enumerate(code) if source.startswith(f"{start} = "))
+    first = next(i for i, source in enumerate(code) if source.startswith(start))
     names = {}
     exec(code[0], names)
     names |= parameters
@@ -52,7 +53,7 @@ def alarm(third, seed):
     Returns:
         List of dictionaries, one for each method.
     """
-    names = run("heart", "results", third=third, seed=seed)
+    names = run("heart = ", "results", third=third, seed=seed)
     rows = []
     for method, (found, true, false, delays) in names["results"].items():
         row = dict(method=method, third=third, seed=seed, beats=len(names["beats_there"]))
@@ -71,7 +72,7 @@ def bias(dataset, seed):
     Returns:
         List of dictionaries, one for each direction.
     """
-    names = run("painted_images", "becomes", dataset=dataset, seed=seed)
+    names = run("painted_images = ", "becomes", dataset=dataset, seed=seed)
     return [
         dict(direction=name, seed=seed)
         | {key: round(float(names[key][name][0]), 3) for key in ("shift", "becomes")}

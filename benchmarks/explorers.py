@@ -1,9 +1,9 @@
 """Measure how fast the explorers answer in a page and in a deck: `python -m benchmarks.explorers`.
 
-Each explorer of the course, with the shipped models, is opened from a file in headless Chromium with
-every request blocked, and a key is pressed or the mouse is moved a few dozen times. The time is from the
-event to when the browser is done with the next frame. `tests/browser/test_jupyterlab.py` prints the same for
-JupyterLab, with its kernel idle, busy and dead.
+Each explorer of the course, with the shipped models and an untrained one of lesson 9, is opened from a file
+in headless Chromium with every request blocked, and a key is pressed or the mouse is moved a few dozen times.
+The time is from the event to when the browser is done with the next frame. `tests/browser/test_jupyterlab.py`
+prints the same for JupyterLab, with its kernel idle, busy and dead.
 """
 
 import sys
@@ -21,6 +21,7 @@ import decks  # noqa: E402
 import lab  # noqa: E402
 from front_end import STILL, Functions, bundle_of, write_page  # noqa: E402
 from seen import Seen  # noqa: E402
+from toys import conditional_of_lesson_9, make_judge  # noqa: E402
 
 from vae_course import explorers, latent, lesson, pretrained  # noqa: E402
 from vae_course.data import load_digits  # noqa: E402
@@ -62,6 +63,7 @@ def course_explorers():
         explorers.Staircase(coins, black_white, labels[:10]),
         explorers.RateDistortion(*pretrained.beta_sweep(kind)),
         explorers.DrawADigit(plane, images, labels, data.name),
+        explorers.Handwriting(conditional_of_lesson_9(), images, labels, data.name, make_judge()),
     ]
     return {type(one).__name__: one for one in found}, wide.decoder
 
@@ -71,7 +73,10 @@ def write_deck(path, shown):
     cells = []
     for name, explorer in shown.items():
         text = nbformat.v4.new_markdown_cell(f"## {name}")
-        data = {"image/png": STILL.partition("base64,")[2], lesson.EXPLORER: bundle_of(explorer)}
+        data = {
+            "image/png": STILL.partition("base64,")[2].rstrip('">'),
+            lesson.EXPLORER: bundle_of(explorer),
+        }
         code = nbformat.v4.new_code_cell(name, execution_count=1)
         code.outputs = [nbformat.v4.new_output("display_data", data)]
         for cell, kind in ((text, "slide"), (code, "-")):

@@ -1,20 +1,20 @@
-"""Compare ways to classify digits with few labels: `python -m benchmarks.few_labels DATASET [LABELS...]`.
+"""Compare ways to classify digits with few labels: `python -m benchmarks.few_labels DATASET [COUNTS...]`.
 
 For each number of labels and each of five random choices of labelled images, one row goes to
 `vae_course/trained/few-labels-DATASET.csv`, which lesson 9 shows, for each way. A way is a kind of features
 with a classifier, chosen with its settings by cross-validation within the labelled images, or one of these:
 
 - augmented: a support vector machine that is also shown moved and rotated copies.
-- spreading: labels that spread to the nearest of 5,000 training images without labels.
+- spreading: labels that spread to the nearest of 5,000 training images without labels. How many principal
+  components suit them is chosen by cross-validation within the labelled images, too.
 - cnn, cnn augmented: a small convolutional network, without and with moved and rotated copies.
 
 A row that is there is not measured again, so a run that was stopped goes on where it was.
 """
 
-import csv
 import functools
-import sys
 
+import click
 import keras
 import numpy as np
 from keras import layers
@@ -28,8 +28,8 @@ from sklearn.semi_supervised import LabelSpreading
 from sklearn.svm import SVC
 
 from vae_course import pretrained
-from vae_course.atomic import write_atomically
-from vae_course.data import load_digits
+from vae_course.atomic import write_rows
+from vae_course.data import DataNotFoundError, load_digits
 
 LABELS = {"mnist": (20, 100, 300, 1000, 5000), "digits": (20, 100, 300, 1000)}
 CHOICES = 5
@@ -53,18 +53,24 @@ def choose_labelled(labels, count, choice):
     return np.concatenate(list(each))
 
 
-def feature_makers(dataset, data):
-    """Return functions from images to vectors: pixels, PCA, and the posterior means of shipped VAEs."""
-    makers = {"pixels": lambda images: images.reshape(-1, 784)}
-    for size in (20, 50):
-        pca = PCA(size, random_state=0).fit(data.x_train.reshape(-1, 784))
-        makers[f"pca-{size}"] = lambda images, pca=pca: pca.transform(images.reshape(-1, 784))
-    for name in (f"vae-2-{dataset}", f"vae-50-{dataset}-bernoulli", f"vae-100-{dataset}"):
-        encoder = pretrained.load(name)[0].encoder
-        predict = functools.partial(encoder.predict, batch_size=500, verbose=0)
-        active = predict(data.x_train)[0].var(axis=0) > 0.01
-        makers[name] = lambda images, predict=predict, active=active: predict(images)[0][:, active]
-    return makers
+def list_features(dataset):
+    """Return the names of all kinds of features: pixels, PCA, and the posterior means of shipped VAEs."""
+    vaes = f"vae-2-{dataset}", f"vae-50-{dataset}-bernoulli", f"vae-100-{dataset}"
+    return ["pixels", "pca-20", "pca-50", *vaes]
+
+
+def find_features(name, data):
+    """Return the function from images to vectors of one kind, fitted to all training images."""
+    if name == "pixels":
+        return lambda images: images.reshape(-1, 784)
+    if name.startswith("pca-"):
+        pca = PCA(int(name.removeprefix("pca-")), random_state=0)
+        pca.fit(data.x_train.reshape(-1, 784))
+        return lambda images: pca.transform(images.reshape(-1, 784))
+    encoder = pretrained.load(name)[0].encoder
+    predict = functools.partial(encoder.predict, batch_size=500, verbose=0)
+    active = predict(data.x_train)[0].var(axis=0) > 0.01
+    return lambda images: predict(images)[0][:, active]
 
 
 def select(x, y):
@@ -107,63 +113,135 @@ def train_network(images, labels, seed, augmented):
     return network
 
 
-def measure(data, vectors, makers, count, choice):
-    """Yield a row for each way: features, method, accuracy in cross-validation (or None), on test images."""
+def list_ways(names, count):
+    """Return the ways that are compared with so many labels.
+
+    Args:
+        names: Names of the kinds of features.
+        count: Number of labelled images.
+
+    Returns:
+        List of pairs of features and method.
+    """
+    ways = []
+    for features in names:
+        strongest = features.startswith("vae-100")
+        if count == ALL_WAYS or not features.startswith(("pca-20", "vae-2-")):
+            ways.append((features, "selected"))
+        if features.startswith(("pca-", "vae-100")) or (count == ALL_WAYS and features == "pixels"):
+            ways.append((features, "spreading"))
+        if count == ALL_WAYS and (strongest or features == "pixels"):
+            ways.append((features, "augmented"))
+    networks = ("cnn", "cnn augmented") if count == ALL_WAYS else ("cnn augmented",)
+    return [*ways, *(("pixels", method) for method in networks)]
+
+
+def spread(x, y, others):
+    """Let the labels `y` of the vectors `x` spread to `others`, and return the classifier."""
+    known = np.concatenate([y, np.full(len(others), -1)])  # -1 stands for "no label"
+    spreading = LabelSpreading(kernel="knn", n_neighbors=7, max_iter=100)
+    return spreading.fit(np.concatenate([x, others]), known)
+
+
+def validate_spreading(x, y, others):
+    """Return the accuracy of spreading in cross-validation, on labelled vectors whose label is kept back."""
+    folds = StratifiedKFold(min(5, len(y) // 10), shuffle=True, random_state=0).split(x, y)
+    return np.mean(
+        [
+            spread(x[told], y[told], np.concatenate([x[kept], others])).score(x[kept], y[kept])
+            for told, kept in folds
+        ]
+    )
+
+
+def measure(data, vectors, maker, way, count, choice):
+    """Measure one way with one choice of labelled images.
+
+    Args:
+        data: The digits.
+        vectors: Function from the name of features to the vectors of all training and of all test images.
+        maker: Function from the name of features to the function that makes its vectors.
+        way: Features and method, as `list_ways` names them.
+        count: Number of labelled images.
+        choice: Which of them, a seed.
+
+    Returns:
+        Accuracy in cross-validation, or None where nothing was chosen by it, and on the test images.
+    """
+    features, method = way
     chosen = choose_labelled(data.y_train, count, choice)
     images, labels = data.x_train[chosen], data.y_train[chosen]
-    rest = np.setdiff1d(np.arange(len(data.y_train)), chosen)
-    rest = np.random.default_rng(choice).permutation(rest)[:WITHOUT_LABELS]
-    known = np.concatenate([labels, np.full(len(rest), -1)])
-    keras.utils.set_random_seed(choice)
-    copy = augmenter()
-    copies = [np.asarray(copy(images, training=True)) for _ in range(COPIES)]
-    strongest = [name for name in makers if name.startswith("vae-100")]
-    for features, (train, test) in vectors.items():
-        if count != ALL_WAYS and features.startswith(("pca-20", "vae-2-")):
-            continue
-        best = select(train[chosen], labels)
-        yield features, "selected", best.best_score_, best.score(test, data.y_test)
-        if features in strongest or (count == ALL_WAYS and features == "pixels"):
-            spreading = LabelSpreading(kernel="knn", n_neighbors=7, max_iter=100)
-            spreading.fit(np.concatenate([train[chosen], train[rest]]), known)
-            yield features, "spreading", None, spreading.score(test, data.y_test)
-        if count == ALL_WAYS and features in ("pixels", *strongest):
-            more = np.concatenate([train[chosen], *map(makers[features], copies)])
-            classifier = SVC(C=10).fit(more, np.tile(labels, COPIES + 1))
-            yield features, "augmented", None, classifier.score(test, data.y_test)
-    for augmented in (False, True) if count == ALL_WAYS else (True,):
-        network = train_network(images, labels, choice, augmented)
-        accuracy = network.evaluate(data.x_test, data.y_test, batch_size=500, verbose=0)[1]
-        yield "pixels", "cnn augmented" if augmented else "cnn", None, accuracy
+    if method.startswith("cnn"):
+        network = train_network(images, labels, choice, method == "cnn augmented")
+        return None, network.evaluate(data.x_test, data.y_test, batch_size=500, verbose=0)[1]
+    train, test = vectors(features)
+    validation = None
+    if method == "selected":
+        classifier = select(train[chosen], labels)
+        validation = classifier.best_score_
+    elif method == "spreading":
+        rest = np.setdiff1d(np.arange(len(data.y_train)), chosen)
+        rest = np.random.default_rng(choice).permutation(rest)[:WITHOUT_LABELS]
+        classifier = spread(train[chosen], labels, train[rest])
+        if features.startswith("pca-"):
+            validation = validate_spreading(train[chosen], labels, train[rest])
+    else:
+        keras.utils.set_random_seed(choice)
+        copy = augmenter()
+        make = maker(features)
+        copies = [make(np.asarray(copy(images, training=True))) for _ in range(COPIES)]
+        more = np.concatenate([train[chosen], *copies])
+        classifier = SVC(C=10).fit(more, np.tile(labels, COPIES + 1))
+    return validation, classifier.score(test, data.y_test)
 
 
-def main(dataset, *counts):
-    """Measure all that is missing, and write the table after each choice."""
-    data = load_digits(dataset)
+def read_table(path):
+    """Return the rows that have been measured, as they are written; none if there is no file."""
+    rows = pretrained.read_rows(path) if path.exists() else []
+    for row in rows:
+        for name in ("validation", "accuracy"):
+            row[name] = "" if row[name] is None else f"{row[name]:.4f}"
+    return rows
+
+
+@click.command()
+@click.argument("dataset", type=click.Choice(list(LABELS)))
+@click.argument("counts", type=int, nargs=-1)
+def main(dataset, counts):
+    """Measure all ways on DATASET with each of COUNTS labels, tens of them, and write the table."""
+    for count in counts:
+        if count < 20 or count % 10:
+            raise click.BadParameter(
+                f"{count} labels are not 20, 30, 40 or another number of tens."
+            )
+    try:
+        data = load_digits(dataset)
+    except DataNotFoundError as error:
+        raise click.BadParameter(str(error)) from error
+    most = 10 * np.bincount(data.y_train, minlength=10).min()
+    if max(counts, default=0) > most:
+        raise click.BadParameter(
+            f"{data.name} has no more than {most} labels, equally many of each digit."
+        )
     path = pretrained.FOLDER / f"few-labels-{dataset}.csv"
-    rows = []
-    if path.exists():
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    makers = feature_makers(dataset, data)
-    # All images as vectors, once: encoding them takes longer than most classifiers.
-    vectors = {name: (make(data.x_train), make(data.x_test)) for name, make in makers.items()}
+    rows = read_table(path)
+    done = {(row["labels"], row["choice"], row["features"], row["method"]) for row in rows}
+    # Only features that are missing are made, once: encoding all images takes longer than most classifiers.
+    maker = functools.cache(lambda name: find_features(name, data))
+    vectors = functools.cache(lambda name: tuple(map(maker(name), (data.x_train, data.x_test))))
     for choice in range(CHOICES):
-        for count in map(int, counts or LABELS[dataset]):
-            if any((row["labels"], row["choice"]) == (str(count), str(choice)) for row in rows):
-                continue
-            ways = measure(data, vectors, makers, count, choice)
-            for features, method, validation, accuracy in ways:
-                validation = "" if validation is None else f"{validation:.4f}"
-                values = count, choice, features, method, validation, f"{accuracy:.4f}"
-                rows.append(dict(zip(COLUMNS, map(str, values), strict=True)))
+        for count in counts or LABELS[dataset]:
+            for way in list_ways(list_features(dataset), count):
+                if (count, choice, *way) in done:
+                    continue
+                scores = measure(data, vectors, maker, way, count, choice)
+                scores = ["" if score is None else f"{score:.4f}" for score in scores]
+                rows.append(dict(zip(COLUMNS, (count, choice, *way, *scores), strict=True)))
+                done.add((count, choice, *way))
                 print(*rows[-1].values(), flush=True)
-            rows.sort(key=lambda row: (int(row["labels"]), int(row["choice"])))
-            with write_atomically(path) as unfinished, open(unfinished, "w", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(rows)
+            rows.sort(key=lambda row: (row["labels"], row["choice"]))
+            write_rows(path, rows)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

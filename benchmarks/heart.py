@@ -6,6 +6,7 @@ wfdb-4.3.0.tar.gz` takes it. `pip download --no-deps --no-binary wfdb wfdb==4.3.
 
 import hashlib
 import tarfile
+import zlib
 from pathlib import Path
 
 import click
@@ -19,11 +20,7 @@ FILES = {  # SHA-256
     "0001.dat": "ec0aa6e8ebfce65f562b101900fcf03331f02fb85b9e387a98d45e3df73624e1",
     "0001.atr": "ad356e2748a38dfa3cd1593a11f61deb0cee0ec936996dc29614a2cb9ae38f09",
 }
-RATE, UNITS, ANNOTATED = (
-    250,
-    400,
-    2_250_000,
-)  # Hz; steps of the converter in 1 mV; first sample with beats
+UNITS, ANNOTATED = 400, 2_250_000  # steps of the converter in 1 mV; first sample with beats
 
 
 def read_signal(content):
@@ -72,11 +69,18 @@ def read_beats(content):
 @click.argument("archive", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def main(archive):
     """Take the record from wfdb's source ARCHIVE and write the annotated half hour at half the rate."""
-    with tarfile.open(archive) as tar:
-        found = {name: tar.extractfile(f"wfdb-4.3.0/tmp_dl_dir/{name}").read() for name in FILES}
+    try:
+        with tarfile.open(archive) as tar:
+            found = {
+                name: tar.extractfile(f"wfdb-4.3.0/tmp_dl_dir/{name}").read() for name in FILES
+            }
+    except (tarfile.TarError, KeyError, EOFError, OSError, zlib.error) as error:
+        raise click.BadParameter(
+            f"{archive} is not the source archive of wfdb 4.3.0, or is damaged ({error})."
+        ) from error
     for name, content in found.items():
         if (digest := hashlib.sha256(content).hexdigest()) != FILES[name]:
-            raise click.ClickException(f"{name} has digest {digest}, not {FILES[name]}.")
+            raise click.BadParameter(f"{name} has digest {digest}, not {FILES[name]}.")
     millivolts = read_signal(found["0001.dat"])[ANNOTATED:] / UNITS
     time, code = read_beats(found["0001.atr"])
     halved = signal.decimate(millivolts, 2, axis=0, ftype="fir")  # shifts no phase

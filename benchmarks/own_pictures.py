@@ -9,6 +9,7 @@ idle cores it takes about ten minutes.
 
 import time
 
+import click
 import keras
 import numpy as np
 from PIL import Image, ImageDraw
@@ -80,6 +81,7 @@ def measure(count, beta, seed):
     return row | {name: float(f"{value:.4g}") for name, value in numbers.items()}
 
 
+@click.command()
 def main():
     """Measure all, and write the table after each run."""
     rows = []

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from vae_course.atomic import write_atomically
+from vae_course.atomic import write_atomically, write_rows
 
 
 def test_a_file_is_replaced_at_once(tmp_path):
@@ -66,3 +66,15 @@ def test_permissions_and_links_are_kept(tmp_path):
         unfinished.write_text("by the link")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "new").read_text() == "by the link"
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+def test_a_table_is_whole_and_the_same_on_every_system(tmp_path):
+    """Lines end with one character; a row that does not fit leaves the old table as it was."""
+    path = tmp_path / "alarm.csv"
+    write_rows(path, [{"method": "VAE, error", "found": 1}, {"method": "PCA", "found": None}])
+    content = path.read_bytes()
+    assert content == b'method,found\n"VAE, error",1\nPCA,\n'
+    for other in {"method": "PCA"}, {"method": "PCA", "found": 1, "false": 2}:
+        with pytest.raises(ValueError, match=r"'PCA'.*other columns than .*'method', 'found'"):
+            write_rows(path, [{"method": "VAE", "found": 1}, other])
+    assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]

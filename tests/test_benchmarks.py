@@ -2,21 +2,28 @@
 
 import copy
 import dataclasses
+import hashlib
 import importlib.util
 import itertools
 import json
 import re
 import sys
+import tarfile
 import time
 import types
+import zipfile
+from pathlib import Path
 
+import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from pins import ROOT
 from toys import toy_explorers
 
-from benchmarks import bench, beyond_digits, report, turns
+from benchmarks import bench, beyond_digits, heart, other_alarms, own_pictures, report, turns
 from benchmarks.turns import WorkerError, conduct, interleave
+from vae_course import pretrained
 from vae_course.data import load_heart
 
 
@@ -389,7 +396,181 @@ def test_a_deck_of_explorers_is_written_to_measure(tmp_path):
 
 def test_the_benchmark_of_lesson_9_runs_the_cells_of_the_lesson():
     """With another third than the lesson's, up to the premature beats there, which are counted directly."""
-    names = beyond_digits.run("heart", "beats_there", third=0)
-    heart = load_heart()
-    there = heart.beats[heart.ventricular] < len(heart.millivolts) // 3
+    names = beyond_digits.run("heart = ", "beats_there", third=0)
+    recording = load_heart()
+    there = recording.beats[recording.ventricular] < len(recording.millivolts) // 3
     assert len(names["beats_there"]) == there.sum() > 0
+
+
+# Alarms on series of others
+
+
+def make_series():
+    """Give a made-up heartbeat of 50 samples with an outlier, as a file of a wheel, and its digest."""
+    values = np.sin(np.arange(1600) * 2 * np.pi / 50) + 0.01 * np.sin(np.arange(1600))
+    labels = np.zeros(1600, int)
+    values[1300:1310], labels[1300:1310] = 4, 1
+    lines = [
+        f"{i},{v:.5f},{label}" for i, (v, label) in enumerate(zip(values, labels, strict=True))
+    ]
+    content = "\n".join(["timestamp,value,is_anomaly", *lines, ""]).encode()
+    return content, hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """Make a wheel and a folder with a made-up series in each, and let the benchmark know only these."""
+    content, digest = make_series()
+    with zipfile.ZipFile(tmp_path / "aeon.whl", "w") as wheel:
+        wheel.writestr("aeon/one.csv", content)
+    (tmp_path / "unpacked" / "sktime").mkdir(parents=True)
+    (tmp_path / "unpacked" / "sktime" / "two.csv").write_bytes(content)
+    series = {
+        "one": ("aeon", {"aeon/one.csv": digest}, (1000, 50, 4)),
+        "two": ("sktime", {"sktime/two.csv": digest}, (1000, 50, 4)),
+    }
+    monkeypatch.setattr(other_alarms, "SERIES", series)
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_a_series_of_others_is_cut_as_the_lesson_cuts_its_own():
+    """Two samples for one, a third of the normal part for thresholds, windows at the anomaly marked."""
+    content, _ = make_series()
+    values, labels = np.genfromtxt(content.decode().splitlines()[1:], delimiter=",").T[1:]
+    given = other_alarms.cut(values, labels, 1000, 50, 4)
+    starts, lead = given["starts"], given["heart"].millivolts[:, 0]
+    np.testing.assert_allclose(lead[:2600:2] / lead[:2600].std(), values[:1300] * 2**0.5, atol=0.03)
+    assert np.std(lead[:1332]) == pytest.approx(0.5, rel=0.02)  # two thirds of 2,000 samples
+    assert starts[given["train"]].max() + 128 <= 1333 <= starts[given["ordinary"]].min()
+    assert starts[given["ordinary"]].max() + 128 <= 2000 <= starts[given["test"]].min()
+    touched = [s for s in range(0, 3200 - 127, 4) if s < 2620 and s + 128 > 2600]
+    assert starts[given["touches"]].tolist() == touched
+    assert given["beats_there"].tolist() == [2600] and given["after"] == 20
+    assert given["x"].shape == (len(starts), 128, 1, 2)
+    assert 0 <= given["x"].min() < given["x"].max() <= 1
+
+
+def test_all_methods_meet_on_series_of_others(packages, monkeypatch):
+    """An outlier of four deviations is found at once, by whatever needs no training."""
+    monkeypatch.setattr(other_alarms, "STEPS", 5)  # one epoch
+    monkeypatch.setattr(other_alarms, "SEEDS", (1,))
+    monkeypatch.setattr(other_alarms, "SERIES", dict(list(other_alarms.SERIES.items())[:1]))
+    arguments = ["--aeon", str(packages / "aeon.whl"), "--sktime", str(packages / "unpacked")]
+    outcome = CliRunner().invoke(other_alarms.main, arguments, catch_exceptions=False)
+    assert outcome.exit_code == 0
+    rows = {row["method"]: row for row in pretrained.table("alarm-others")}
+    assert {"VAE, error", "VAE, -log p(x)", "z-score, 10 beats", "PCA, 24 parts"} < rows.keys()
+    assert "z-score, 60 beats" not in rows  # longer than the series
+    for method in "nearest window", "nearest window, scaled", "sharpest bend":
+        assert rows[method]["found"] == rows[method]["highest"] == 1
+        assert 0 <= rows[method]["delay"] <= 2
+    shipped = pretrained.read_rows(
+        Path(pretrained.__file__).with_name("trained") / "alarm-others.csv"
+    )
+    assert all(row.keys() == shipped[0].keys() for row in rows.values())
+
+
+def test_seeds_are_summarised_by_means_and_standard_errors():
+    """The error of 1, 2 and 6 is the root of 7 / 3; a seed that found nothing has no delay."""
+    one = dict(anomalies=1, found=1, true=1, precision=0.5, ringing=0.1, highest=True)
+    runs = [
+        {"VAE": one | {"false": 1, "delay": 3.0}, "PCA": one | {"false": 0, "delay": np.nan}},
+        {"VAE": one | {"false": 2, "delay": np.nan}, "PCA": one | {"false": 9, "delay": 9}},
+        {"VAE": one | {"false": 6, "delay": 5.0}, "PCA": one | {"false": 9, "delay": 9}},
+    ]
+    vae, pca = other_alarms.summarise("made up", runs)
+    assert (vae["false"], vae["false_error"]) == (3, round((7 / 3) ** 0.5, 4))
+    assert (vae["delay"], vae["seeds"], vae["found_error"]) == (4, 3, 0)
+    assert (pca["false"], pca["false_error"], pca["delay"], pca["seeds"]) == (0, "", "", 1)
+
+
+@pytest.mark.parametrize(
+    "aeon, words",
+    [
+        (None, "Missing option '--aeon'"),
+        ("nowhere.whl", "'{}' does not exist"),
+        ("text.whl", "aeon/one.csv is not in {}, as it is in aeon's wheel.*pip download"),
+        ("unpacked", "aeon/one.csv is not in {}, as it is in aeon's wheel.*pip download"),
+        ("changed.whl", "aeon/one.csv in {} has digest [0-9a-f]{{64}}, not"),
+    ],
+)
+def test_a_wrong_wheel_is_told_before_any_training(packages, monkeypatch, aeon, words):
+    """With exit code 2, and nothing is written."""
+    monkeypatch.setattr(other_alarms, "alarm_on", lambda *args: pytest.fail("it trains"))
+    (packages / "text.whl").write_text("no archive")
+    with zipfile.ZipFile(packages / "changed.whl", "w") as wheel:
+        wheel.writestr("aeon/one.csv", "1,2,3")
+    option = ["--aeon", str(packages / aeon)] if aeon else []
+    arguments = [*option, "--sktime", str(packages / "unpacked")]
+    status, told = tell(other_alarms.main, arguments)
+    assert status == 2 and re.search(words.format(packages / (aeon or "")), told)
+    assert not (packages / "alarm-others.csv").exists()
+
+
+# Bad arguments, and small runs
+
+
+def tell(command, arguments):
+    """Run a command, and return its exit code and its error, which is one line under the usage."""
+    outcome = CliRunner().invoke(command, list(map(str, arguments)))
+    assert isinstance(outcome.exception, SystemExit)  # no traceback
+    usage, told = outcome.output.split("\nError: ")
+    assert usage.startswith("Usage:") and isinstance(command, click.Command)
+    return outcome.exit_code, " ".join(told.split("\n"))
+
+
+@pytest.mark.parametrize(
+    "command, arguments, words",
+    [
+        (beyond_digits.main, [], "Missing argument"),
+        (beyond_digits.main, ["alarms"], "'alarms' is not one of 'alarm', 'bias-mnist'"),
+        (beyond_digits.main, ["alarm", "3"], "unexpected extra argument"),
+        (own_pictures.main, ["200"], "unexpected extra argument"),
+        (heart.main, [], "Missing argument 'ARCHIVE'"),
+        (heart.main, ["nowhere.tar.gz"], "'nowhere.tar.gz' does not exist"),
+    ],
+)
+def test_a_bad_argument_is_told_in_one_line(command, arguments, words):
+    """With exit code 2."""
+    status, told = tell(command, arguments)
+    assert status == 2 and words in told
+
+
+def test_an_archive_without_the_recording_is_told_in_one_line(tmp_path, monkeypatch):
+    """No archive, half of one, one of something else, and one with another recording; nothing is written."""
+    monkeypatch.setattr(heart, "HEART", tmp_path / "heart.npz")
+    folder = tmp_path / "wfdb-4.3.0" / "tmp_dl_dir"
+    folder.mkdir(parents=True)
+    for name in heart.FILES:
+        (folder / name).write_bytes(np.random.default_rng(0).bytes(5000))
+    with tarfile.open(tmp_path / "changed.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "wfdb-4.3.0", "wfdb-4.3.0")
+    with tarfile.open(tmp_path / "other.tar.gz", "w:gz") as tar:
+        tar.add(folder, "wfdb-4.2.0")
+    (tmp_path / "text.tar.gz").write_text("no archive")
+    whole = (tmp_path / "changed.tar.gz").read_bytes()
+    (tmp_path / "half.tar.gz").write_bytes(whole[: len(whole) // 2])
+    for name in "text", "half", "other":
+        status, told = tell(heart.main, [tmp_path / f"{name}.tar.gz"])
+        assert status == 2 and f"{name}.tar.gz is not the source archive of wfdb 4.3.0" in told
+    status, told = tell(heart.main, [tmp_path / "changed.tar.gz"])
+    assert status == 2 and re.search(r"0001\.dat has digest [0-9a-f]{64}, not ec0aa6e8", told)
+    assert not (tmp_path / "heart.npz").exists()
+
+
+def test_own_pictures_are_measured_on_a_few(tmp_path, monkeypatch):
+    """One row, with the columns of the shipped table; PCA does better than the mean picture."""
+    shipped = pretrained.table("own-pictures")
+    for name, value in (("COUNTS", (64,)), ("BETAS", (0.1,)), ("SEEDS", (1,)), ("TESTED", 20)):
+        monkeypatch.setattr(own_pictures, name, value)
+    find = own_pictures.training.find
+    short = lambda *names: dataclasses.replace(find(*names), epochs=1)  # noqa: E731
+    monkeypatch.setattr(own_pictures.training, "find", short)
+    monkeypatch.setattr(own_pictures, "FOLDER", tmp_path)
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    assert CliRunner().invoke(own_pictures.main, []).exit_code == 0
+    (row,) = pretrained.table("own-pictures")
+    assert row.keys() == shipped[0].keys()
+    assert (row["pictures"], row["beta"], row["seed"]) == (64, 0.1, 1)
+    assert 0 < row["pca"] < row["mean_image"] and row["vae"] > 0 and row["kl"] > 0

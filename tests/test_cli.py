@@ -234,6 +234,42 @@ def test_evaluate_as_json_prints_one_object_and_the_same_at_every_call(monkeypat
     assert report["scores"]["reconstruction"]["mean"] > 0 and "kl" not in report["scores"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--out", ""),
+        ("run", "--notebooks", ""),
+        ("lab", ""),
+        ("slides", "--out", " "),
+        ("train", "--images", ""),
+        ("train", "--out", ""),
+        ("sweep", ""),
+        ("evaluate", ""),
+        ("evaluate", "vae-2-digits", "--images", ""),
+        ("explore", "vae-2-digits", "--images", ""),
+        ("explore", "vae-2-digits", "--out", ""),
+        ("grade", ""),
+        ("tidy", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_refused(arguments, monkeypatch, tmp_path):
+    """It comes from a variable that is not set, and would mean the present folder, or nothing at all."""
+    monkeypatch.chdir(tmp_path)
+    status, output = call(*arguments)
+    (told,) = [line for line in output.splitlines() if line.startswith("Error: ")]
+    assert status == 2 and "it is empty: name a file or folder, or leave it out." in told
+    option = [name for name in arguments if name.startswith("--")]
+    assert not option or f"'{option[0]}'" in told
+    assert not os.listdir(tmp_path)
+
+
+def test_evaluate_takes_pictures_or_a_data_set(tmp_path):
+    """Not both, because they are two different data sets."""
+    status, output = call("evaluate", "vae-2-digits", "--dataset", "digits", "--images", "mine")
+    assert status == 2 and "name two different data sets: leave one out" in output
+
+
 @pytest.mark.parametrize("content", [None, b"no model"])
 def test_evaluate_refuses_what_is_no_model(tmp_path, content):
     """Exit status 1, the file, the cure, no traceback."""

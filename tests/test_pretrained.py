@@ -1,6 +1,7 @@
 """Shipped models: whole, held to their cards, and refused when damaged."""
 
 import dataclasses
+import io
 import shutil
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def test_the_shipped_files_stay_small():
         for start in ("few-labels", "bias")
         for dataset in ("mnist", "digits")
     }
-    tables |= {"alarm.csv", "own-pictures.csv"}
+    tables |= {"alarm.csv", "alarm-others.csv", "own-pictures.csv"}
     assert {file.name for file in files} == names | measured | sweeps | tables
     assert sum(file.stat().st_size for file in files) <= 8_000_000
 
@@ -164,10 +165,16 @@ def test_measurements_that_are_missing_are_named_with_their_command(folder):
 
 
 def test_a_sweep_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monkeypatch):
-    """A file that is not there, half a table, half an archive."""
+    """A file that is not there, an empty table, half a table, half an archive."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     path = tmp_path / "beta-sweep-mnist.csv"
-    for table, pictures in (None, None), ("beta,seed\n1", b""), ("beta,seed\n1,2", b"PK half"):
+    np.savez(whole := io.BytesIO(), beta=1)
+    for table, pictures in (
+        (None, None),
+        ("beta,seed\n", whole.getvalue()),
+        ("beta,seed\n1", b""),
+        ("beta,seed\n1,2", b"PK half"),
+    ):
         if table:
             path.write_text(table)
             path.with_suffix(".npz").write_bytes(pictures)
@@ -177,23 +184,46 @@ def test_a_sweep_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monk
 
 TABLES = {
     "alarm": "beyond_digits alarm",
+    "alarm-others": "other_alarms --aeon WHEEL --sktime WHEEL",
     "bias-digits": "beyond_digits bias-digits",
     "few-labels-mnist": "few_labels mnist",
     "own-pictures": "own_pictures",
     "likelihood-mnist": "likelihood NETWORK SEED",
 }
+DAMAGED = {
+    None: "No such file",
+    "": "it has no rows",
+    "method,found\n": "it has no rows",
+    "method,found\nPCA,many\n": "Expecting value",
+    "method,found\nPCA,1\nPCA\n": "line 3 has 1 of 2 columns",
+    "method,found\nPCA,1,2\n": "line 2 has 3 of 2 columns",
+}
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_that_is_missing_or_damaged_is_told_with_the_cure(name, tmp_path, monkeypatch):
-    """No file, a cell that is no number, a row that is too short or too long."""
+    """No file, an empty one, a cell that is no number, a row that is too short or too long."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
-    for table in None, "method,found\nPCA,many", "method,found\nPCA,1,2":
-        if table:
+    for table, why in DAMAGED.items():
+        if table is not None:
             (tmp_path / f"{name}.csv").write_text(table)
-        told = rf"{name}\.csv is missing or damaged .*benchmarks\.{TABLES[name]}$"
+        told = rf"{name}\.csv is missing or damaged \(.*{why}.*benchmarks\.{TABLES[name]}$"
         with pytest.raises(ValueError, match=told):
             pretrained.table(name)
+
+
+@pytest.mark.parametrize("name", ["alarms", "few-labels", "beta-sweep-mnist", "../alarm"])
+def test_an_unknown_table_is_refused(name):
+    """The error names those that exist."""
+    with pytest.raises(ValueError, match=rf"no table '{name}'.*few-labels-mnist.*alarm-others"):
+        pretrained.table(name)
+
+
+def test_every_shipped_table_can_be_read_and_has_the_line_ends_of_the_others():
+    """As it was written, not as one system or the other ends its lines."""
+    for path in pretrained.FOLDER.glob("*.csv"):
+        assert b"\r" not in path.read_bytes(), path.name
+        assert pretrained.read_rows(path)
 
 
 def test_a_table_has_numbers_texts_and_gaps(tmp_path, monkeypatch):
@@ -216,6 +246,23 @@ def test_the_alarms_add_up():
         assert sum(row["beats"] for row in runs) == 114 * len(runs) / 3
         assert all(row["found"] <= row["beats"] and row["false"] >= 0 for row in runs)
         assert sum(row["hours"] for row in runs) == pytest.approx(0.5 * len(runs) / 3, rel=0.01)
+
+
+def test_the_alarms_on_other_series_add_up():
+    """Every method on every series, errors where there are seeds, and shares that fit the counts."""
+    rows = pretrained.table("alarm-others")
+    anomalies = {"InternalBleeding16": 1, "mitdb": 1, "ecg-diff-count-3": 3}
+    assert {row["series"]: row["anomalies"] for row in rows} == anomalies
+    for row in rows:
+        assert row["seeds"] == (3 if "VAE" in row["method"] else 1)
+        assert (row["false_error"] is None) == (row["seeds"] == 1)
+        assert row["found"] <= row["anomalies"] and row["false"] >= 0 and 0 <= row["ringing"] <= 1
+        assert (row["delay"] is None) == (row["found"] == 0)
+        if row["seeds"] == 1 and row["true"] + row["false"]:
+            share = row["true"] / (row["true"] + row["false"])
+            assert row["precision"] == pytest.approx(share, abs=1e-4)
+    methods = {name: [r["method"] for r in rows if r["series"] == name] for name in anomalies}
+    assert {len(set(names)) for names in methods.values()} == {9, 10}  # one z-score is too long
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "digits"])

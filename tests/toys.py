@@ -1,12 +1,17 @@
 """Decoders, codes and a sweep small enough to know by heart, and explorers of them."""
 
+from types import SimpleNamespace
+
 import keras
+import nbformat
 import numpy as np
 from keras import layers
+from pins import ROOT
 
 from vae_course.explorers import (
     DigitMorph,
     DrawADigit,
+    Handwriting,
     KLExplorer,
     LatentMap,
     LatentTraversal,
@@ -15,7 +20,8 @@ from vae_course.explorers import (
     Staircase,
     TransposedConvolutionExplorer,
 )
-from vae_course.models import VAE, build_decoder, build_encoder
+from vae_course.losses import gaussian_kl
+from vae_course.models import VAE, Sampling, build_decoder, build_encoder
 
 BETAS = (0.1, 0.5, 1.0, 4.0, 20.0)
 
@@ -75,6 +81,35 @@ def pictures_of(decoder, z):
     return (1 / (1 + np.exp(-(np.atleast_2d(z) @ weights + bias)))).reshape(-1, 28, 28)
 
 
+def make_conditional(latent_dim=3):
+    """Make a conditional VAE of one layer in each half: codes and pictures depend on the label, too."""
+    keras.utils.set_random_seed(4)
+    label, image, z = (keras.Input(shape) for shape in ((10,), (28, 28, 1), (latent_dim,)))
+    x = layers.Concatenate()([layers.Flatten()(image), label])
+    encoder = keras.Model([image, label], [layers.Dense(latent_dim)(x) for _ in range(2)])
+    x = layers.Concatenate()([z, label])
+    x = layers.Dense(784, activation="sigmoid", kernel_initializer="random_normal")(x)
+    decoder = keras.Model([z, label], layers.Reshape((28, 28, 1))(x))
+    return SimpleNamespace(encoder=encoder, decoder=decoder)
+
+
+def conditional_of_lesson_9():
+    """Build the conditional VAE from the lesson's own cell, untrained."""
+    cells = nbformat.read(ROOT / "notebooks" / "09_beyond_digits.ipynb", 4).cells
+    (source,) = [cell.source for cell in cells if "class ConditionalVAE" in cell.source]
+    names = {"keras": keras, "layers": layers, "ops": keras.ops}
+    names |= {"Sampling": Sampling, "gaussian_kl": gaussian_kl}
+    exec(source, names)
+    keras.utils.set_random_seed(0)
+    return names["ConditionalVAE"]()
+
+
+def make_judge():
+    """Make weights like those of a LogisticRegression that is trained on images of digits."""
+    dice = np.random.default_rng(6)
+    return SimpleNamespace(coef_=dice.normal(size=(10, 784)) / 9, intercept_=dice.normal(size=10))
+
+
 def toy_explorers():
     """Make one explorer of each kind, by name."""
     labels, codes = np.arange(60) % 10, np.random.default_rng(1).normal(size=(60, 5))
@@ -83,6 +118,7 @@ def toy_explorers():
     vae = VAE(build_encoder(2), build_decoder(2))
     images = (np.random.default_rng(0).random((2, 28, 28, 1)) < 0.3).astype("float32")
     models = {"autoencoder": (plane, codes[:, :2]), "VAE": (other, codes[:, 2:4])}
+    greys = np.random.default_rng(2).random((60, 28, 28, 1)) ** 3
     explorers = [
         LatentMap(models, labels, "toy"),
         KLExplorer(),
@@ -92,6 +128,7 @@ def toy_explorers():
         LatentTraversal(five, codes, labels, np.arange(5.0)),
         Staircase(vae, images, [4, 7]),
         RateDistortion(*make_sweep(), lecture=(13, 15.5)),
-        DrawADigit(vae, np.random.default_rng(2).random((60, 28, 28, 1)) ** 3, labels, "toy"),
+        DrawADigit(vae, greys, labels, "toy"),
+        Handwriting(make_conditional(), greys, labels, "toy", make_judge()),
     ]
     return {type(one).__name__: one for one in explorers}

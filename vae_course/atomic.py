@@ -53,8 +53,20 @@ def write_text(path, text):
 
 
 def write_rows(path, rows):
-    """Write a list of dictionaries with the same keys as CSV, completely or not at all."""
-    table = csv.DictWriter(text := io.StringIO(), rows[0])
+    """Write a list of dictionaries with the same keys as CSV, completely or not at all.
+
+    Args:
+        path: Path of the file, whose lines end alike on every system.
+        rows: List of dictionaries, at least one. The keys of the first are the columns.
+
+    Raises:
+        ValueError: If a row has other keys than the first.
+        OSError: If the file cannot be written.
+    """
+    for row in rows:
+        if row.keys() != rows[0].keys():
+            raise ValueError(f"The row {row} has other columns than the first: {list(rows[0])}.")
+    table = csv.DictWriter(text := io.StringIO(), rows[0], lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     write_text(path, text.getvalue())

@@ -22,7 +22,19 @@ PACKAGE = Path(__file__).resolve().parent
 # In a clone, the lessons are beside the package. A wheel has them inside of it.
 CLONE = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
 LESSONS = (CLONE or PACKAGE) / "notebooks"
-FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class Place(click.Path):
+    """A path that is not empty, as that of a variable which is not set would be."""
+
+    def convert(self, value, param, ctx):
+        """Return the path, or end with a message that names the option or argument."""
+        if not str(value).strip():
+            self.fail("it is empty: name a file or folder, or leave it out.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = Place(file_okay=False, path_type=Path)
 dataset_option = functools.partial(
     click.option, "--dataset", type=click.Choice(["auto", "mnist", "digits"])
 )
@@ -250,6 +262,7 @@ def site(lessons, out, notebooks):
 @dataset_option(help="As for run.")
 @click.option(
     "--images",
+    type=Place(),
     metavar="PLACE",
     help="Train on your own pictures instead: a folder with its subfolders, or an .npy or .npz file.",
 )
@@ -271,7 +284,7 @@ def site(lessons, out, notebooks):
 @click.option("--seed", type=int, help="Seed for weights, noise and image order; 1 by default.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=Place(path_type=Path),
     help="Folder for the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run in that folder with its own settings.")
@@ -315,7 +328,7 @@ def _check_places(scheduler, workers):
 
 
 @main.command()
-@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("recipe", type=Place(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=FOLDER, help="Folder of the sweep; by default build/sweep/RECIPE.")
 @scheduler_option
 @workers_option
@@ -352,13 +365,14 @@ def sweep(recipe, out, scheduler, workers):
 place_option = click.option(
     "--images",
     "place",
+    type=Place(),
     metavar="PLACE",
     help="Where the pictures of a run are now, if they were moved.",
 )
 
 
 @main.command()
-@click.argument("model")
+@click.argument("model", type=Place())
 @dataset_option(help="Which test images to use; by default those of the model's own data set.")
 @click.option(
     "--log-likelihood",
@@ -378,6 +392,10 @@ def evaluate(model, dataset, draws, first, place, as_json):
     """Score MODEL: a .keras file, a folder written by train, or a shipped model such as vae-100-mnist."""
     if first and not draws:
         raise click.UsageError("--first is for log p(x): add --log-likelihood, or leave it out.")
+    if place and dataset:
+        raise click.UsageError(
+            "--images and --dataset name two different data sets: leave one out."
+        )
     from vae_course.data import load_digits
     from vae_course.runs.report import of_scores
     from vae_course.runs.settings import data_of
@@ -394,11 +412,11 @@ def evaluate(model, dataset, draws, first, place, as_json):
 
 
 @main.command()
-@click.argument("model")
+@click.argument("model", type=Place())
 @place_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Place(path_type=Path, dir_okay=False),
     help="The page; by default explore.html in the folder of the run, or in build.",
 )
 @click.option("--no-browser", is_flag=True, help="Only write the page, and print its path.")
@@ -455,7 +473,7 @@ def student(out):
 
 
 @main.command()
-@click.argument("submissions", type=click.Path(exists=True, path_type=Path))
+@click.argument("submissions", type=Place(exists=True, path_type=Path))
 @out_option("build/student/nbgrader", "nbgrader's folder with its gradebook, made by student.")
 @click.option("--cage", type=click.Choice(["bubblewrap", "docker", "podman", "none"]))
 @click.option(
@@ -508,7 +526,7 @@ def refresh(lessons, notebooks):
 
 
 @main.command()
-@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, type=Place(exists=True, dir_okay=False, path_type=Path))
 def tidy(files):
     """Remove execution noise from notebook FILES, and keep their outputs."""
     from vae_course.teaching import notebooks

@@ -16,15 +16,18 @@ NAMES = tuple(
     for data in ("mnist", "digits")
     for name in ("ae-2-{}", "vae-2-{}", "vae-100-{}", "vae-50-{}-bernoulli")
 )
-# For the tables of measurements, by the beginning of their names: the benchmark that makes them.
+# For each table of measurements, the benchmark that makes it.
 MAKERS = {
     "likelihood-mnist": "likelihood NETWORK SEED",
-    "few-labels": "few_labels {1}",
+    "few-labels-mnist": "few_labels mnist",
+    "few-labels-digits": "few_labels digits",
     "own-pictures": "own_pictures",
-    "alarm": "beyond_digits {0}",
-    "bias": "beyond_digits {0}",
+    "alarm": "beyond_digits alarm",
+    "alarm-others": "other_alarms --aeon WHEEL --sktime WHEEL",
+    "bias-mnist": "beyond_digits bias-mnist",
+    "bias-digits": "beyond_digits bias-digits",
 }
-TEXTS = {"network", "features", "method", "direction"}
+TEXTS = {"network", "features", "method", "direction", "series"}
 
 
 def check_name(name):
@@ -107,32 +110,54 @@ def measured(dataset):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def table(name):
-    """Return measurements that take too long for a lesson; the benchmark that makes them says what they are.
+def read_rows(path):
+    """Read a CSV file with at least one row, each as long as the first line.
 
     Args:
-        name: Name of a CSV file in `FOLDER`, such as "few-labels-mnist".
+        path: Path of the file.
 
     Returns:
         List of dictionaries, one for each row. What is in a column of `TEXTS` is a text, and elsewhere a
         number, or None where nothing was measured.
 
     Raises:
-        ValueError: If the file is missing or damaged.
+        ValueError: If there is no row, or one is too short or too long, or has a text for a number.
+        OSError: If the file cannot be read.
     """
+    with open(path, newline="", encoding="utf-8") as file:
+        columns, *rows = list(csv.reader(file)) or [[]]
+    if not rows:
+        raise ValueError("it has no rows")
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(columns):
+            raise ValueError(f"line {number} has {len(row)} of {len(columns)} columns")
+    return [
+        {k: v if k in TEXTS else json.loads(v or "null") for k, v in zip(columns, row, strict=True)}
+        for row in rows
+    ]
+
+
+def table(name):
+    """Return measurements that take too long for a lesson; the benchmark that makes them says what they are.
+
+    Args:
+        name: One of the names in `MAKERS`, such as "few-labels-mnist", which is a CSV file in `FOLDER`.
+
+    Returns:
+        List of dictionaries, as `read_rows` makes them.
+
+    Raises:
+        ValueError: If there is no table of that name, or its file is missing or damaged.
+    """
+    if name not in MAKERS:
+        raise ValueError(f"There is no table {name!r}: choose one of {', '.join(MAKERS)}.")
     path = FOLDER / f"{name}.csv"
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return [
-            {k: v if k in TEXTS else json.loads(v or "null") for k, v in row.items()}
-            for row in rows
-        ]
-    except (OSError, ValueError, TypeError) as error:
-        maker = next(maker for start, maker in MAKERS.items() if name.startswith(start))
+        return read_rows(path)
+    except (OSError, ValueError, csv.Error) as error:
         raise ValueError(
             f"The table {path} is missing or damaged ({error}). "
-            f"Make it: python -m benchmarks.{maker.format(name, name.split('-')[-1])}"
+            f"Make it: python -m benchmarks.{MAKERS[name]}"
         ) from error
 
 
@@ -155,8 +180,7 @@ def beta_sweep(dataset):
 
     path = FOLDER / f"beta-sweep-{dataset}.csv"
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = [{k: json.loads(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        rows = read_rows(path)
         with np.load(path.with_suffix(".npz")) as pictures:
             return rows, dict(pictures)
     except Exception as error:  # zipfile, NumPy, csv and JSON raise many kinds for a damaged file

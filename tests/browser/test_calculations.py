@@ -9,6 +9,7 @@ from front_end import Functions
 from keras import layers
 from scipy import special, stats
 from scipy.ndimage import zoom
+from toys import conditional_of_lesson_9
 
 from vae_course import latent, pretrained
 from vae_course.data import enlargement, load_digits
@@ -74,6 +75,19 @@ def test_an_encoder_finds_the_code_that_keras_finds(js, name):
     expected = encoder.predict(images, verbose=0)
     expected = expected[0] if isinstance(expected, list) else expected
     np.testing.assert_allclose(outputs(js, networks.network(encoder), images), expected, atol=1e-4)
+
+
+def test_a_conditional_model_is_told_the_label_after_its_input(js):
+    """Both halves of lesson 9's: a code or an image, and then the label, in one array."""
+    model, one_hot = conditional_of_lesson_9(), np.eye(10, dtype="float32")[np.arange(50) % 10]
+    for half, shape in ((model.encoder, (28, 28, 1)), (model.decoder, (8,))):
+        given = RNG.normal(size=(50, *shape)).astype("float32")
+        expected = half.predict([given, one_hot], verbose=0)
+        expected = expected[0] if isinstance(expected, list) else expected.reshape(50, -1)
+        joined = np.hstack([given.reshape(50, -1), one_hot])
+        found = outputs(js, networks.network(half), joined)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+        assert expected.std() > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -186,6 +200,13 @@ def test_bounds_are_computed_in_logarithms(js):
     expected = [special.logsumexp(log_w[:k]) - np.log(k) for k in range(1, 51)]
     np.testing.assert_allclose(js("Array.from(runningBound(a))", log_w), expected, atol=1e-9)
     assert js("logSumExp(a)", log_w) == pytest.approx(special.logsumexp(log_w), abs=1e-9)
+
+
+def test_a_softmax_of_large_numbers_is_that_of_scipy(js):
+    """Whatever is added to all of them."""
+    for shift in (0, 900, -900):
+        logits = RNG.normal(size=10, scale=4) + shift
+        np.testing.assert_allclose(js("softmax(a)", logits), special.softmax(logits), atol=1e-12)
 
 
 def test_normal_draws_are_normal(js):

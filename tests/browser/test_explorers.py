@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 from front_end import Functions
-from scipy.special import logsumexp
-from toys import BETAS, make_decoder, make_sweep, pictures_of, toy_explorers
+from scipy.special import logsumexp, softmax
+from toys import BETAS, make_decoder, make_judge, make_sweep, pictures_of, toy_explorers
 
 from vae_course.explorers import DigitMorph, LatentMap, LatentTraversal, RateDistortion, Staircase
 
@@ -254,3 +254,46 @@ def test_a_digit_is_drawn_encoded_rebuilt_and_dragged_away(js):
     np.testing.assert_allclose(dragged["digits"][1], expected, atol=0.02)
     assert "cross was moved" in dragged["text"] and dragged["text"] != stepped["text"]
     np.testing.assert_allclose(stepped["digits"][0], dot, atol=1e-6)
+
+
+def test_any_digit_is_written_in_a_hand_that_is_dragged(js):
+    """The test image, the digit and all ten by hand; the judge's share; a click on a digit; and back."""
+    explorer, judge = toy_explorers()["Handwriting"], make_judge()
+    steps = [
+        {"hand": "test image 13, a 3", "digit": 8},
+        {"grab": [100, 80]},
+        {"keys": [0, 5]},
+        {"grab": [60, 400]},  # on the 0 in the row below
+        {"hand": "test image 9, a 9"},
+        {"grab": [420, 180]},  # beside the map
+    ]
+    start, image, dragged, stepped, chosen, other, beside = js.probe(explorer, *steps)
+
+    def right(seen, place, digit, moved):
+        own = explorer._codes[place].astype(float)
+        told = re.search(r"(moved to|at) \((-?[\d.]+), (-?[\d.]+)\)", seen["text"]).groups()
+        at = np.array(told[1:], float)
+        home = explorer._directions @ own
+        assert told[0] == ("moved to" if moved else "at")
+        assert moved or at == pytest.approx(home, abs=0.006)
+        z = own + (at - home) @ explorer._directions
+        ten = pictures_of(explorer._decoder, np.hstack([np.tile(z, (10, 1)), np.eye(10)]))
+        first, large, *row = seen["digits"]
+        np.testing.assert_allclose(first, explorer._images[place, ..., 0], atol=0.003)
+        np.testing.assert_allclose([large, *row], [ten[digit], *ten], atol=0.02)
+        sure = softmax(np.reshape(row, (10, 784)) @ judge.coef_.T + judge.intercept_, axis=1)
+        percent = re.search(rf"The judge says: [><]?(\d+)% an? {digit}\b", seen["text"])
+        assert float(percent[1]) == pytest.approx(100 * sure[digit, digit], abs=1.01)
+        best = sure[digit].argmax()
+        assert bool(re.search(rf"% an? \d, [<\d]+% an? {best}\.$", seen["text"])) == (best != digit)
+        return at
+
+    right(start, 7, 4, moved=False)
+    right(image, 13, 8, moved=False)
+    before = right(dragged, 13, 8, moved=True)
+    after = right(stepped, 13, 8, moved=True)
+    assert after[1] < before[1] and after[0] == before[0]
+    assert right(chosen, 13, 0, moved=True) == pytest.approx(after)
+    assert chosen["values"]["digit"] == 0
+    right(other, 9, 0, moved=False)
+    assert beside["text"] == other["text"]

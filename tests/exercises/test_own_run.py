@@ -6,6 +6,8 @@ import pytest
 from keras import layers
 
 from vae_course import exercises
+from vae_course.data import load_digits
+from vae_course.exercises.own_run import share_of_known
 from vae_course.models import VAE, Sampling
 from vae_course.pictures import load_pictures
 
@@ -32,9 +34,17 @@ def loaded(tmp_path, **how):
     return data.x_train, data.x_test, directions
 
 
-def linear(directions, shift=0.5, scale=1.0):
-    """Make a VAE that projects pictures onto some directions, with hardly any noise."""
+def linear(directions, shift=0.5, scale=1.0, offset=0.0):
+    """Make a VAE that projects pictures onto some directions, with hardly any noise.
+
+    Args:
+        directions: Shape (latent_dim, SIZE).
+        shift: Brightness of the picture that it draws for zero, where 0.5 is right.
+        scale: Factor of all codes, or one for each dimension, which the decoder undoes unless it is 0.
+        offset: Number that the encoder adds to the codes, likewise, and of which the decoder knows nothing.
+    """
     directions, image = np.float32(directions), keras.Input(SHAPE)
+    scale = scale * np.ones(len(directions), "float32")
     heads = layers.Dense(len(directions)), layers.Dense(len(directions), bias_initializer="zeros")
     flat = layers.Flatten()(image)
     z_mean, z_log_var = (head(flat) for head in heads)
@@ -42,9 +52,10 @@ def linear(directions, shift=0.5, scale=1.0):
     z = keras.Input((len(directions),))
     x_hat = layers.Dense(SIZE)(z)
     decoder = keras.Model(z, layers.Reshape(SHAPE)(x_hat))
-    heads[0].set_weights([scale * directions.T, -0.5 * scale * directions.sum(axis=1)])
+    heads[0].set_weights([scale * directions.T, offset - 0.5 * scale * directions.sum(axis=1)])
     heads[1].set_weights([0 * directions.T, np.full(len(directions), -6.0)])
-    decoder.layers[1].set_weights([directions, np.full(SIZE, shift)])
+    undone = directions / np.where(scale, scale, 1)[:, None]
+    decoder.layers[1].set_weights([undone, np.full(SIZE, shift)])
     return VAE(encoder, decoder)
 
 
@@ -83,21 +94,29 @@ def test_grey_pictures_are_split_by_the_same_lot(tmp_path):
         (lambda a, b: (a[20:], np.float32(a[:20] / 255)), "Nobody may choose what is tested"),
         (lambda a, b: (a, np.concatenate([b, b])), "sets aside by lot"),
         (lambda a, b: (a, 2 * b), "my_test"),
+        (lambda a, b: (a[:-10], b), "sets aside by lot"),  # PCA would have fewer to learn from
+        (lambda a, b: (np.concatenate([a[:-1], a[:1]]), b), "sets aside by lot"),
+        (lambda a, b: (a + np.uint16(256), b), "Leave them as they are"),  # same lots, poor PCA
+        (lambda a, b: (a[:, :6], b[:, :6]), "side=6"),
         (lambda a, b: (a, None), "open your run"),
         (lambda a, b: ("text", b), "no pictures"),
     ],
-    ids=range(9),
+    ids=range(13),
 )
 def test_a_wrong_split_is_named(mine, spoil, words, capsys):
-    """Whatever a student does to it."""
-    assert not exercises.check_own_pictures(*spoil(*mine[:2]), COURSE)
+    """Whatever a student does to it, nothing is earned, neither for the pictures nor for the run."""
+    parts = spoil(*mine[:2])
+    assert not exercises.check_own_pictures(*parts, COURSE)
     assert words in told(capsys)
+    assert not exercises.check_own_run(linear(mine[2]), *parts).share
 
 
 def test_series_of_nearly_equal_pictures_leak(tmp_path, capsys):
     """Although no two of them are the same."""
     train, test, _ = loaded(tmp_path, double=True)
     assert not exercises.check_own_pictures(train, test, COURSE)
+    assert "nearly the same as one in my_train" in told(capsys)
+    assert not exercises.check_own_run(linear(np.eye(3, SIZE)), train, test).share
     assert "nearly the same as one in my_train" in told(capsys)
 
 
@@ -108,6 +127,40 @@ def test_the_courses_digits_are_not_ones_own(tmp_path, capsys):
     data = load_pictures(tmp_path / "digits.npy", 8)
     assert not exercises.check_own_pictures(data.x_train, data.x_test, np.float32(digits / 255))
     assert "the course's own digits" in told(capsys)
+
+
+def coloured(images):
+    """Draw each image in an ink of its own on yellow paper."""
+    share = np.linspace(0, 1, len(images)).reshape(-1, 1, 1, 1)
+    darker = np.concatenate([0.9 * share, 0.9 - 0.6 * share, 0.3 + 0 * share], axis=3)
+    return np.array([1, 0.9, 0.3]) - images * darker
+
+
+DISGUISES = {
+    "plain": lambda images: images,
+    "negative": lambda images: 1 - images,
+    "pale": lambda images: 0.2 + 0.5 * images,
+    "mirrored": lambda images: images[:, :, ::-1],
+    "turned": lambda images: np.rot90(images, axes=(1, 2)),
+    "coloured": coloured,
+}
+
+
+@pytest.mark.parametrize("name", DISGUISES)
+def test_the_courses_digits_are_known_in_every_disguise(name, tmp_path, capsys):
+    """In another size, negative, pale, in any colours, mirrored or turned; those of scikit-learn always."""
+    images = DISGUISES[name](np.float64(load_digits("digits").x_train[:240]))
+    np.save(tmp_path / "digits.npy", np.round(255 * images).astype("u1"))
+    for side in (12, 16, 32):
+        data = load_pictures(tmp_path / "digits.npy", side)
+        assert not exercises.check_own_pictures(data.x_train, data.x_test, COURSE)
+        assert "the course's own digits" in told(capsys)
+
+
+def test_other_handwriting_is_ones_own():
+    """Digits of other people are hardly ever as near, although the format is the same."""
+    digits = load_digits("digits")
+    assert share_of_known(digits.x_test, [digits.x_train]) < 0.05
 
 
 def test_a_run_earns_what_the_model_is_worth(mine, capsys):
@@ -125,6 +178,18 @@ def test_a_run_earns_what_the_model_is_worth(mine, capsys):
         found = exercises.check_own_run(vae, train, test)
         text = told(capsys)
         assert found.share == share and words in text, text
+
+
+def test_numbers_hidden_in_inactive_dimensions_do_not_count(mine, capsys):
+    """A VAE that uses three numbers, and shows one of them, is measured with that one."""
+    train, test, directions = mine
+    exercises.check_own_run(linear(directions, scale=np.array([1, 0.05, 0.05])), train, test)
+    new = test.reshape(len(test), -1) - 0.5
+    z = new @ directions.T
+    z[:, 1:] = z[:, 1:].mean(axis=0)
+    error = np.mean(np.sum((new - z @ directions) ** 2, axis=1))
+    text = told(capsys)
+    assert f"The error on new pictures is {error:.1f}." in text and "with 1 numbers" in text
 
 
 def test_the_errors_that_are_told_are_those_of_the_test_pictures(mine, capsys):
@@ -158,7 +223,7 @@ def test_an_effect_is_measured_on_pictures_in_random_order(mine, capsys):
         (vector[[1, 0, 2]], along, "That is too little"),
         (9 * vector, along, "So long a step"),
         (vector[:2], along, "has shape (2,), but a code has (3,)"),
-        (vector, lambda images: np.ones(len(images)), "That is too little"),
+        (vector, lambda images: np.ones(len(images)), "says the same of all your pictures"),
         (vector, lambda images: np.arange(len(images)), ""),
         (vector, lambda images: 1.0, "Return one number each"),
         (None, along, "write them in the cell above"),
@@ -167,3 +232,49 @@ def test_an_effect_is_measured_on_pictures_in_random_order(mine, capsys):
         assert not found and words in told(capsys)
     assert not exercises.check_effect(vector, along, None, test)
     assert "open your run in task 3" in told(capsys)
+
+
+def test_a_measure_that_knows_what_a_decoder_drew_earns_nothing(mine, capsys):
+    """It says the same of all own pictures, so any change would be more than their scatter."""
+    train, test, directions = mine
+
+    def drawn(images):
+        bytes_of = 255 * images.reshape(len(images), -1)
+        off = (
+            np.abs(bytes_of - bytes_of.round()).max(axis=1) > 0.2
+        )  # after rounding to three digits
+        return np.where(off, images.reshape(len(images), -1) @ directions[0], 0)
+
+    assert not exercises.check_effect([1.0, 0, 0], drawn, linear(directions), test)
+    assert "says the same of all your pictures" in told(capsys)
+
+
+def test_other_directions_are_at_right_angles(mine, capsys):
+    """A vector 40 degrees away from the attribute does more than any of them, one at 70 degrees less."""
+    _, test, directions = mine
+    vae = linear(directions)
+
+    def along(images):
+        return (images.reshape(len(images), -1) - 0.5) @ directions[0]
+
+    for _ in range(3):
+        for degrees, right in ((40, True), (70, False)):
+            angle = np.radians(degrees)
+            vector = np.array([np.cos(angle), np.sin(angle), 0])
+            assert exercises.check_effect(vector, along, vae, test).share == right, told(capsys)
+    assert "A random step does as much" in told(capsys)
+    one = linear(directions[:1])  # there is no other direction
+    assert exercises.check_effect([1.0], along, one, test), told(capsys)
+
+
+def test_inactive_dimensions_have_no_effect_and_lengthen_no_step(mine, capsys):
+    """A decoder may draw anything for them, and an encoder may put a large number there."""
+    _, test, directions = mine
+
+    def along(images):
+        return (images.reshape(len(images), -1) - 0.5) @ directions[0]
+
+    hidden = linear(directions, scale=np.array([0.01, 1, 1]), offset=np.array([0, 50.0, 0]))
+    for vector, words in (([1.0, 0, 0], "is zero in all dimensions"), ([0, 9.0, 0], "So long a")):
+        assert not exercises.check_effect(vector, along, hidden, test)
+        assert words in told(capsys)

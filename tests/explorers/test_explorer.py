@@ -20,7 +20,7 @@ ALL = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r})\n" + tex
     """
 )
 NAMES = (
-    "DigitMorph DrawADigit KLExplorer LatentMap LatentTraversal RateDistortion Staircase "
+    "DigitMorph DrawADigit Handwriting KLExplorer LatentMap LatentTraversal RateDistortion Staircase "
     "ReparameterizationExplorer TransposedConvolutionExplorer"
 ).split()
 LEFT = textwrap.dedent(

@@ -32,6 +32,29 @@ def chain(*several):
     return keras.Sequential([keras.Input((8, 8, 2)), *several])
 
 
+def together(join):
+    """Make a model of two inputs, joined by a function of both, and a dense layer."""
+    code, label = keras.Input((3,), name="code"), keras.Input((4,), name="label")
+    return keras.Model([code, label], layers.Dense(2)(join(code, label)))
+
+
+def test_several_inputs_are_joined_before_anything_else():
+    """An image and a label, too, become one array: the dense layer takes all of their numbers."""
+    (layer,) = network(together(lambda code, label: layers.Concatenate()([code, label])))
+    assert layer["input"] == [7] and layer["weights"]["shape"] == [7, 2]
+    image, label = keras.Input((2, 3, 1)), keras.Input((4,))
+    joined = layers.Concatenate()([layers.Flatten()(image), label])
+    (layer,) = network(keras.Model([image, label], layers.Dense(2)(joined)))
+    assert layer["input"] == [10]
+
+
+def side_by_side():
+    """Make a model that joins two images along their channels."""
+    images = [keras.Input((8, 8, 1)) for _ in range(2)]
+    x = layers.Concatenate()(images)
+    return keras.Model(images, layers.Conv2D(1, 3, padding="same")(x))
+
+
 def branching():
     """Make a model with a shortcut around a layer."""
     image = keras.Input((8, 8, 2))
@@ -48,6 +71,12 @@ REFUSED = {
     "type BatchNormalization": lambda: chain(layers.BatchNormalization()),
     "type Dense": lambda: chain(layers.Dense(3)),  # on images
     "type Add|does not follow": branching,
+    "concatenate.* does not follow": lambda: together(lambda a, b: layers.Concatenate()([b, a])),
+    "concatenate\\w* does not follow": lambda: together(
+        lambda a, b: layers.Concatenate()([layers.Dense(3)(a), b])
+    ),
+    "concatenate[_0-9]* does not follow": side_by_side,
+    "dense.* does not follow": lambda: together(lambda a, b: b),
     "no layer that computes": lambda: chain(layers.Flatten()),
 }
 

@@ -7,8 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
+import joblib
 import nbformat
 import psutil
 import pytest
@@ -104,6 +107,28 @@ def haunt(folder):
         "PYTHONSTARTUP": str(folder / "start.py"),
         "MPLBACKEND": "agg",
     }
+
+
+def gone(pid, seconds=60):
+    """Wait until a process has ended, whether or not somebody has asked for its exit status."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def pid_told(link, process=None, seconds=300):
+    """Wait for the link by which a lesson tells the number of its kernel's process."""
+    end = time.monotonic() + seconds
+    while not link.is_symlink():
+        assert time.monotonic() < end and (process is None or process.poll() is None)
+        time.sleep(0.05)
+    return int(os.readlink(link))
 
 
 def run(folder, out, *args):
@@ -277,15 +302,14 @@ def test_an_interrupted_run_keeps_what_is_done_and_leaves_no_kernel(number, tmp_
     options += ["--workers", "1"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, "-c", code, *options], **pipes)
-    while not started.is_symlink() and process.poll() is None:
-        time.sleep(0.05)
+    pid = pid_told(started, process)
     process.send_signal(number)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert re.search(r"^00_first .* ok ", output, re.M)
     assert re.search(r"^01_long .* interrupted ", output, re.M) and "02_last" not in output
     assert "interrupted 01_long, kept as" in errors and "Traceback" not in errors
-    assert not psutil.pid_exists(int(os.readlink(started)))
+    assert gone(pid)
     for end in "ipynb", "html":
         assert sorted(p.stem for p in out.glob(f"[0-9]*.{end}")) == ["00_first", "01_long"]
     assert (out / "index.html").exists() and not list(out.glob(".*"))
@@ -298,7 +322,7 @@ from pathlib import Path
 from vae_course.cli import main
 
 def interrupt():
-    while not Path(sys.argv[1]).is_symlink():
+    while not Path(sys.argv[1]).exists():
         time.sleep(0.05)
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -319,29 +343,33 @@ def test_lessons_run_side_by_side_until_ctrl_c(tmp_path):
     sleep = wait.format(f"Path({str(third)!r}).exists()")
     write_lesson(folder, "01_waits_for_the_third", there, sleep, RECORD)
     write_lesson(folder, "02_fails", "1 / 0")
-    write_lesson(folder, "03_third", there, f"Path({str(third)!r}).touch()")
+    threads = "import os\nfrom vae_course.teaching.kernel import THREADS\n"
+    threads += "print({os.environ[name] for name in THREADS})"
+    write_lesson(folder, "03_third", there, f"Path({str(third)!r}).touch()", threads)
     pid, both = "import os\nos.symlink(str(os.getpid()), {!r})", tmp_path / "both"
     for name, mine, other in (("04_long", *pids), ("05_long", *pids[::-1])):
         until = wait.format(f"Path({str(other)!r}).is_symlink()")
-        end = f"if not Path({str(both)!r}).is_symlink():\n    Path({str(both)!r}).symlink_to('/')"
-        forever = "while True: pass"
-        write_lesson(folder, name, there, pid.format(str(mine)), until, end, forever)
+        end = f"Path({str(both)!r}).mkdir(exist_ok=True)\nwhile True: pass"
+        write_lesson(folder, name, there, pid.format(str(mine)), until, end)
     write_lesson(folder, "06_never_begun", "1")
     options = ["run", "--dataset", "digits", "--notebooks", str(folder), "--out", str(out)]
     command = [sys.executable, str(script), str(both), *options, "--workers", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    env = {name: value for name, value in os.environ.items() if name not in kernel.THREADS}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
     assert done.returncode == 130, done.stderr
     table = re.findall(r"^(0\d)_\w+ .* (ok|FAILED|interrupted) ", done.stdout, re.M)
     expected = ["ok", "FAILED", "ok", "interrupted", "interrupted"]
     assert table == [(f"0{number}", status) for number, status in enumerate(expected, 1)]
     assert "ZeroDivisionError" in done.stderr and "Traceback" not in done.stderr
-    assert not any(psutil.pid_exists(int(os.readlink(path))) for path in pids)
+    assert re.search(r"5/6 .*lesson", done.stderr)
+    third = nbformat.read(out / "03_third.ipynb", as_version=4).cells[-1]
+    assert third.outputs[0].text == f"{ {str(max(1, joblib.cpu_count() // 2))} }\n"
+    assert all(gone(int(os.readlink(path))) for path in pids)
     assert sorted(p.stem[:2] for p in out.glob("[0-9]*.html")) == ["01", "02", "03", "04", "05"]
 
 
 def test_a_process_that_ends_is_a_failed_lesson(tmp_path):
     """The others go on; with no parent, a lesson stops."""
-    started = tmp_path / "started"
     dies = "import os, psutil\nos.kill(psutil.Process().ppid(), 9)"
     paths = [write_lesson(tmp_path, "00_dies", dies), write_lesson(tmp_path, "01_lives", "1")]
     out = tmp_path / "out"
@@ -349,12 +377,9 @@ def test_a_process_that_ends_is_a_failed_lesson(tmp_path):
     results = side_by_side.execute_all(paths, out, {}, 2)
     assert [result.status for result in results] == ["FAILED", "ok"]
     assert results[0].error == "its process ended with exit status -9"
-    write_lesson(
-        tmp_path,
-        "00_dies",
-        f"import os\nos.symlink(str(os.getpid()), {str(started)!r})",
-        "while True: pass",
-    )
+    started = tmp_path / "started"
+    tells = f"import os\nos.symlink(str(os.getpid()), {str(started)!r})"
+    write_lesson(tmp_path, "00_dies", tells, "while True: pass")
     code = f"""
 from pathlib import Path
 from vae_course.teaching import side_by_side
@@ -363,12 +388,30 @@ if __name__ == "__main__":
 """
     (script := tmp_path / "script.py").write_text(code)
     parent = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
-    while not started.is_symlink():
-        time.sleep(0.05)
-    kernel_process = psutil.Process(int(os.readlink(started)))
+    pid = pid_told(started, parent)
     parent.kill()
     parent.wait()
-    kernel_process.wait(timeout=60)
+    assert gone(pid)
+
+
+def test_an_error_of_the_program_itself_leaves_no_lesson_running(monkeypatch, tmp_path):
+    """And Ctrl-C means afterwards what it meant before."""
+    started, paths = [tmp_path / "pid 0", tmp_path / "pid 1"], []
+    for number, link in enumerate(started):
+        tells = f"import os\nos.symlink(str(os.getpid()), {str(link)!r})"
+        paths.append(write_lesson(tmp_path, f"0{number}_long", tells, "while True: pass"))
+    pids = []
+
+    def fail(pipes, timeout):
+        pids.extend(map(pid_told, started))
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(side_by_side.connection, "wait", fail)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(RuntimeError, match="a fault"):
+        side_by_side.execute_all(paths, tmp_path.parent, {}, 2)
+    assert signal.getsignal(signal.SIGINT) == before
+    assert len(pids) == 2 and all(map(gone, pids))
 
 
 def test_a_kernel_needs_no_port(tmp_path):
@@ -379,10 +422,14 @@ def test_a_kernel_needs_no_port(tmp_path):
     )
     path = write_lesson(tmp_path, "00_sockets", code)
     assert notebooks.execute(path, tmp_path.parent, {}).status == "ok"
-    (long := tmp_path / ("long" * 25)).mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tempfile.tempdir", str(long))
-        assert notebooks.execute(path, tmp_path.parent, {}).status == "ok"
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        (wide := Path(short, 40 * "ü")).mkdir()  # a name has bytes, not characters
+        (long := tmp_path / ("long" * 25)).mkdir()
+        for folder in (wide, long):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("tempfile.tempdir", str(folder))
+                result = notebooks.execute(path, tmp_path.parent, {})
+            assert result.status == "ok", result.error
 
 
 def test_a_cell_that_never_ends_is_stopped(monkeypatch, tmp_path):

@@ -1,27 +1,35 @@
 """Check exercise 9's run: a student's own pictures, a VAE trained on them, and an attribute's effect."""
 
 import hashlib
+import itertools
 
 import numpy as np
+from scipy.spatial import cKDTree
 from sklearn.decomposition import PCA
 
-from vae_course.checks import check_images
+from vae_course.checks import check_image_shape, check_images
+from vae_course.data import load_digits
 from vae_course.exercises.compare import as_array, require_own, result_of
 from vae_course.exercises.verdict import NotYet, Verdict, announced, need
-from vae_course.latent import active_units
+from vae_course.latent import LEAST_VARIANCE
 from vae_course.models import VAE
+from vae_course.pictures import MOST_TESTED
 
 TRAIN, TEST = 180, 20  # fewest pictures
 SAME = 0.02  # root mean square difference below which two pictures count as one
+COARSE = 8  # pixels of a side, in the comparison with the course's digits
+# Distance below which two coarse pictures count as one. From 12 pixels a side on, nine in ten of the course's
+# digits come that near to themselves, with 8 a quarter, but of other people's digits only one or two in 100.
+ALIKE = 0.05
+LOOKED_AT = 1000  # pictures that are compared with the course's digits
 RANDOM = 10  # directions that a student's vector is compared with
 MOST = 40  # pictures that are changed, because all of them travel to the notebook
 FITTED = 2000  # pictures that PCA is fitted to
 
 
 def _digests(pictures):
-    """Return the digest by which `load_pictures` casts lots, for each picture."""
-    pictures = np.round(np.float64(pictures) * (1 if pictures.dtype == np.uint8 else 255))
-    in_colour = np.broadcast_to(pictures.astype("u1"), (*pictures.shape[:3], 3))
+    """Return the digest by which `load_pictures` casts lots, for each picture, given as bytes."""
+    in_colour = np.broadcast_to(pictures, (*pictures.shape[:3], 3))
     return [hashlib.sha256(np.ascontiguousarray(one)).digest() for one in in_colour]
 
 
@@ -29,60 +37,120 @@ def _pictures(name, pictures, least, kind):
     pictures = np.asarray(pictures)
     if pictures.dtype.kind not in "uf" or pictures.ndim != 4:
         raise NotYet(f"{name} holds no pictures. Take what `open_run` returns.")
-    if pictures.dtype.kind != kind:
+    if pictures.dtype != kind:  # wider numbers than bytes would hide others behind the digests
         raise NotYet(f"{name} has other numbers than `open_run` returns. Leave them as they are.")
     if len(pictures) < least:
         raise NotYet(f"{name} holds {len(pictures)} pictures, but at least {least} are needed.")
     return pictures
 
 
-@announced
-def check_own_pictures(my_train, my_test, course_images):
-    """Check a student's own pictures: enough, not the course's, split by lot, and no leak between the parts.
+def _split(my_train, my_test):
+    """Return the pictures to train on, as bytes, and those to test with, once the split is as it should be.
 
-    Args:
-        my_train: Bytes, at least 180 pictures, shape `(n, side, side, 1 or 3)`; None if blank.
-        my_test: The tenth that `vae-course train` sets aside, from 0 to 1, at least 20; None if blank.
-        course_images: The course's training images, which do not count as the student's own.
+    Raises:
+        NotYet: If it is not that of `vae-course train`, or more than a tenth of the test pictures leak.
     """
-    need("my_train and my_test: open your run in the cell above.", my_train, my_test)
     train, test = (
-        _pictures("my_train", my_train, TRAIN, "u"),
-        _pictures("my_test", my_test, TEST, "f"),
+        _pictures("my_train", my_train, TRAIN, "uint8"),
+        _pictures("my_test", my_test, TEST, "float32"),
     )
+    check_image_shape(train.shape[1:])
     check_images(test, train.shape[1:], "my_test")
-    lots = [_digests(part) for part in (train, test)]
-    if set(lots[0]) & set(lots[1]) or max(lots[1]) > min(lots[0]) or len(set(lots[1])) < len(test):
+    tested = np.round(255 * test).astype("uint8")
+    lots = _digests(tested), _digests(train)
+    count = len(train) + len(test)
+    by_lot = len(test) == min(MOST_TESTED, count // 10) and max(lots[0]) < min(lots[1])
+    if not by_lot or len({*lots[0], *lots[1]}) < count:
         raise NotYet(
             "my_test is not the tenth that `vae-course train` sets aside by lot. Nobody may choose what is "
             "tested: take what `open_run` returns."
         )
-    if test.shape[1:] == course_images.shape[1:]:
-        ours = set(_digests(course_images))
-        if len(ours & set(lots[0])) > 0.1 * len(train):
-            raise NotYet("These are the course's own digits. Find or draw something else.")
     flat = np.float32(train.reshape(len(train), -1)) / 255
-    nearest = [np.min(np.mean((flat - one.ravel()) ** 2, axis=1)) for one in np.float32(test)]
+    nearest = [np.min(np.mean((flat - one.ravel()) ** 2, axis=1)) for one in test]
     leaking = np.mean(np.sqrt(nearest) < SAME)
     if leaking > 0.1:
         raise NotYet(
             f"{leaking:.0%} of the pictures in my_test are nearly the same as one in my_train, so a score on "
             "them says little about new ones. Keep one of each series, and train again."
         )
+    return train, np.float32(tested) / 255
+
+
+def _smoothing(side):
+    """Return a matrix of shape (COARSE, side) of Gaussian windows along a side, each with the sum 1."""
+    places, centres = ((np.arange(n) + 0.5) / n for n in (side, COARSE))
+    windows = np.exp(-0.5 * ((centres[:, None] - places) * COARSE / 0.6) ** 2)
+    return np.float32(windows / windows.sum(axis=1, keepdims=True))
+
+
+def _coarse(pictures):
+    """Return small grey versions of pictures, with mean 0 and length 1, shape `(n, COARSE, COARSE)`.
+
+    They hardly depend on size or brightness, nor, up to their sign, on the colours of ink and paper: in the
+    grey of the picture's main direction in colour space, one colour on another is as good as black on white.
+    """
+    n, *sides, channels = pictures.shape
+    pixels = np.float32(pictures).reshape(n, -1, channels)
+    if channels > 1:
+        pixels = pixels - pixels.mean(axis=1, keepdims=True)
+        pixels = pixels @ np.linalg.eigh(pixels.transpose(0, 2, 1) @ pixels)[1][..., -1:]
+    down, across = map(_smoothing, sides)
+    coarse = down @ pixels.reshape(n, *sides) @ across.T  # (n, COARSE, COARSE)
+    coarse = coarse - coarse.mean(axis=(1, 2), keepdims=True)
+    return coarse / np.maximum(np.linalg.norm(coarse, axis=(1, 2), keepdims=True), 1e-6)
+
+
+def share_of_known(pictures, known):
+    """Return the share of pictures that are known ones, in whatever size, colours and orientation.
+
+    Args:
+        pictures: Shape `(n, side, side, 1 or 3)`; the first 1,000 are compared.
+        known: List of arrays of that form, each with any side.
+    """
+    known = np.concatenate([*map(_coarse, known)]).reshape(-1, COARSE**2)
+    tree = cKDTree(known, compact_nodes=False, balanced_tree=False)
+    upright = _coarse(pictures[:LOOKED_AT])
+    alike = np.zeros(len(upright), bool)
+    for sign, turns, flip in itertools.product((1, -1), range(4), (1, -1)):
+        turned = sign * np.rot90(upright[:, ::flip], turns, axes=(1, 2))
+        distances, _ = tree.query(turned.reshape(len(turned), -1), distance_upper_bound=ALIKE)
+        alike |= np.isfinite(distances)
+    return alike.mean()
+
+
+@announced
+def check_own_pictures(my_train, my_test, course_images):
+    """Check a student's own pictures: enough, split by lot, no leak between the parts, and not the course's.
+
+    Args:
+        my_train: Bytes, at least 180 pictures, shape `(n, side, side, 1 or 3)`; None if blank.
+        my_test: The tenth that `vae-course train` sets aside, from 0 to 1, at least 20; None if blank.
+        course_images: The course's images, which do not count as the student's own.
+    """
+    need("my_train and my_test: open your run in the cell above.", my_train, my_test)
+    train, test = _split(my_train, my_test)
+    embedded = load_digits("digits")
+    if share_of_known(train, [course_images, embedded.x_train, embedded.x_test]) > 0.1:
+        raise NotYet(
+            "These are the course's own digits, in whatever size and colour. Find or draw something else."
+        )
     return f"{len(train):,} pictures to train on, and {len(test):,} others to test on."
 
 
-def _codes(vae, my_test):
-    """Return a student's test pictures and their posterior means, once the VAE is known to suit them."""
-    test = np.float32(my_test)
+def _codes(vae, test):
+    """Return the posterior means of test pictures, and which dimensions are active; check that both fit.
+
+    An inactive dimension holds its mean for every picture, so a model cannot hide numbers in it.
+    """
     if not isinstance(vae, VAE):
         raise NotYet(f"my_vae is a {type(vae).__name__}, not a VAE. Take what `open_run` returns.")
     if vae.encoder.input_shape[1:] != test.shape[1:]:
         raise NotYet(
             "my_vae was made for pictures of another size. Open pictures and run together."
         )
-    z_mean, z_log_var, _ = vae.encoder.predict(test, batch_size=100, verbose=0)
-    return test, z_mean, z_log_var
+    z_mean, _, _ = vae.encoder.predict(test, batch_size=100, verbose=0)
+    active = z_mean.var(axis=0, dtype="float64") > LEAST_VARIANCE  # as in `active_units`
+    return np.where(active, z_mean, z_mean.mean(axis=0)), active
 
 
 @announced
@@ -100,12 +168,12 @@ def check_own_run(my_vae, my_train, my_test):
         A `Verdict`.
     """
     need("my_vae: open your run in the cell above.", my_vae, my_train, my_test)
-    test, z_mean, _ = _codes(my_vae, my_test)
+    train, test = _split(my_train, my_test)
+    z_mean, active = _codes(my_vae, test)
     flat_test = test.reshape(len(test), -1)
-    train = np.asarray(my_train)[:FITTED]
-    flat = np.float32(train.reshape(len(train), -1)) / 255
+    flat = np.float32(train[:FITTED].reshape(-1, flat_test.shape[1])) / 255
     x_hat = my_vae.decoder.predict(z_mean, batch_size=100, verbose=0).reshape(flat_test.shape)
-    k = min(active_units(z_mean), len(flat), flat.shape[1])
+    k = min(int(active.sum()), *flat.shape)
     if not np.isfinite(x_hat).all() or not k:
         raise NotYet(
             "The code carries no information: the posterior has collapsed. Lesson 8 has cures. A smaller "
@@ -140,6 +208,7 @@ def check_effect(my_vector, my_measure, my_vae, my_test):
     """Check an attribute vector by its effect on pictures, as the student's own function measures it.
 
     The function gets changed and unchanged pictures in random order, so it cannot know which is which.
+    Dimensions that the VAE does not use are left as they are.
 
     Args:
         my_vector: Shape `(latent_dim,)`; None if blank.
@@ -150,20 +219,28 @@ def check_effect(my_vector, my_measure, my_vae, my_test):
     need("my_vector and my_measure: write them in the cell above.", my_vector)
     require_own(my_measure, "my_measure")
     need("First open your run in task 3.", my_vae, my_test)
-    test, z_mean, _ = _codes(my_vae, my_test)
-    vector, z = as_array(my_vector, "my_vector").astype("float32"), z_mean[:MOST]
-    if vector.shape != z[0].shape:
-        raise NotYet(f"my_vector has shape {vector.shape}, but a code has {z[0].shape}.")
-    length, usual = np.linalg.norm(vector), np.sqrt(np.mean(np.sum(z_mean**2, axis=1)))
+    test = _pictures("my_test", my_test, TEST, "float32")
+    z_mean, active = _codes(my_vae, test)
+    z = z_mean[:MOST]
+    vector = as_array(my_vector, "my_vector").astype("float32")
+    if vector.shape != active.shape:
+        raise NotYet(f"my_vector has shape {vector.shape}, but a code has {active.shape}.")
+    vector *= active
+    length, usual = np.linalg.norm(vector), np.sqrt(z_mean.var(axis=0).sum())
+    if not length:
+        raise NotYet("my_vector is zero in all dimensions that your VAE uses.")
     if length > 2 * usual:
         raise NotYet(
-            f"my_vector is {length:.1f} long, and a code {usual:.1f}. So long a step leads to where no codes "
-            "are: take at most twice the length of a code."
+            f"my_vector is {length:.1f} long, and a code is usually {usual:.1f} away from the mean code. So "
+            "long a step leads to where no codes are: take at most twice that."
         )
     rng = np.random.default_rng()
-    others = rng.standard_normal((RANDOM, len(vector))).astype("float32")
-    others *= length / np.linalg.norm(others, axis=1, keepdims=True)
-    steps = np.concatenate([[np.zeros_like(vector), vector], others])
+    others = active * rng.standard_normal((RANDOM, len(vector)))
+    others -= np.outer(others @ vector, vector) / length**2  # at right angles to the vector
+    norms = np.linalg.norm(others, axis=1, keepdims=True)
+    # A VAE that uses a single dimension has no other direction.
+    others *= (active.sum() > 1) * length / np.maximum(norms, 1e-9)
+    steps = np.float32([0 * vector, vector, *others])
     decoded = my_vae.decoder.predict((steps[:, None] + z).reshape(-1, len(vector)), verbose=0)
     images = np.concatenate([decoded, test[:MOST]]).round(3)
     order = rng.permutation(len(images))
@@ -176,6 +253,10 @@ def check_effect(my_vector, my_measure, my_vae, my_test):
     numbers[order] = shuffled
     before, after, *random = numbers[: len(decoded)].reshape(len(steps), -1)
     change, spread = after - before, numbers[len(decoded) :].std()
+    if not spread > 1e-6 * np.abs(numbers).max():
+        raise NotYet(
+            "my_measure says the same of all your pictures. Measure something that varies."
+        )
     error = change.std(ddof=1) / np.sqrt(len(change))
     by_chance = max(np.mean(one - before) for one in random)
     told = (

@@ -5,6 +5,7 @@ import importlib
 _MODULES = {
     "DigitMorph": "morph",
     "DrawADigit": "draw_a_digit",
+    "Handwriting": "handwriting",
     "KLExplorer": "kl",
     "LatentMap": "latent_map",
     "LatentTraversal": "traversal",

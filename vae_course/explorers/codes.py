@@ -122,7 +122,7 @@ def decode(decoder, z):
 
     Args:
         decoder: Keras model from latent vectors to images.
-        z: Latent vectors, shape `(n, latent_dim)`.
+        z: Latent vectors, shape `(n, latent_dim)`; or, for a decoder with several inputs, the list of them.
 
     Returns:
         Images of shape `(n, height, width)`, or `(n, height, width, 3)` in colour.
@@ -130,7 +130,9 @@ def decode(decoder, z):
     Raises:
         ValueError: If a pixel is not finite.
     """
-    pictures = np.asarray(decoder(np.asarray(z, dtype="float32"), training=False))
+    several = isinstance(z, list)
+    z = [np.asarray(part, "float32") for part in z] if several else np.asarray(z, "float32")
+    pictures = np.asarray(decoder(z, training=False))
     pictures = pictures[..., 0] if pictures.shape[-1] == 1 else pictures
     if not np.isfinite(pictures).all():
         raise ValueError("The decoder outputs NaN: train it again with a lower learning rate.")

@@ -1,5 +1,7 @@
 """Pack Keras models and arrays for the browser, where `browser/network.js` runs them."""
 
+import operator
+
 import numpy as np
 
 ACTIVATIONS = ("linear", "relu", "sigmoid")
@@ -23,14 +25,15 @@ def network(model, output=0):
     """Pack a model as a list of layers, each with its weights as they are now.
 
     Args:
-        model: Keras model that is built, with one input and layers that follow each other: Dense, Conv2D and
+        model: Keras model that is built, with layers that follow each other: Dense, Conv2D and
             Conv2DTranspose with padding "same", UpSampling2D, MaxPooling2D, Flatten and Reshape, with no
-            activation, relu or sigmoid.
+            activation, relu or sigmoid. Several inputs, such as a code and a label, must be concatenated
+            before anything else, and the browser gives them as one array.
         output: Which of several outputs to compute.
 
     Returns:
-        List of dictionaries for `network` in `browser/network.js`. Flatten and Reshape are left out, because
-        they do not move any number.
+        List of dictionaries for `network` in `browser/network.js`. Flatten, Reshape and Concatenate are left
+        out, because they do not move any number.
 
     Raises:
         ValueError: If the model has a layer that the browser cannot compute.
@@ -43,10 +46,17 @@ def network(model, output=0):
         kind = type(layer).__name__
         if kind == "InputLayer":
             continue
-        if layer.input is not last:
+        if kind == "Concatenate" and not packed:
+            joined = [last, *path.inputs[1:]]
+            ranks = {len(part.shape) for part in joined}
+            follows = ranks == {2} and len(layer.input) == len(joined)
+            follows = follows and all(map(operator.is_, layer.input, joined))
+        else:
+            follows = layer.input is last
+        if not follows:
             raise _refusal(layer, "does not follow the layer before it")
         last = layer.output
-        if kind not in ("Flatten", "Reshape"):
+        if kind not in ("Flatten", "Reshape", "Concatenate"):
             packed.append(_layer(layer, kind))
     if not packed:
         raise ValueError(f"{model.name} has no layer that computes anything: pass a trained model.")

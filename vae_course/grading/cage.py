@@ -15,6 +15,7 @@ from pathlib import Path
 
 import vae_course
 from vae_course import mnist
+from vae_course.teaching.kernel import THREADS
 
 KINDS = ("bubblewrap", "docker", "podman", "none")
 LIMITS = {
@@ -189,7 +190,6 @@ def _environment():
     if path := _mnist():
         environment["VAE_COURSE_DATA"] = f"/submission-data/{path.name}"
     # There are as many workers as cores, and so one thread for each.
-    threads = "OMP_NUM_THREADS OPENBLAS_NUM_THREADS TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS"
-    environment |= dict.fromkeys(threads.split(), "1")
-    kept = ("VAE_COURSE_DATASET", *threads.split())
+    environment |= dict.fromkeys(THREADS, "1")
+    kept = ("VAE_COURSE_DATASET", *THREADS)
     return environment | {name: os.environ[name] for name in kept if name in os.environ}

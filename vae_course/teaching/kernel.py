@@ -18,6 +18,13 @@ from vae_course.self_check import free_memory
 
 MOST_OUTPUT = 20_000_000  # characters that one cell may print or show
 CELL_SECONDS = 7200  # that one cell may take; training with --profile full takes up to 40 minutes
+# Environment variables that limit the threads of a kernel's libraries.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
 # How kernels are started and stopped, for lessons and for grading; a busy machine needs long timeouts.
 KERNEL_OPTIONS = {
     # The kernel does not watch file descriptors 1 and 2, because the thread that does so may print a
@@ -48,8 +55,9 @@ def own_jupyter(spec=None):
         spec: Function from the folder of the kernels' connection files to entries of their specification.
     """
     before = dict(os.environ)
-    # The name of a socket may have about 100 characters, so a long TMPDIR is not used.
-    parent = "/tmp" if os.name == "posix" and len(tempfile.gettempdir()) > 60 else None
+    # The name of a socket may have about 100 bytes, so a long TMPDIR is not used.
+    long = len(os.fsencode(tempfile.gettempdir())) > 60
+    parent = "/tmp" if os.name == "posix" and long else None
     options = {"prefix": "vae-course-", "dir": parent, "ignore_cleanup_errors": True}
     with tempfile.TemporaryDirectory(**options) as folder:
         (runtime := Path(folder, "run")).mkdir()
@@ -74,16 +82,15 @@ class BoundedClient(NotebookClient):
     """A client that limits what a cell prints, leaves no kernel behind, and says why a cell failed."""
 
     spec = None  # for `own_jupyter`
-    sockets = os.name == "posix"  # of files; ports on Windows
 
     def create_kernel_manager(self):
         """Create a manager that talks to its kernel through files where it can.
 
         Jupyter looks for free ports before the kernel starts, so any other program may take one of them
-        first.
+        first. Windows has no such files.
         """
         manager = super().create_kernel_manager()
-        if self.sockets:
+        if os.name == "posix":
             manager.transport = "ipc"
             manager.connection_file = str(Path(os.environ["JUPYTER_RUNTIME_DIR"], "kernel.json"))
         else:

@@ -6,12 +6,13 @@ import signal
 import threading
 from multiprocessing import connection, resource_tracker
 
+import joblib
 from tqdm import tqdm
 
-from vae_course.teaching.notebooks import Result, execute, read_notebook
+from vae_course.teaching.kernel import THREADS
+from vae_course.teaching.notebooks import Result, execute
 
 POSIX = os.name == "posix"
-THREADS = "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 
 
 def execute_all(paths, folder, wanted, workers=1):
@@ -29,52 +30,46 @@ def execute_all(paths, folder, wanted, workers=1):
         left out.
     """
     workers = min(workers, len(paths))
-    results = []
     if workers == 1:
-        for path in paths:
-            results.append(execute(path, folder, wanted))
-            if results[-1].status == "interrupted":
-                break
-        return results
-    waiting, running, interrupted = list(paths), {}, False
-    with tqdm(total=sum(map(_cells, paths)), ncols=90, unit="cell") as bar:
-        while running or (waiting and not interrupted):
-            try:
-                while waiting and not interrupted and len(running) < workers:
-                    _start(waiting.pop(0), folder, wanted, workers, running)
-                    bar.set_description(", ".join(path.stem[:2] for path, _ in running.values()))
-                for pipe in connection.wait(list(running), timeout=1):
-                    path, process = running[pipe]
-                    try:
-                        told = pipe.recv()
-                    except EOFError:  # without a result
-                        process.join()
-                        error = f"its process ended with exit status {process.exitcode}"
-                        told = Result(path.stem, path.stem, error=error, status="FAILED")
-                    if isinstance(told, Result):
-                        results.append(told)
-                        running.pop(pipe)
-                        process.join()
-                    else:
-                        bar.update(told)
-            except KeyboardInterrupt:
-                interrupted = True
-                for _, process in running.values():
-                    if POSIX:  # on Windows Ctrl-C reaches them by itself
-                        os.kill(process.pid, signal.SIGINT)
-    order = [path.stem for path in paths]
-    return sorted(results, key=lambda result: order.index(result.name))
-
-
-def _cells(path):
+        return _one_after_the_other(paths, folder, wanted)
+    waiting, running, results = list(paths), {}, {}
+    ctrl_c = threading.Event()  # set by the signal, and looked at where nothing can be lost
+    before = signal.signal(signal.SIGINT, lambda *_: ctrl_c.set())
     try:
-        return len(read_notebook(path).cells)
-    except (OSError, ValueError):
-        return 0  # `execute` will say why
+        with tqdm(total=len(paths), ncols=90, unit="lesson") as bar:
+            while waiting or running:
+                while waiting and len(running) < workers and not ctrl_c.is_set():
+                    path = waiting.pop(0)
+                    pipe, process = _start(path, folder, wanted, workers)
+                    running[pipe] = path, process
+                    bar.set_description(", ".join(path.stem[:2] for path, _ in running.values()))
+                if ctrl_c.is_set():
+                    ctrl_c.clear()
+                    waiting.clear()
+                    for _, process in running.values():
+                        _interrupt(process)
+                for pipe in connection.wait(list(running), timeout=0.2):
+                    path, process = running.pop(pipe)
+                    results[path] = _result(path, pipe, process)
+                    bar.update()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        for _, process in running.values():  # after an error here
+            process.terminate()
+    return [results[path] for path in paths if path in results]
 
 
-def _start(path, folder, wanted, workers, running):
-    """Start a process that tells through a pipe how many cells it has executed, and in the end its result."""
+def _one_after_the_other(paths, folder, wanted):
+    results = []
+    for path in paths:
+        results.append(execute(path, folder, wanted))
+        if results[-1].status == "interrupted":
+            break
+    return results
+
+
+def _start(path, folder, wanted, workers):
+    """Start a process, and return the pipe through which its result comes."""
     context = multiprocessing.get_context("spawn")
     pipe, its_end = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(path, folder, wanted, workers, its_end))
@@ -83,21 +78,32 @@ def _start(path, folder, wanted, workers, running):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
-        running[pipe] = path, process
     finally:
         its_end.close()
         if POSIX:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    return pipe, process
+
+
+def _interrupt(process):
+    if POSIX:  # on Windows Ctrl-C reaches it by itself
+        os.kill(process.pid, signal.SIGINT)
+
+
+def _result(path, pipe, process):
+    try:
+        result = pipe.recv()
+    except EOFError:
+        result = None
+    process.join()
+    error = f"its process ended with exit status {process.exitcode}"
+    return result or Result(path.stem, path.stem, error=error, status="FAILED")
 
 
 def _run(path, folder, wanted, workers, pipe):
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    """Execute one lesson in a process of its own, and send the result."""
+    threads = str(max(1, joblib.cpu_count() // workers))
     os.environ |= {name: os.environ.get(name, threads) for name in THREADS}
-
-    def tell(cells, **_):
-        for cell in cells:
-            yield cell
-            pipe.send(1)
 
     def stop_with_parent():
         multiprocessing.parent_process().join()
@@ -110,7 +116,8 @@ def _run(path, folder, wanted, workers, pipe):
             os.setsid()  # out of the terminal's reach, because the parent tells when to stop
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        result = execute(path, folder, wanted, bar=tell)
+        result = execute(path, folder, wanted, bar=lambda cells, **_: cells)
     except KeyboardInterrupt:
         pass
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the result is sent whatever comes now
     pipe.send(result)

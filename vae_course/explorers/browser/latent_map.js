@@ -81,8 +81,8 @@ export function stepped(map, z, dx, dy) {
 }
 
 // Draw each code as its digit or the mark of its class, and the gaps as red circles with numbers; return the chart.
-export function drawMap(pen, map, { codes, centres, radii }, labels, title, marks) {
-  const chart = pen.chart(map.box, { x: map.x, y: map.y, xLabel: "z[0]", yLabel: "z[1]", title });
+export function drawMap(pen, map, { codes, centres, radii, names = ["z[0]", "z[1]"] }, labels, title, marks) {
+  const chart = pen.chart(map.box, { x: map.x, y: map.y, xLabel: names[0], yLabel: names[1], title });
   const most = Math.min(labels.length, 1000); // more would hide each other
   pen.inside(map.box, () => {
     for (let i = 0; i < most; i++) {

@@ -1,6 +1,7 @@
 // Start explorers in Jupyter, by the protocol of anywidget, and in pages.
 
 import { DrawADigit } from "./draw_a_digit.js";
+import { Handwriting } from "./handwriting.js";
 import { KLExplorer } from "./kl.js";
 import { LatentMap } from "./latent_map.js";
 import { DigitMorph } from "./morph.js";
@@ -12,7 +13,8 @@ import { TransposedConvolutionExplorer } from "./transposed_convolution.js";
 import { LatentTraversal } from "./traversal.js";
 
 const EXPLORERS = {
-  DigitMorph, DrawADigit, KLExplorer, LatentMap, LatentTraversal, RateDistortion, ReparameterizationExplorer, Staircase, TransposedConvolutionExplorer,
+  DigitMorph, DrawADigit, Handwriting, KLExplorer, LatentMap, LatentTraversal, RateDistortion, ReparameterizationExplorer, Staircase,
+  TransposedConvolutionExplorer,
 };
 
 // For anywidget: show an explorer in an element, and return what cleans it up.
