@@ -15,20 +15,19 @@ A run that was stopped goes on where it was, in training and in scoring; what it
 shows.
 """
 
-import csv
 import dataclasses
 import math
-import sys
 import time
 from pathlib import Path
 
+import click
 import keras
 import numpy as np
 from keras import layers, ops
 
 from vae_course import pretrained, training
-from vae_course.atomic import write_atomically
-from vae_course.data import load_digits
+from vae_course.atomic import write_atomically, write_rows
+from vae_course.data import DataNotFoundError, load_digits
 from vae_course.models import VAE, Sampling
 from vae_course.runs.likelihood import log_likelihood
 
@@ -155,11 +154,17 @@ def score(model, x_test, path):
     return done
 
 
-def main(network, *seeds):
-    """Train and score one model for each seed, and write its row."""
-    data = load_digits("mnist")
+@click.command()
+@click.argument("network", type=click.Choice(list(NETWORKS)))
+@click.argument("seeds", type=click.IntRange(0), nargs=-1, required=True)
+def main(network, seeds):
+    """Train and score a model of NETWORK for each of SEEDS, and write its row."""
+    try:
+        data = load_digits("mnist")
+    except DataNotFoundError as error:
+        raise click.ClickException(str(error)) from error
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for seed in map(int, seeds or "1"):
+    for seed in seeds:
         model, minutes = train(network, seed, data)
         x_test = training.binarized(model, data.x_test)
         bounds, sizes = score(model, x_test, FOLDER / f"{network}-{seed}.bounds.npy")
@@ -174,14 +179,11 @@ def main(network, *seeds):
             "standard_error": round(float(bounds.std(ddof=1) / len(bounds) ** 0.5), 3),
             "median_effective_sample_size": round(float(np.median(sizes)), 1),
         }
-        old = pretrained.table(TABLE.stem) if TABLE.exists() else []
+        old = pretrained.read_rows(TABLE) if TABLE.exists() else []
         rows = [one for one in old if (one["network"], one["seed"]) != (network, seed)]
-        with write_atomically(TABLE) as unfinished, open(unfinished, "w", newline="") as file:
-            writer = csv.DictWriter(file, row, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(sorted([*rows, row], key=lambda one: (one["network"], one["seed"])))
+        write_rows(TABLE, sorted([*rows, row], key=lambda one: (one["network"], one["seed"])))
         print(row, flush=True)
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:] or ["wide"]))
+    main()
