@@ -31,6 +31,7 @@ EXPLORERS = {
     "06_latent_interpolation": ["morph", "own", "traversal"],
     "07_likelihood": ["explorer"],
     "08_rate_distortion": ["explorer"],
+    "09_beyond_digits": ["hand"],
 }
 # Where a slideshow stands: its slide, and how many of that slide's fragments are shown.
 PLACE = """() => location.hash + document.querySelectorAll(
@@ -452,6 +453,42 @@ def test_latent_traversal(lesson, watch, digits, model):
     assert seen.value("place by KL") == 100
     seen.slide("value", 0.9, steps=50, fast=True)
     right()
+
+
+@of_lesson("09")
+def test_handwriting(lesson, watch, digits):
+    """By mouse and keys: place and digit are those told; back at the image's hand, all is as before."""
+    seen = watch("hand")
+    lesson.page.evaluate("() => { window.sent = 0; }")
+
+    def told():
+        pattern = r"an? (\d) in the hand of test image (\d+), a (\d), .*\((-?[\d.]+), (-?[\d.]+)\)"
+        digit, number, label, *place = seen.numbers(pattern)
+        assert digit == seen.value("digit") and label == digits.y_test[int(number)]
+        return digit, np.array(place)
+
+    first, (digit, home) = seen.picture(), told()
+    seen.drag([seen.at(0.12 + 0.02 * i, 0.3 + 0.02 * i) for i in range(9)])
+    _, dragged = told()
+    assert "moved to" in seen.text() and (seen.picture() != first).any()
+    seen.press(seen.image, "ArrowRight", 3)
+    seen.press(seen.image, "Shift+ArrowDown")
+    _, stepped = told()
+    assert stepped[0] > dragged[0] and stepped[1] < dragged[1]
+    seen.after(lambda: seen.page.mouse.click(*seen.at(0.08, 0.86)))  # the first of the ten digits
+    assert told()[0] == 0
+    seen.press(seen.slider("digit"), "ArrowRight", int(digit))
+    seen.after(seen.node.get_by_role("button").click)
+    np.testing.assert_array_equal(told()[1], home)
+    assert (seen.picture() == first).all()
+
+    path = [seen.at(0.1 + 0.004 * i, 0.2 + 0.006 * i) for i in range(60)]
+    seen.choose("hand", f"test image {np.flatnonzero(digits.y_test == 2)[1]}, a 2")
+    seen.drag(path, fast=True)
+    _, fast = told()
+    seen.after(lambda: seen.page.mouse.click(*path[-1]))
+    np.testing.assert_array_equal(told()[1], fast)
+    assert lesson.page.evaluate("() => sent") == 0  # the kernel was asked for nothing
 
 
 @pytest.fixture
