@@ -16,8 +16,7 @@ else
 endif
 BIN   = $(VENV)/$(SCRIPTS)
 BENCH = .venv-bench/$(SCRIPTS)
-# Tests run on two cores, where one process takes all tests of a file (or all cells of a notebook) in their order.
-# Files stay in the order in which they are collected, so the browser's files, with their few long tests, come first.
+# Tests run on two cores. What one process takes in one go, and in which order, tests/conftest.py decides.
 # Each process has one thread, because threads of two processes that wait for each other take many times as long.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 

@@ -14,6 +14,7 @@ from mirrors import digests_of
 from nbclient import NotebookClient
 from sandbox import FAKE, Sandbox
 from traitlets.config import Config
+from xdist.scheduler import LoadScopeScheduling
 
 from vae_course import mnist
 from vae_course.teaching.kernel import KERNEL_OPTIONS
@@ -24,6 +25,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SLOW = (
     "browser/",
     "exercises/test_checks",
+    "explorers/test_explorer.py",
+    "runs/test_explore",
+    "runs/test_likelihood",
     "runs/test_sweep",
     "runs/test_train",
     "exercises/test_points",
@@ -31,21 +35,46 @@ SLOW = (
     "grading/test_grade",
     "teaching/test_release",
     "teaching/test_running",
+    "teaching/test_site",
     "test_benchmarks",
+    "test_few_labels",
     "test_lessons",
     "test_machine",
     "test_makefile",
     "test_mnist",
     "test_wheel",
 )
-ONE_LESSON = re.compile(r"test_(lessons|jupyterlab)\.py::.*\[04_transposed_convolution\b")
+RUN_LESSONS = "test_jupyterlab.py", "test_lessons.py"
+ONE_LESSON = re.compile(r"test_lessons\.py::.*\[04_transposed_convolution\b")
+# What comes first, as it takes longest, so that in the end no process is left alone with a long file.
+FIRST = "browser/test_jupyterlab", ".ipynb", "test_lessons", "grading/", "browser/", "exercises/"
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what takes long."""
+    """Mark what takes long, and let it come first."""
     for item in items:
         if any(name in item.nodeid for name in SLOW) and not ONE_LESSON.search(item.nodeid):
             item.add_marker(pytest.mark.slow)
+    files = {item: item.nodeid.split("::")[0] for item in items}
+    items.sort(key=lambda item: [name in files[item] for name in FIRST], reverse=True)
+
+
+class Portions(LoadScopeScheduling):
+    """Give a process a file or a notebook at a time, but of tests that run lessons, only those of one lesson.
+
+    Marks for groups would say the same, but pytest-xdist 3.8 does not find them in pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid):
+        file = nodeid.split("::")[0]
+        lesson = re.search(r"\[(\w+)", nodeid) if file.endswith(RUN_LESSONS) else None
+        return f"{file} {lesson[1]}" if lesson else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Replace pytest-xdist's own schedulers."""
+    return Portions(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from pins import ROOT
-from toys import toy_explorers
+from toys import toy_explorer
 
 from benchmarks import bench, beyond_digits, heart, other_alarms, own_pictures, report, turns
 from benchmarks.turns import WorkerError, conduct, interleave
@@ -388,7 +388,7 @@ def test_a_deck_of_explorers_is_written_to_measure(tmp_path):
     """One slide for each, and all of them live."""
     from benchmarks import explorers, kernels, likelihood  # noqa: F401
 
-    shown = {name: toy_explorers()[name] for name in ("KLExplorer", "Staircase")}
+    shown = {name: toy_explorer(name) for name in ("KLExplorer", "Staircase")}
     explorers.write_deck(tmp_path / "deck.html", shown)
     text = (tmp_path / "deck.html").read_text(encoding="utf-8")
     assert text.count('<figure class="vae-course-still') == 2

@@ -1,5 +1,6 @@
 """Decoders, codes and a sweep small enough to know by heart, and explorers of them."""
 
+import functools
 from types import SimpleNamespace
 
 import keras
@@ -24,6 +25,10 @@ from vae_course.losses import gaussian_kl
 from vae_course.models import VAE, Sampling, build_decoder, build_encoder
 
 BETAS = (0.1, 0.5, 1.0, 4.0, 20.0)
+NAMES = (
+    "LatentMap KLExplorer ReparameterizationExplorer TransposedConvolutionExplorer DigitMorph "
+    "LatentTraversal Staircase RateDistortion DrawADigit Handwriting"
+).split()
 
 
 def make_sweep(betas=BETAS, seeds=3, latent_dim=12):
@@ -110,25 +115,35 @@ def make_judge():
     return SimpleNamespace(coef_=dice.normal(size=(10, 784)) / 9, intercept_=dice.normal(size=10))
 
 
-def toy_explorers():
-    """Make one explorer of each kind, by name."""
-    labels, codes = np.arange(60) % 10, np.random.default_rng(1).normal(size=(60, 5))
+@functools.cache
+def _networks():
     plane, other, five = make_decoder(2, 1), make_decoder(2, 2), make_decoder(5)
     keras.utils.set_random_seed(0)
-    vae = VAE(build_encoder(2), build_decoder(2))
+    return plane, other, five, VAE(build_encoder(2), build_decoder(2))
+
+
+def toy_explorer(name):
+    """Make one explorer of this kind; the networks in it are always the same."""
+    labels, codes = np.arange(60) % 10, np.random.default_rng(1).normal(size=(60, 5))
+    plane, other, five, vae = _networks()
     images = (np.random.default_rng(0).random((2, 28, 28, 1)) < 0.3).astype("float32")
     models = {"autoencoder": (plane, codes[:, :2]), "VAE": (other, codes[:, 2:4])}
     greys = np.random.default_rng(2).random((60, 28, 28, 1)) ** 3
-    explorers = [
-        LatentMap(models, labels, "toy"),
-        KLExplorer(),
-        ReparameterizationExplorer(1),
-        TransposedConvolutionExplorer(),
-        DigitMorph(five, codes, labels),
-        LatentTraversal(five, codes, labels, np.arange(5.0)),
-        Staircase(vae, images, [4, 7]),
-        RateDistortion(*make_sweep(), lecture=(13, 15.5)),
-        DrawADigit(vae, greys, labels, "toy"),
-        Handwriting(make_conditional(), greys, labels, "toy", make_judge()),
-    ]
-    return {type(one).__name__: one for one in explorers}
+    explorers = {
+        LatentMap: lambda: LatentMap(models, labels, "toy"),
+        KLExplorer: KLExplorer,
+        ReparameterizationExplorer: lambda: ReparameterizationExplorer(1),
+        TransposedConvolutionExplorer: TransposedConvolutionExplorer,
+        DigitMorph: lambda: DigitMorph(five, codes, labels),
+        LatentTraversal: lambda: LatentTraversal(five, codes, labels, np.arange(5.0)),
+        Staircase: lambda: Staircase(vae, images, [4, 7]),
+        RateDistortion: lambda: RateDistortion(*make_sweep(), lecture=(13, 15.5)),
+        DrawADigit: lambda: DrawADigit(vae, greys, labels, "toy"),
+        Handwriting: lambda: Handwriting(make_conditional(), greys, labels, "toy", make_judge()),
+    }
+    return {kind.__name__: make for kind, make in explorers.items()}[name]()
+
+
+def toy_explorers():
+    """Make one explorer of each kind, by name."""
+    return {name: toy_explorer(name) for name in NAMES}

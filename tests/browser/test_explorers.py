@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from front_end import Functions
 from scipy.special import logsumexp, softmax
-from toys import BETAS, make_decoder, make_judge, make_sweep, pictures_of, toy_explorers
+from toys import BETAS, make_decoder, make_judge, make_sweep, pictures_of, toy_explorer
 
 from vae_course.explorers import DigitMorph, LatentMap, LatentTraversal, RateDistortion, Staircase
 
@@ -67,7 +67,7 @@ def test_a_map_can_do_without_gaps(js):
 @pytest.mark.parametrize(("mu", "log_var"), [(-1.5, 0.5), (3, -4), (-3, 1.5), (0, 0)])
 def test_the_divergence_is_told_in_nats_and_bits(js, mu, log_var):
     """Closed form, in the title, the formula and the text; no curve leaves its axes."""
-    explorer = toy_explorers()["KLExplorer"]
+    explorer = toy_explorer("KLExplorer")
     _, seen = js.probe(explorer, {"mu": mu, "log sigma²": log_var})
     kl = 0.5 * (np.exp(log_var) + mu**2 - 1 - log_var)
     assert f"{kl:.3f} nats, {kl / np.log(2):.3f} bits" in seen["text"]
@@ -80,7 +80,7 @@ def test_the_divergence_is_told_in_nats_and_bits(js, mu, log_var):
 
 def test_the_same_eps_stay_and_plain_sampling_draws_anew(js):
     """The trick: text and slopes as by NumPy. Plain sampling: no gradient, other samples at each step."""
-    explorer = toy_explorers()["ReparameterizationExplorer"]
+    explorer = toy_explorer("ReparameterizationExplorer")
     steps = [
         {"mu": 2.5, "sigma": 2},
         {"draws": "plain sampling"},
@@ -103,7 +103,7 @@ def test_the_same_eps_stay_and_plain_sampling_draws_anew(js):
 
 def test_stamps_are_counted_and_sizes_told(js):
     """A larger input has more stamps; the formula is that of the settings."""
-    explorer = toy_explorers()["TransposedConvolutionExplorer"]
+    explorer = toy_explorer("TransposedConvolutionExplorer")
     steps = [{"stamps": 0}, {"input side": "4", "stride": "3", "padding": "same"}, {"stamps": 16}]
     seen = js.probe(explorer, *steps)
     assert "after 2 of 4 stamps, the last one 2 times the kernel" in seen[0]["text"]
@@ -176,7 +176,7 @@ def test_a_traversal_sets_the_dimension_of_that_rank(js, rank):
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_staircase_tells_what_the_first_draws_give(js, number, step):
     """Bound, effective sample size, shares and the heaviest draw, of weights that differ a lot."""
-    explorer = toy_explorers()["Staircase"]
+    explorer = toy_explorer("Staircase")
     assert isinstance(explorer, Staircase)
     rng = np.random.default_rng(1)
     log_w = (rng.normal(size=(1000, 2), scale=3) - 800).astype("float32")
@@ -235,7 +235,7 @@ def test_the_nearest_point_of_the_curve_is_chosen(js):
 
 def test_a_digit_is_drawn_encoded_rebuilt_and_dragged_away(js):
     """As Keras encodes and decodes what is seen; then the place of the cross is decoded."""
-    explorer = toy_explorers()["DrawADigit"]
+    explorer = toy_explorer("DrawADigit")
     steps = [{"start with": "a 7"}, {"grab": [100, 100]}, {"grab": [600, 200]}, {"keys": [0, -5]}]
     start, seven, drawn, dragged, stepped = js.probe(explorer, *steps)
     first = explorer._images[np.argmax(explorer._labels == 7), ..., 0]
@@ -258,7 +258,7 @@ def test_a_digit_is_drawn_encoded_rebuilt_and_dragged_away(js):
 
 def test_any_digit_is_written_in_a_hand_that_is_dragged(js):
     """The test image, the digit and all ten by hand; the judge's share; a click on a digit; and back."""
-    explorer, judge = toy_explorers()["Handwriting"], make_judge()
+    explorer, judge = toy_explorer("Handwriting"), make_judge()
     steps = [
         {"hand": "test image 13, a 3", "digit": 8},
         {"grab": [100, 80]},

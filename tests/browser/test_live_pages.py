@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from front_end import STILL, bundle_of, write_page
 from seen import Seen
-from toys import toy_explorers
+from toys import NAMES as TOYS
+from toys import toy_explorer, toy_explorers
 
 from vae_course.explorers.networks import array
 from vae_course.lesson import EXPLORER
 from vae_course.teaching.carried import render
 from vae_course.teaching.deck import slides_of
 
-NAMES = sorted(toy_explorers())
+NAMES = sorted(TOYS)
 PHONE = {
     "width": 390,
     "height": 844,
@@ -62,7 +63,7 @@ def explorers(page):
     page.wait_for_function(
         f"(n) => document.querySelectorAll('{LIVE}').length === n", arg=len(NAMES)
     )
-    return dict(zip(toy_explorers(), page.locator(LIVE).all(), strict=True))
+    return dict(zip(TOYS, page.locator(LIVE).all(), strict=True))
 
 
 def move_everything(seen):
@@ -139,7 +140,7 @@ def test_on_a_slide_it_is_dragged_and_its_keys_do_not_turn_the_slide(browser, de
     """Scaled as slides are, to fill what the text leaves; on a larger screen as well."""
     with decks.opened(browser, deck_file, width=1600, height=900) as (page, asked):
         decks.wait_for_deck(page)
-        page.evaluate("(i) => Reveal.slide(i)", list(toy_explorers()).index(name))
+        page.evaluate("(i) => Reveal.slide(i)", TOYS.index(name))
         node = page.locator(f"section.present {LIVE}")
         node.wait_for()
         place = page.evaluate("Reveal.getIndices().h")
@@ -174,7 +175,7 @@ def test_paper_shows_the_stills(browser, page_file, deck_file):
 @contextlib.contextmanager
 def damaged(browser, folder, change=lambda text: text, spoil=lambda state: state, **machine):
     """Open a page with one map after damage to its HTML or to its state."""
-    explorer = toy_explorers()["LatentMap"]
+    explorer = toy_explorer("LatentMap")
     state = explorer._state()
     explorer._state = lambda: spoil(state)
     write_page(folder / "damaged.html", explorer, change=change)

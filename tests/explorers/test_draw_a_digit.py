@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from toys import toy_explorers
+from toys import toy_explorer
 
 from vae_course.explorers import DrawADigit
 from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
@@ -12,7 +12,7 @@ IMAGES = np.random.default_rng(0).random((20, 28, 28, 1)).astype("float32")
 
 def test_each_digit_has_an_example():
     """The first test image of each, in order."""
-    examples = toy_explorers()["DrawADigit"]._state()["examples"]
+    examples = toy_explorer("DrawADigit")._state()["examples"]
     assert [one["name"] for one in examples] == [f"a {digit}" for digit in range(10)]
     assert len({one["pixels"]["data"] for one in examples}) == 10
 

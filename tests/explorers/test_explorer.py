@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager
+from toys import NAMES
 
 from vae_course.explorers.explorer import WIDGET_VIEW
 from vae_course.lesson import EXPLORER
@@ -15,14 +16,10 @@ ALL = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r})\n" + tex
     import os
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     from vae_course.explorers import *
-    from toys import toy_explorers
+    from toys import toy_explorer, toy_explorers
     toys = toy_explorers()
     """
 )
-NAMES = (
-    "DigitMorph DrawADigit Handwriting KLExplorer LatentMap LatentTraversal RateDistortion Staircase "
-    "ReparameterizationExplorer TransposedConvolutionExplorer"
-).split()
 LEFT = textwrap.dedent(
     """
     import gc, json
@@ -107,7 +104,7 @@ def test_in_jupyterlab_it_is_live_and_running_its_cell_again_leaves_nothing_behi
     which waits for the garbage collector. The notebook keeps each explorer itself in `Out`; what is counted
     is what it has let go of.
     """
-    call = f"toys = toy_explorers(); toys[{name!r}]"
+    call = f"toy = toy_explorer({name!r}); toy"
     for _ in range(2):
         data, _ = kernel.shown(call, cell=name)
     assert set(data) == {"image/png", "text/plain", WIDGET_VIEW, EXPLORER}
