@@ -1,4 +1,4 @@
-"""Set riddles: three trainings and five models with something wrong. The answers are not in this module."""
+"""Set riddles: three trainings with something wrong, and five models to diagnose, without answers."""
 
 import keras
 import numpy as np
@@ -98,7 +98,7 @@ def order(seed):
 
 
 def collapsed_models(seed):
-    """Return the tables of five models, of which four have collapsed.
+    """Return the tables of five models; in four, the code says almost nothing or training went wrong.
 
     Args:
         seed: Decides which model is behind which letter.
