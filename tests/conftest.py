@@ -42,6 +42,7 @@ SLOW = (
     "test_machine",
     "test_makefile",
     "test_mnist",
+    "test_pretrained.py::test_a_shipped_model_scores",
     "test_wheel",
 )
 RUN_LESSONS = "test_jupyterlab.py", "test_lessons.py"
