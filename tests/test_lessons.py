@@ -10,11 +10,17 @@ import pytest
 from lessons import SHORT, SMALL, shortened
 from pins import ROOT
 
-from vae_course import pretrained
+from vae_course import lesson, pretrained
 from vae_course.teaching import notebooks
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tensorflow():
+    """Load TensorFlow, whose messages would else be those of the first test that needs it."""
+    lesson.load_tensorflow()
 
 
 @pytest.mark.parametrize("path", PATHS + EXERCISES, ids=lambda path: path.stem)
