@@ -386,12 +386,50 @@ def test_ladder_keeps_the_form_of_the_shipped_measurements(images, monkeypatch):
 
 def test_a_deck_of_explorers_is_written_to_measure(tmp_path):
     """One slide for each, and all of them live."""
-    from benchmarks import explorers, kernels, likelihood  # noqa: F401
+    from benchmarks import explorers, kernels  # noqa: F401
 
     shown = {name: toy_explorer(name) for name in ("KLExplorer", "Staircase")}
     explorers.write_deck(tmp_path / "deck.html", shown)
     text = (tmp_path / "deck.html").read_text(encoding="utf-8")
     assert text.count('<figure class="vae-course-still') == 2
+
+
+def test_scoring_a_likelihood_goes_on_where_it_was(images, monkeypatch, tmp_path):
+    """Two images at a time, stopped after four of six: the result is that of a single run."""
+    from benchmarks import likelihood
+    from vae_course.models import VAE, build_decoder, build_encoder
+
+    monkeypatch.setattr(likelihood, "DRAWS", 3)
+    monkeypatch.setattr(likelihood, "AT_ONCE", 2)
+    model, x = VAE(build_encoder(2), build_decoder(2), likelihood="bernoulli"), images[:6].round()
+    whole = likelihood.score(model, x, tmp_path / "whole.npy")
+    assert whole.shape == (2, 6)
+    likelihood.score(model, x[:4], tmp_path / "parts.npy")
+    np.testing.assert_array_equal(likelihood.score(model, x, tmp_path / "parts.npy"), whole)
+
+
+def test_a_learned_prior_is_a_mixture_of_normals():
+    """Its density against SciPy's, and in the weights it stands in for the standard normal prior."""
+    from scipy import special, stats
+
+    from benchmarks.likelihood import LATENT_DIM, build_wide
+
+    model = build_wide()
+    z = np.random.default_rng(0).normal(size=(5, LATENT_DIM)).astype("float32")
+    middles, spreads = np.array(model.middles), np.exp(np.array(model.log_variances) / 2)
+    parts = stats.norm(middles, spreads).logpdf(z[:, None]).sum(axis=-1)
+    expected = special.logsumexp(parts + special.log_softmax(np.array(model.shares)), axis=1)
+    np.testing.assert_allclose(model.log_prior(z), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("arguments", [["hour", "1"], ["wide", "one"], ["wide"]])
+def test_a_wrong_network_or_seed_is_told_in_one_line(arguments):
+    """With the exit status of a wrong command line."""
+    from benchmarks import likelihood
+
+    outcome = CliRunner().invoke(likelihood.main, arguments)
+    assert outcome.exit_code == 2
+    assert outcome.output.count("Error: ") == 1
 
 
 def test_the_benchmark_of_lesson_9_runs_the_cells_of_the_lesson():
