@@ -163,7 +163,7 @@ def alarm_on(name, seed, places):
     """
     _, _, numbers = SERIES[name]
     given = cut(*read_series(name, places), *numbers)
-    names = run("def encoder_in_time", "judge", dataset="digits", seed=seed, **given)
+    names = run("def encoder_in_time", "judge_alarm", dataset="digits", seed=seed, **given)
     scores, lead = names["scores"], given["windows"][:, 0]
     scaled = (lead - lead.mean(axis=1, keepdims=True)) / (lead.std(axis=1, keepdims=True) + 1e-3)
     nearest = NearestNeighbors(n_neighbors=1).fit(scaled[given["train"]])
@@ -174,7 +174,7 @@ def alarm_on(name, seed, places):
     test, touches, rows = given["test"], given["touches"], {}
     for method, score in scores.items():
         threshold = score[given["ordinary"]].max()
-        found, true, false, delays = names["judge"](score, threshold)
+        found, true, false, delays = names["judge_alarm"](score, threshold)
         method = method.replace("0 s", "0 beats")
         rows[method] = dict(
             anomalies=len(given["beats_there"]), found=found, true=true, false=false

@@ -182,7 +182,10 @@ class Instructor(User):
     def press(self, what, row=NAME, link=None):
         """Press what is in a column of a row of the form grader, and return what it answers."""
         if link:
+            # The old page has the same rows until the new one comes, and would take the answer with it.
+            self.grader.locator("html").evaluate("page => page.classList.add('old')")
             self.grader.get_by_role("link", name=link, exact=True).first.click()
+            self.grader.locator("html:not(.old)").wait_for(state="attached")
         self.grader.locator("tr", has_text=row).locator(f"td.{what} a").click()
         answer = self.grader.locator(".modal.in", has_text=re.compile("Success|Error"))
         answer.wait_for()
