@@ -23,24 +23,6 @@ SMALL = {
     "train_images": 200,
     "vq_steps": 20,
 }
-# And code for which a lesson has no parameter: by lesson, from what is there to what is enough.
-SHORT = {
-    "08_rate_distortion": {
-        "epochs=10": "epochs=1",
-        '{"epochs": 20}': '{"epochs": 2}',
-        "seeds = (seed, seed + 1, seed + 2)": "seeds = (seed, seed + 1)",
-    }
-}
-
-
-def shortened(path):
-    """Return the text of a notebook's file, with the code of `SHORT`."""
-    text = path.read_text(encoding="utf-8")
-    for long, short in SHORT.get(path.stem, {}).items():
-        long, short = (json.dumps(code)[1:-1] for code in (long, short))
-        assert long in text, f"{path.stem} has no {long}: correct SHORT"
-        text = text.replace(long, short)
-    return text
 
 
 def read(path):

@@ -7,7 +7,7 @@ import sys
 import nbformat
 import papermill
 import pytest
-from lessons import SHORT, SMALL, shortened
+from lessons import SMALL
 from pins import ROOT
 
 from vae_course import lesson, pretrained
@@ -30,10 +30,6 @@ def test_it_runs_with_small_parameters(path, tmp_path, capfd):
     This runs on the embedded digits, which are everywhere, and trains anew what can be trained; nbval runs
     each notebook with its own parameters and shipped models on whatever `auto` finds.
     """
-    if path.stem in SHORT:
-        (copy := tmp_path / "short" / path.name).parent.mkdir()
-        copy.write_text(shortened(path), encoding="utf-8")
-        path = copy
     anew = "retrain" in papermill.inspect_notebook(str(path))
     wanted = {"dataset": "digits", "retrain": anew, "retrain_epochs": 1}
     result = notebooks.execute(path, tmp_path, SMALL | wanted)

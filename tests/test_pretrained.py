@@ -188,7 +188,6 @@ TABLES = {
     "bias-digits": "beyond_digits bias-digits",
     "few-labels-mnist": "few_labels mnist",
     "own-pictures": "own_pictures",
-    "likelihood-mnist": "likelihood NETWORK SEED",
 }
 DAMAGED = {
     None: "No such file",

@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-from lessons import shortened
 from pins import ROOT
 
 # Without a display, without a sandbox for root, and without connections to anybody but JupyterLab.
@@ -47,7 +46,7 @@ def serve(folder, data, parameters):
     """
     (folder / "lessons").mkdir()
     for path in (ROOT / "notebooks").glob("*.*"):
-        copy = with_parameters(shortened(path), parameters)
+        copy = with_parameters(path.read_text(encoding="utf-8"), parameters)
         (folder / "lessons" / path.name).write_text(copy, encoding="utf-8")
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
