@@ -413,6 +413,7 @@ def test_a_learned_prior_is_a_mixture_of_normals():
     from scipy import special, stats
 
     from benchmarks.likelihood import LATENT_DIM, build_wide
+    from vae_course.models import VAE
 
     model = build_wide()
     z = np.random.default_rng(0).normal(size=(5, LATENT_DIM)).astype("float32")
@@ -420,6 +421,13 @@ def test_a_learned_prior_is_a_mixture_of_normals():
     parts = stats.norm(middles, spreads).logpdf(z[:, None]).sum(axis=-1)
     expected = special.logsumexp(parts + special.log_softmax(np.array(model.shares)), axis=1)
     np.testing.assert_allclose(model.log_prior(z), expected, rtol=1e-4)
+    weights, noise = [], model.encoder.get_layer("z").noise.state
+    for kind in (type(model), VAE):
+        noise.assign([3, 4])
+        z, log_weights = kind.weighted_draws(model, np.zeros((2, 28, 28, 1), "float32"), 3)
+        weights.append(np.array(log_weights))
+    standard = stats.norm.logpdf(np.array(z)).sum(axis=-1)
+    np.testing.assert_allclose(weights[0] - weights[1], model.log_prior(z) - standard, atol=1e-3)
 
 
 @pytest.mark.parametrize("arguments", [["hour", "1"], ["wide", "one"], ["wide"]])
