@@ -63,7 +63,7 @@ def check_choices(answers):
     if all(map(is_blank, answers.values())):
         raise ToDo("Replace each None with the letter of your answer, in quotes.")
     told = [(q, "still blank." if is_blank(a) else judge(q, a)) for q, a in answers.items()]
-    lines = [f"{q.split()[-1]}: {'right.' if words == 'right' else words}" for q, words in told]
+    lines = [f"{q}: {'right.' if words == 'right' else words}" for q, words in told]
     return Verdict("\n".join(lines), sum(words == "right" for _, words in told) / len(told))
 
 
