@@ -69,8 +69,8 @@ check: lint  ## check the style, run the unit tests and one lesson (a minute and
 test: venv  ## run all tests: units, style of the notebooks, papermill, nbval, JupyterLab in Chromium
 	$(PYTEST) --nbval-lax --nbval-current-env tests notebooks
 
-test-notebooks: venv  ## run only the tests that execute notebooks (papermill, nbval and JupyterLab)
-	$(PYTEST) --nbval-lax --nbval-current-env tests/test_lessons.py tests/browser notebooks
+test-notebooks: venv  ## run only what executes notebooks on DATASET: nbval, and JupyterLab in Chromium
+	$(PYTEST) --nbval-lax --nbval-current-env tests/browser/test_jupyterlab.py $(or $(NOTEBOOKS),notebooks)
 
 browsers:  ## fetch what the tests drive Firefox and judge accessibility with, into build/node_modules (needs npm)
 	mkdir -p build && cp tests/browser/package.json tests/browser/package-lock.json build
