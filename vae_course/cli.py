@@ -129,9 +129,7 @@ main.command_class = Command
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="How many lessons run at the same time, with 3 GB of memory for each.",
+    help="How many lessons run at the same time; by default one for each core, if the memory suffices.",
 )
 @notebooks_option
 def run(lessons, dataset, profile, out, strict, workers, notebooks):

@@ -368,6 +368,24 @@ def test_lessons_run_side_by_side_until_ctrl_c(tmp_path):
     assert sorted(p.stem[:2] for p in out.glob("[0-9]*.html")) == ["01", "02", "03", "04", "05"]
 
 
+@pytest.mark.parametrize(
+    ("cores", "memory", "how"),
+    [(8, 5.9e9, "one by one"), (1, 64e9, "one by one"), (2, 6e9, "side by side")],
+)
+def test_lessons_run_side_by_side_where_cores_and_memory_suffice(monkeypatch, cores, memory, how):
+    """Each needs a core and 3 GB."""
+
+    def tell(how):
+        raise InterruptedError(how)
+
+    monkeypatch.setattr(side_by_side.joblib, "cpu_count", lambda: cores)
+    monkeypatch.setattr(side_by_side, "free_memory", lambda: int(memory))
+    monkeypatch.setattr(side_by_side, "_one_after_the_other", lambda *_: tell("one by one"))
+    monkeypatch.setattr(side_by_side, "_start", lambda *_: tell("side by side"))
+    with pytest.raises(InterruptedError, match=how):
+        side_by_side.execute_all([Path("a"), Path("b")], Path("out"), {})
+
+
 def test_a_process_that_ends_is_a_failed_lesson(tmp_path):
     """The others go on; with no parent, a lesson stops."""
     dies = "import os, psutil\nos.kill(psutil.Process().ppid(), 9)"

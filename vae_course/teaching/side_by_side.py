@@ -9,27 +9,30 @@ from multiprocessing import connection, resource_tracker
 import joblib
 from tqdm import tqdm
 
+from vae_course.self_check import free_memory
 from vae_course.teaching.kernel import THREADS
 from vae_course.teaching.notebooks import Result, execute
 
 POSIX = os.name == "posix"
+BYTES = 3_000_000_000  # that a lesson needs at most, with the process that executes it
 
 
-def execute_all(paths, folder, wanted, workers=1):
+def execute_all(paths, folder, wanted, workers=None):
     """Execute lessons, and write the executed notebooks; after Ctrl-C, stop all that are running.
 
     Args:
         paths: List of paths of notebooks, which are begun in this order.
         folder: As in `notebooks.execute`.
         wanted: As in `notebooks.execute`.
-        workers: How many lessons run at the same time. Several share the cores, and another number of threads
-            changes the order of sums, and so trainings, a little.
+        workers: How many lessons run at the same time and share the cores; None for one for each core, if
+            the memory suffices.
 
     Returns:
         List of `notebooks.Result`, in the order of the paths. Lessons that Ctrl-C kept from being begun are
         left out.
     """
-    workers = min(workers, len(paths))
+    able = max(1, min(joblib.cpu_count(), free_memory() // BYTES))
+    workers = min(workers or able, len(paths))
     if workers == 1:
         return _one_after_the_other(paths, folder, wanted)
     waiting, running, results = list(paths), {}, {}
