@@ -34,7 +34,7 @@ export PIP_USER := 0
 unexport PYTHONHOME PYTHONPATH JUPYTER_PATH PIP_TARGET PIP_PREFIX PIP_ROOT
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run site slides wheel data lab check test test-notebooks browsers student hub lint format tidy refresh checkpoints bench lock clean
+.PHONY: help venv run site slides wheel data lab check test test-notebooks test-jupyterlab browsers student hub lint format tidy refresh checkpoints bench lock clean
 
 help:  ## list all targets
 	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest|lowest]"
@@ -70,7 +70,10 @@ test: venv  ## run all tests: units, style of the notebooks, papermill, nbval, J
 	$(PYTEST) --nbval-lax --nbval-current-env tests notebooks
 
 test-notebooks: venv  ## run only what executes notebooks on DATASET: nbval, and JupyterLab in Chromium
-	$(PYTEST) --nbval-lax --nbval-current-env tests/browser/test_jupyterlab.py $(or $(NOTEBOOKS),notebooks)
+	$(PYTEST) --nbval-lax --nbval-current-env tests/browser/test_jupyterlab.py notebooks
+
+test-jupyterlab: venv  ## run only the lessons in JupyterLab in Chromium, on DATASET
+	$(PYTEST) tests/browser/test_jupyterlab.py
 
 browsers:  ## fetch what the tests drive Firefox and judge accessibility with, into build/node_modules (needs npm)
 	mkdir -p build && cp tests/browser/package.json tests/browser/package-lock.json build
