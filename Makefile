@@ -26,6 +26,7 @@ endif
 
 # This is what `auto` means in the lessons, in JupyterLab and in the tests.
 export VAE_COURSE_DATASET := $(DATASET)
+export VAE_COURSE_STRICT := $(STRICT)
 export PYTHONUTF8 := 1
 # Use only the environment's own packages and kernel, whatever else is installed or activated.
 export PYTHONNOUSERSITE := 1
@@ -66,7 +67,7 @@ lab: venv  ## open JupyterLab on the lessons (localhost only, with a token)
 check: lint  ## check the style, run the unit tests and one lesson (a minute and a half)
 	$(PYTEST) -m "not slow" tests
 
-test: venv  ## run all tests: units, style of the notebooks, papermill, nbval, JupyterLab in Chromium
+test: venv  ## run all tests: units, papermill, nbval, JupyterLab in Chromium [STRICT=1: fail if a number differs]
 	$(PYTEST) --nbval-lax --nbval-current-env tests notebooks
 
 test-notebooks: venv  ## run only what executes notebooks on DATASET: nbval, and JupyterLab in Chromium

@@ -1,6 +1,8 @@
 """Helpers that several test modules use."""
 
+import functools
 import itertools
+import os
 import re
 import signal
 import tempfile
@@ -17,6 +19,7 @@ from traitlets.config import Config
 from xdist.scheduler import LoadScopeScheduling
 
 from vae_course import mnist
+from vae_course.teaching import cited_numbers
 from vae_course.teaching.kernel import KERNEL_OPTIONS
 
 # What a shell starts in the background ignores Ctrl-C, and so would all that these tests start.
@@ -57,12 +60,25 @@ FIRST = "browser/test_jupyterlab", ".ipynb", "test_lessons", "grading/", "browse
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what takes long, and let it come first."""
+    """Mark what takes long, and let it come first; with STRICT=1, let nbval compare numbers, too."""
     for item in items:
+        if hasattr(item, "test_outputs") and os.environ.get("VAE_COURSE_STRICT"):
+            item.runtest = functools.partial(run_strictly, item)
         if any(name in item.nodeid for name in SLOW) and not ONE_LESSON.search(item.nodeid):
             item.add_marker(pytest.mark.slow)
     files = {item: item.nodeid.split("::")[0] for item in items}
     items.sort(key=lambda item: [name in files[item] for name in FIRST], reverse=True)
+
+
+def run_strictly(cell):
+    """Let nbval execute a notebook's cell, and fail if a number that it records is not as expected."""
+    type(cell).runtest(cell)
+    run = cited_numbers.recorded(nbformat.from_dict({"cells": [{"outputs": cell.test_outputs}]}))
+    if run:
+        lesson = cited_numbers.read(cell.path.parent).get(cell.path.stem, {})
+        expected = lesson.get(run["dataset"], {})
+        differing = cited_numbers.differences(expected, run["numbers"])
+        assert not differing, [(name, expected[name], run["numbers"][name]) for name in differing]
 
 
 class Portions(LoadScopeScheduling):
