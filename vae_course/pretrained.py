@@ -18,6 +18,7 @@ NAMES = tuple(
 )
 # For each table of measurements, the benchmark that makes it.
 MAKERS = {
+    "likelihood-mnist": "likelihood NETWORK SEED",
     "few-labels-mnist": "few_labels mnist",
     "few-labels-digits": "few_labels digits",
     "own-pictures": "own_pictures",
