@@ -16,7 +16,7 @@ else
 endif
 BIN   = $(VENV)/$(SCRIPTS)
 BENCH = .venv-bench/$(SCRIPTS)
-# Tests run on two cores. What one process takes in one go, and in which order, tests/conftest.py decides.
+# Tests run on two cores. What one process takes in one go, and in which order, conftest.py decides.
 # Each process has one thread, because threads of two processes that wait for each other take many times as long.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 

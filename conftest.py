@@ -1,4 +1,4 @@
-"""Helpers that several test modules use."""
+"""Order what pytest runs, here and in `notebooks`, and give the helpers that several test modules use."""
 
 import functools
 import itertools
