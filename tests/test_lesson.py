@@ -30,6 +30,18 @@ def test_begin_loads_tensorflow_without_a_word_and_sets_the_seed():
     assert runs[0].stdout == runs[1].stdout != ""
 
 
+def test_linear_algebra_has_one_thread_wherever_it_is_loaded():
+    """NumPy's library is loaded before `begin` here, SciPy's after it; this holds whatever a user has set."""
+    code = (
+        "import numpy; from vae_course.lesson import begin; begin(3); import sklearn, scipy.linalg;"
+        "from threadpoolctl import threadpool_info;"
+        "print({i['num_threads'] for i in threadpool_info() if i['user_api'] == 'blas'})"
+    )
+    command, options = [sys.executable, "-c", code], {"capture_output": True, "text": True}
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    assert subprocess.run(command, env=environment, check=True, **options).stdout.strip() == "{1}"
+
+
 def test_a_process_without_standard_error_starts_as_well(monkeypatch):
     """A program without a console has none."""
     monkeypatch.setattr(sys, "stderr", None)

@@ -128,7 +128,7 @@ def test_texts_and_cells_are_short(path):
 
 @pytest.mark.parametrize("path", PATHS + EXERCISES, ids=lambda path: path.stem)
 def test_logistic_regressions_are_fitted_to_the_end(path):
-    """Stopped at scikit-learn's default tolerance, they depend on the number of threads in the third digit."""
+    """Stopped at the default tolerance, they depend on the number of threads in the third digit."""
     for cell in code_cells(path):
         for node in ast.walk(ast.parse(cell.source)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "LogisticRegression":

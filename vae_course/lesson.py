@@ -45,7 +45,7 @@ def load_tensorflow():
 
 
 def begin(seed):
-    """Check the machine, load TensorFlow quietly, set the seed, and set the course's figure style.
+    """Check the machine, load TensorFlow quietly, and set seed, threads and the style of figures.
 
     Args:
         seed: Whole number from 0 to 2**32 - 1. The same seed on the same machine gives the same numbers.
@@ -53,11 +53,17 @@ def begin(seed):
     Raises:
         UnsupportedMachineError: If this machine has settings that the course does not support.
     """
+    # Sums of linear algebra depend on the number of threads, and for a lesson's small matrices one thread is
+    # the fastest. The variable is for libraries that are loaded later, such as SciPy's.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     load_tensorflow()
     import keras
     import numpy as np
+    import threadpoolctl
 
     from vae_course import plotting
+
+    threadpoolctl.threadpool_limits(1, user_api="blas")
 
     keras.utils.set_random_seed(seed)
     np.set_printoptions(**PRINT_OPTIONS)
