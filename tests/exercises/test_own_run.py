@@ -120,12 +120,15 @@ def test_series_of_nearly_equal_pictures_leak(tmp_path, capsys):
     assert "nearly the same as one in my_train" in told(capsys)
 
 
-def test_the_courses_digits_are_not_ones_own(tmp_path, capsys):
-    """Even if they come through the tool."""
+@pytest.mark.parametrize("place", [0, 1], ids=["to train on", "to test on"])
+def test_the_courses_digits_are_not_ones_own(place, tmp_path, capsys):
+    """Even if they come through the tool, and whichever part of the course's data they are."""
     digits = made()[0][..., :1]
     np.save(tmp_path / "digits.npy", digits)
     data = load_pictures(tmp_path / "digits.npy", 8)
-    assert not exercises.check_own_pictures(data.x_train, data.x_test, np.float32(digits / 255))
+    parts = [COURSE, COURSE]
+    parts[place] = np.float32(digits / 255)
+    assert not exercises.check_own_pictures(data.x_train, data.x_test, *parts)
     assert "the course's own digits" in told(capsys)
 
 

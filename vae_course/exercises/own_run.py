@@ -119,18 +119,18 @@ def share_of_known(pictures, known):
 
 
 @announced
-def check_own_pictures(my_train, my_test, course_images):
+def check_own_pictures(my_train, my_test, *course_images):
     """Check a student's own pictures: enough, split by lot, no leak between the parts, and not the course's.
 
     Args:
         my_train: Bytes, at least 180 pictures, shape `(n, side, side, 1 or 3)`; None if blank.
         my_test: The tenth that `vae-course train` sets aside, from 0 to 1, at least 20; None if blank.
-        course_images: The course's images, which do not count as the student's own.
+        *course_images: Arrays of the course's images, which do not count as the student's own.
     """
     need("my_train and my_test: open your run in the cell above.", my_train, my_test)
     train, test = _split(my_train, my_test)
     embedded = load_digits("digits")
-    if share_of_known(train, [course_images, embedded.x_train, embedded.x_test]) > 0.1:
+    if share_of_known(train, [*course_images, embedded.x_train, embedded.x_test]) > 0.1:
         raise NotYet(
             "These are the course's own digits, in whatever size and colour. Find or draw something else."
         )
