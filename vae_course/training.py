@@ -1,7 +1,6 @@
 """Train the course's models with the lecture's recipe, a fast one, or the best one for an hour."""
 
 import dataclasses
-import functools
 import math
 
 import keras
@@ -133,12 +132,7 @@ def binarized(model, images):
 
 
 def _batches(images, batch_size, seed, first_epoch, epochs, black_and_white=False):
-    """Make a stream of batches; the order depends only on seed and epoch, so that training can be resumed.
-
-    Bytes stay where they are, perhaps in a file, and only those of a batch become floats.
-    """
-    of_bytes = images.dtype == np.uint8
-    take = _rows_of(images) if of_bytes else functools.partial(tf.gather, tf.constant(images))
+    """Make a stream of batches; the order depends only on seed and epoch, so that training can be resumed."""
     first_batch = first_epoch * math.ceil(len(images) / batch_size)
 
     def one_epoch(epoch):
@@ -149,8 +143,8 @@ def _batches(images, batch_size, seed, first_epoch, epochs, black_and_white=Fals
 
     order = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
 
-    def choose(batch, chosen):
-        grey = take(chosen)
+    def choose(batch, places):
+        grey = _rows(images, places)
         if not black_and_white:
             return grey
         draw = tf.random.stateless_uniform(
@@ -161,15 +155,11 @@ def _batches(images, batch_size, seed, first_epoch, epochs, black_and_white=Fals
     return order.enumerate(first_batch).map(choose).prefetch(4)
 
 
-def _rows_of(images):
-    """Return a function for tf.data from places to images as floats, which holds no copy of the bytes."""
-
-    def take(places):
-        (rows,) = tf.numpy_function(lambda some: [images[some]], [places], [tf.uint8])
-        rows.set_shape((None, *images.shape[1:]))
-        return tf.cast(rows, tf.float32) / 255
-
-    return take
+def _rows(images, places):
+    """Return some images as floats, without a copy of all of them, which may be bytes in a file."""
+    (rows,) = tf.numpy_function(lambda some: [images[some]], [places], [images.dtype])
+    rows.set_shape((None, *images.shape[1:]))
+    return tf.cast(rows, tf.float32) / 255 if images.dtype == np.uint8 else rows
 
 
 def _steps_at_once(steps):
