@@ -104,6 +104,14 @@ def test_a_stopped_training_goes_on_to_the_same_place(kind, blobs, tmp_path):
     assert type(loaded) is {"vae": VAE, "ae": Autoencoder}[kind]
 
 
+def test_the_stream_holds_no_copy_of_the_images():
+    """A copy of MNIST takes 190 MB, and pictures of one's own may be in a file."""
+    images = np.zeros((8, 2, 2, 1), "float32")
+    stream = training._batches(images, 4, 7, 0, 1)
+    images += 1
+    assert np.concatenate(list(stream)).min() == 1
+
+
 def test_each_epoch_holds_every_image_once_in_an_order_of_its_own():
     """Counted over the stream of two epochs, begun at the second of three."""
     images = np.arange(10, dtype="float32").reshape(10, 1, 1, 1)

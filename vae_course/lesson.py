@@ -53,8 +53,8 @@ def begin(seed):
     Raises:
         UnsupportedMachineError: If this machine has settings that the course does not support.
     """
-    # Sums of linear algebra depend on the number of threads, and for a lesson's small matrices one thread is
-    # the fastest. The variable is for libraries that are loaded later, such as SciPy's.
+    # Sums of linear algebra depend on the number of threads, and with a lesson's small matrices one thread is
+    # faster than two for most of them. The variable is for libraries that are loaded later, such as SciPy's.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     load_tensorflow()
     import keras
@@ -64,7 +64,6 @@ def begin(seed):
     from vae_course import plotting
 
     threadpoolctl.threadpool_limits(1, user_api="blas")
-
     keras.utils.set_random_seed(seed)
     np.set_printoptions(**PRINT_OPTIONS)
     plotting.use_course_style()
