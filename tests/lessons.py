@@ -17,7 +17,7 @@ SMALL = {
     "most_samples": 1000,
     "painted_epochs": 1,
     "pairs": 20,
-    "repeats": 10,
+    "repeats": 2,
     "samples": 200,
     "steps": 20,
     "train_images": 200,

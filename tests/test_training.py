@@ -89,6 +89,27 @@ def test_the_same_seed_gives_the_same_weights(blobs):
     assert not same_weights(first, training.train(TINY, blobs, latent_dim=3, seed=6)[0])
 
 
+def test_a_model_that_starts_again_trains_like_a_new_one(blobs):
+    """Weights, noise, order and optimizer: the losses of a run depend on nothing that came before."""
+
+    def new():
+        keras.utils.set_random_seed(1)
+        return VAE(training.build_encoder(2), training.build_decoder(2))
+
+    def losses(model):
+        return model.fit(blobs.x_train, batch_size=32, epochs=2, verbose=0).history["loss"]
+
+    expected = new()
+    expected.compile(keras.optimizers.Adam(0.003))
+    expected = losses(expected)
+    used = VAE(training.build_encoder(2), training.build_decoder(2))
+    used.compile(keras.optimizers.Adam(0.01))
+    losses(used)
+    training.restart(used, new(), 0.003)
+    assert losses(used) == expected
+    assert float(used.optimizer.learning_rate) == pytest.approx(0.003)
+
+
 @pytest.mark.parametrize("kind", ["vae", "ae"])
 def test_a_stopped_training_goes_on_to_the_same_place(kind, blobs, tmp_path):
     """Saved after two of four epochs, loaded and continued: the same weights, and the last two losses."""

@@ -126,8 +126,10 @@ def largest_gaps(points, count=5):
     chosen = []
     for i in np.argsort(-radii):
         apart = np.linalg.norm(corners[i] - corners[chosen], axis=1) >= radii[i] + radii[chosen]
-        if apart.all() and len(chosen) < count:
+        if apart.all():
             chosen.append(i)
+        if len(chosen) == count:
+            break
     return corners[chosen], radii[chosen]
 
 

@@ -121,6 +121,22 @@ def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
     return model
 
 
+def restart(model, fresh, learning_rate):
+    """Prepare a compiled model for another training run, sooner than by compiling a new one.
+
+    Args:
+        model: A compiled Keras model; it takes over the weights of `fresh` and the state of its noise, and
+            its optimizer forgets what it has seen.
+        fresh: A new model of the same structure, which need not be compiled.
+        learning_rate: That of the next run.
+    """
+    for old, new in zip(model.variables, fresh.variables, strict=True):
+        old.assign(new)
+    for variable in model.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
+    model.optimizer.learning_rate = learning_rate
+
+
 def steps_per_epoch(recipe, data):
     """Return the number of batches in an epoch; the last one may be smaller."""
     return math.ceil(len(data.x_train) / recipe.batch_size)

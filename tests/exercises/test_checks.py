@@ -127,11 +127,21 @@ def encoder(latent_dim, activation=None, padding="same", bias=True, filters=(16,
     return keras.Model(image, code)
 
 
-def decoder(latent_dim, kernel=4, last="sigmoid", up=False):
+def encoder_pooling_last(latent_dim):
+    """Build one in which both convolutions come before both poolings: as many parameters."""
+    x = image = keras.Input((28, 28, 1))
+    for n in (16, 32):
+        x = layers.Conv2D(n, 3, padding="same", activation="relu")(x)
+    for _ in range(2):
+        x = layers.MaxPooling2D(2)(x)
+    return keras.Model(image, layers.Dense(latent_dim)(layers.Flatten()(x)))
+
+
+def decoder(latent_dim, kernel=4, last="sigmoid", up=False, first="relu", maps=(32, 16)):
     """Build the decoder of exercise 4, or one with a mistake."""
     z = keras.Input((latent_dim,))
-    x = layers.Reshape((7, 7, 32))(layers.Dense(1568, activation="relu")(z))
-    for n, activation in (16, "relu"), (1, last):
+    x = layers.Reshape((7, 7, maps[0]))(layers.Dense(49 * maps[0], activation=first)(z))
+    for n, activation in (maps[1], first), (1, last):
         x = layers.UpSampling2D(2)(x) if up else x
         options = {"strides": 1 if up else 2, "padding": "same", "activation": activation}
         x = layers.Conv2DTranspose(n, kernel, **options)(x)
@@ -589,6 +599,7 @@ NAMED = {
         (lambda z, y, a: z[a > np.median(a)].mean(axis=0) - z[a <= np.median(a)].mean(axis=0),
          "each class has its own halves"),
         (lambda *a: -by_grouping(*a), "the sign is wrong"),
+        (lambda z, y, a: -by_grouping(z, y, -a), "an image at the median belongs to the lower half"),
     ],
     "check_score_gradient": [
         (lambda f, e, s: f * e, "division by sigma is missing"),
@@ -614,6 +625,8 @@ NAMED = {
     "check_encoder": [
         (lambda n: encoder(n, activation="relu"), "the code has an activation"),
         (lambda n: encoder(n, activation="tanh"), "the code has an activation"),
+        (lambda n: encoder(n, activation="leaky_relu"), "the code has an activation"),
+        (encoder_pooling_last, "steps are ['convolution', 'convolution', 'pooling', 'pooling']"),
         (lambda n: encoder(7), "whatever latent_dim is"),
         (lambda n: encoder(n, padding="valid"), "(\"same\" keeps the size of an image) are ['valid'"),
         (lambda n: encoder(n, bias=False), "the parameters for latent_dim ="),
@@ -628,6 +641,9 @@ NAMED = {
         (lambda n: decoder(n, up=True), "UpSampling2D layers (here pictures grow by strides) are 2"),
         (lambda n: decoder(n, kernel=3), "not a multiple of the stride"),
         (lambda n: decoder(n, last=None), "grey values lie between 0 and 1"),
+        (lambda n: decoder(n, maps=(2, 16)), "units of the Dense layers are [98], but"),
+        (lambda n: decoder(n, maps=(32, 3)), "channels after each stride are [3, 1], but"),
+        (lambda n: decoder(n, first=None), "activations before the last layer are ['linear', 'linear']"),
         (encoder, "are ((None, 28, 28, 1), (None, "),
     ],
 }  # fmt: skip

@@ -333,39 +333,39 @@ if __name__ == "__main__":
 
 
 def test_lessons_run_side_by_side_until_ctrl_c(tmp_path):
-    """In the order of the course in the table, whichever ends first; two that wait are both interrupted."""
+    """The last first, but in the order of the course in the table; two that wait are both interrupted."""
     folder, out = tmp_path / "notebooks", tmp_path / "out"
     folder.mkdir()
     script = tmp_path / "script.py"
     script.write_text(SIDE_BY_SIDE)
     there, wait = "from pathlib import Path", "import time\nwhile not {}: time.sleep(0.05)"
-    third, pids = tmp_path / "third", [tmp_path / "pid 0", tmp_path / "pid 4"]
-    sleep = wait.format(f"Path({str(third)!r}).exists()")
-    write_lesson(folder, "01_waits_for_the_third", there, sleep, RECORD)
-    write_lesson(folder, "02_fails", "1 / 0")
+    fourth, pids = tmp_path / "fourth", [tmp_path / "pid 0", tmp_path / "pid 4"]
+    sleep = wait.format(f"Path({str(fourth)!r}).exists()")
+    write_lesson(folder, "06_waits_for_the_fourth", there, sleep, RECORD)
+    write_lesson(folder, "05_fails", "1 / 0")
     threads = "import os\nfrom vae_course.teaching.kernel import THREADS\n"
     threads += "print({os.environ[name] for name in THREADS})"
-    write_lesson(folder, "03_third", there, f"Path({str(third)!r}).touch()", threads)
+    write_lesson(folder, "04_fourth", there, f"Path({str(fourth)!r}).touch()", threads)
     pid, both = "import os\nos.symlink(str(os.getpid()), {!r})", tmp_path / "both"
-    for name, mine, other in (("04_long", *pids), ("05_long", *pids[::-1])):
+    for name, mine, other in (("03_long", *pids), ("02_long", *pids[::-1])):
         until = wait.format(f"Path({str(other)!r}).is_symlink()")
         end = f"Path({str(both)!r}).mkdir(exist_ok=True)\nwhile True: pass"
         write_lesson(folder, name, there, pid.format(str(mine)), until, end)
-    write_lesson(folder, "06_never_begun", "1")
+    write_lesson(folder, "01_never_begun", "1")
     options = ["run", "--dataset", "digits", "--notebooks", str(folder), "--out", str(out)]
     command = [sys.executable, str(script), str(both), *options, "--workers", "2"]
     env = {name: value for name, value in os.environ.items() if name not in kernel.THREADS}
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
     assert done.returncode == 130, done.stderr
     table = re.findall(r"^(0\d)_\w+ .* (ok|FAILED|interrupted) ", done.stdout, re.M)
-    expected = ["ok", "FAILED", "ok", "interrupted", "interrupted"]
-    assert table == [(f"0{number}", status) for number, status in enumerate(expected, 1)]
+    expected = ["interrupted", "interrupted", "ok", "FAILED", "ok"]
+    assert table == [(f"0{number}", status) for number, status in enumerate(expected, 2)]
     assert "ZeroDivisionError" in done.stderr and "Traceback" not in done.stderr
     assert re.search(r"5/6 .*lesson", done.stderr)
-    third = nbformat.read(out / "03_third.ipynb", as_version=4).cells[-1]
-    assert third.outputs[0].text == f"{ {str(max(1, joblib.cpu_count() // 2))} }\n"
+    fourth = nbformat.read(out / "04_fourth.ipynb", as_version=4).cells[-1]
+    assert fourth.outputs[0].text == f"{ {str(max(1, joblib.cpu_count() // 2))} }\n"
     assert all(gone(int(os.readlink(path))) for path in pids)
-    assert sorted(p.stem[:2] for p in out.glob("[0-9]*.html")) == ["01", "02", "03", "04", "05"]
+    assert sorted(p.stem[:2] for p in out.glob("[0-9]*.html")) == ["02", "03", "04", "05", "06"]
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ def check_decoder(build):
     latent_dim = int(rng.integers(3, 12))
     model = built(build, name, latent_dim, [(latent_dim,), (28, 28, 1)])
     ups = [layer for layer in model.layers if isinstance(layer, layers.UpSampling2D)]
+    dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
     grown = [layer for layer in model.layers if isinstance(layer, layers.Conv2DTranspose)]
     strided = [layer for layer in grown if tuple(layer.strides) == (2, 2)]
     uneven = [layer.kernel_size for layer in strided if any(n % 2 for n in layer.kernel_size)]
@@ -121,6 +122,12 @@ def check_decoder(build):
         "the UpSampling2D layers (here pictures grow by strides)": (len(ups), 0),
         "the Conv2DTranspose layers of stride 2 (from 7 to 28 takes two)": (len(strided), 2),
         "the kernels that are not a multiple of the stride (they make checkerboards)": (uneven, []),
+        "the units of the Dense layers": ([layer.units for layer in dense], [7 * 7 * 32]),
+        "the channels after each stride": ([layer.filters for layer in strided], [16, 1]),
+        "the activations before the last layer": (
+            [getattr(k.activation, "__name__", k.activation) for k in (*dense, *strided[:1])],
+            ["relu", "relu"],
+        ),
     }
     expect(name, facts)
     pictures = outputs_of(model, name, 50 * rng.standard_normal((64, latent_dim)))

@@ -94,7 +94,7 @@ def check_prediction(prediction):
 
 
 def _draw_property(rng, trial):
-    n, d = [(12, 2), (30, 3), (60, 5)][trial]
+    n, d = [(15, 2), (33, 3), (63, 5)][trial]  # three classes of odd sizes
     labels = np.resize(np.arange(3), n)
     rng.shuffle(labels)
     return {
@@ -117,6 +117,9 @@ def check_property_vector(z, labels, amount):
     yield "", right
     yield "you split all images at once, but each class has its own halves", _split(z, amount)
     yield "the sign is wrong; subtract the lower half from the upper", -right
+    at_least = [amount[c] >= np.median(amount[c]) for c in classes]
+    shifted = [z[c][u].mean(0) - z[c][~u].mean(0) for c, u in zip(classes, at_least, strict=True)]
+    yield "an image at the median belongs to the lower half", np.mean(shifted, axis=0)
     yield "you take the sum over the classes instead of the mean", right * len(classes)
     upper = [z[c][amount[c] > np.median(amount[c])].mean(axis=0) for c in classes]
     yield "nothing is subtracted; this is the mean of the upper halves", np.mean(upper, axis=0)

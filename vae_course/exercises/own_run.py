@@ -212,11 +212,11 @@ def check_effect(my_vector, my_measure, my_vae, my_test):
 
     Args:
         my_vector: Shape `(latent_dim,)`; None if blank.
-        my_measure: Function from pictures, from 0 to 1, to one number for each.
+        my_measure: Function from pictures, from 0 to 1, to one number for each; None if blank.
         my_vae: The student's VAE.
         my_test: Pictures that it has not seen.
     """
-    need("my_vector and my_measure: write them in the cell above.", my_vector)
+    need("my_vector and my_measure: write them in the cell above.", my_vector, my_measure)
     require_own(my_measure, "my_measure")
     need("First open your run in task 3.", my_vae, my_test)
     test = _pictures("my_test", my_test, TEST, "float32")

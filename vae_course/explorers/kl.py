@@ -8,7 +8,7 @@ from vae_course.explorers.explorer import Explorer
 
 POINTS = np.linspace(-10, 10, 1001)  # covers nearly all of q for all slider values
 LOG_P = -0.5 * (np.log(2 * np.pi) + POINTS**2)
-STILL = ((0.0, 0.0), (1.0, -1.4), (0.0, 1.2))  # mu and log sigma^2 in the still figure
+STILL = ((0.0, 0.0), (1.0, 2 * np.log(0.5)), (0.0, 1.2))  # mu and log sigma^2 in the still figure
 
 
 def divergence(mu, log_var):

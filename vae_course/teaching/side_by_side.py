@@ -21,7 +21,8 @@ def execute_all(paths, folder, wanted, workers=None):
     """Execute lessons, and write the executed notebooks; after Ctrl-C, stop all that are running.
 
     Args:
-        paths: List of paths of notebooks, which are begun in this order.
+        paths: List of paths of notebooks. Side by side, the last is begun first, because later lessons take
+            longer, and a long one at the end would leave the other cores idle.
         folder: As in `notebooks.execute`.
         wanted: As in `notebooks.execute`.
         workers: How many lessons run at the same time and share the cores; None for one for each core, if
@@ -42,7 +43,7 @@ def execute_all(paths, folder, wanted, workers=None):
         with tqdm(total=len(paths), ncols=90, unit="lesson") as bar:
             while waiting or running:
                 while waiting and len(running) < workers and not ctrl_c.is_set():
-                    path = waiting.pop(0)
+                    path = waiting.pop()
                     pipe, process = _start(path, folder, wanted, workers)
                     running[pipe] = path, process
                     bar.set_description(", ".join(path.stem[:2] for path, _ in running.values()))
