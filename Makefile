@@ -118,5 +118,5 @@ lock: venv  ## pin the newest allowed versions in requirements.lock and environm
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 	$(BIN)/python tests/pins.py
 
-clean:  ## delete the virtual environments and everything that was built
+clean:  ## delete the virtual environments and all of build, including grades and trained models
 	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', '.venv-newest', '.venv-lowest', '.venv-bench', 'build', '.pytest_cache', '.ruff_cache')]"

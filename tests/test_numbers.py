@@ -69,6 +69,7 @@ EXACT = {
         "28.17",
         "28.28",
         "5.2",
+        "3.7",
         "86.76",
     },
     # Settings to try in an explorer; a mean over 100 dimensions against a sum; what counts as near.

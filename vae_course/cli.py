@@ -257,7 +257,7 @@ def site(lessons, out, notebooks):
     type=click.Choice(RECIPES),
     help="The lecture's recipe, a fast one (default), the best one for an hour, or one for 2-D maps.",
 )
-@dataset_option(help="As for run.")
+@dataset_option(help="MNIST, the embedded digits, or (auto, the default) MNIST if it can be found.")
 @click.option(
     "--images",
     type=Place(),
@@ -267,7 +267,7 @@ def site(lessons, out, notebooks):
 @click.option(
     "--side",
     type=int,
-    help="Pixels of a side of your pictures, a multiple of 4; by default theirs, but at most 64.",
+    help="Pixels of a side, a multiple of 4; by default the usual side of your pictures, but at most 64.",
 )
 @click.option("--epochs", type=int, help="Number of epochs; by default that of the recipe.")
 @click.option("--latent-dim", type=int, help="Number of latent dimensions; 100 by default.")
@@ -278,12 +278,18 @@ def site(lessons, out, notebooks):
     help="What a pixel is, given z: the lecture's (gaussian, the default), normal with a learned variance, "
     "0 or 1 (bernoulli: images are drawn in black and white), or between (continuous-bernoulli).",
 )
-@click.option("--draws", type=int, help="Draws of z for the importance-weighted bound; 1 (ELBO).")
+@click.option(
+    "--draws",
+    type=int,
+    help="Draws of z for each image: 1, the default, trains by the ELBO, and more by the "
+    "importance-weighted bound.",
+)
 @click.option("--seed", type=int, help="Seed for weights, noise and image order; 1 by default.")
 @click.option(
     "--out",
     type=Place(path_type=Path),
-    help="Folder for the run; by default build/train/RECIPE-LATENT_DIM-DATASET.",
+    help="Folder for the run; by default build/train/RECIPE-LATENT_DIM-DATA, followed by the likelihood "
+    "if it is not gaussian.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run in that folder with its own settings.")
 def train(out, resume, images, side, **wanted):
@@ -314,7 +320,7 @@ scheduler_option = click.option(
 workers_option = click.option(
     "--workers",
     type=click.IntRange(1),
-    help="How many processes work on this machine; by default, one for each core.",
+    help="How many processes work on this machine; by default one for each core, if the memory suffices.",
 )
 
 
@@ -382,7 +388,7 @@ place_option = click.option(
 @click.option(
     "--first",
     type=click.IntRange(2),  # one image has no standard error
-    help="For log p(x), use only the first so many test images.",
+    help="For log p(x), use only this many test images, from the first on.",
 )
 @place_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
@@ -473,7 +479,11 @@ def student(out):
 @main.command()
 @click.argument("submissions", type=Place(exists=True, path_type=Path))
 @out_option("build/student/nbgrader", "nbgrader's folder with its gradebook, made by student.")
-@click.option("--cage", type=click.Choice(["bubblewrap", "docker", "podman", "none"]))
+@click.option(
+    "--cage",
+    type=click.Choice(["bubblewrap", "docker", "podman", "none"]),
+    help="What separates the students' code from this machine; bubblewrap by default.",
+)
 @click.option(
     "--trust-students", is_flag=True, help="Run their code without a cage if there is none."
 )

@@ -23,7 +23,7 @@ SECONDS = {0: 26, 1: 45, 2: 21, 3: 30, 4: 22, 5: 45, 6: 30, 7: 45, 8: 60, 9: 60}
 OWN_GROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a browser the rest
 REINSTALL = (
-    "In the course's folder, run `make clean` and `make lab` (without make, see the README)."
+    "In the course's folder, delete `.venv` and run `make lab` (without make, see the README)."
 )
 PACKAGES = "tensorflow keras numpy scipy sklearn matplotlib PIL IPython".split()
 # Keras' defaults, with which the shipped models and the numbers in the lessons were made.

@@ -26,7 +26,8 @@ class Refused(NotebookExporter):
         raise RuntimeError(
             "nbgrader would run this submission with all of your rights.\n"
             "Grade it in a cage instead. Type in a terminal:\n"
-            "vae-course grade ~/nbgrader/submitted --out ~/nbgrader"
+            "vae-course grade ~/nbgrader/submitted --out ~/nbgrader\n"
+            "(On a real hub, that is .venv/bin/vae-course in your copy of the course.)"
         )
 
 
