@@ -108,6 +108,9 @@ def test_a_model_that_starts_again_trains_like_a_new_one(blobs):
     training.restart(used, new(), 0.003)
     assert losses(used) == expected
     assert float(used.optimizer.learning_rate) == pytest.approx(0.003)
+    other = VAE(training.build_encoder(3), training.build_decoder(3))
+    with pytest.raises(ValueError, match="build both in the same way"):
+        training.restart(used, other, 0.003)
 
 
 @pytest.mark.parametrize("kind", ["vae", "ae"])

@@ -129,7 +129,12 @@ def restart(model, fresh, learning_rate):
             its optimizer forgets what it has seen.
         fresh: A new model of the same structure, which need not be compiled.
         learning_rate: That of the next run.
+
+    Raises:
+        ValueError: If the two models differ in the shapes of their weights.
     """
+    if [old.shape for old in model.variables] != [new.shape for new in fresh.variables]:
+        raise ValueError("fresh has other weights than model: build both in the same way.")
     for old, new in zip(model.variables, fresh.variables, strict=True):
         old.assign(new)
     for variable in model.optimizer.variables:

@@ -71,18 +71,20 @@ def check_encoder(build):
     latent_dim = int(rng.integers(24, 40))
     model = built(build, name, latent_dim, [(28, 28, 1), (latent_dim,)])
     kernels = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    pools = [layer.pool_size for layer in model.layers if hasattr(layer, "pool_size")]
+    poolings = [layer for layer in model.layers if hasattr(layer, "pool_size")]
+    steps = [layer for layer in model.layers if layer in kernels + poolings]
     paddings, relus = ([getattr(k, what) for k in kernels] for what in ("padding", "activation"))
     linear = "the activations of the Conv2D layers (linear ones can do no more than one)"
-    body = [layer for layer in model.layers if layer in kernels or hasattr(layer, "pool_size")]
-    steps = ["pooling" if hasattr(layer, "pool_size") else "convolution" for layer in body]
     facts = {
         "the kernels of the Conv2D layers": ([k.filters for k in kernels], [16, 32]),
         "the sizes of the kernels": ([k.kernel_size for k in kernels], [(3, 3)] * 2),
         'the paddings ("same" keeps the size of an image)': (paddings, ["same"] * 2),
         linear: ([relu.__name__ for relu in relus], ["relu"] * 2),
-        "the sizes of the poolings": (pools, [(2, 2)] * 2),
-        "the steps": (steps, ["convolution", "pooling"] * 2),
+        "the sizes of the poolings": ([pooling.pool_size for pooling in poolings], [(2, 2)] * 2),
+        "the steps": (
+            ["convolution" if step in kernels else "pooling" for step in steps],
+            ["convolution", "pooling"] * 2,
+        ),
         f"the parameters for latent_dim = {latent_dim}": (
             model.count_params(),
             160 + 4640 + 7 * 7 * 32 * latent_dim + latent_dim,
