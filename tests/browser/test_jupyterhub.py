@@ -179,13 +179,19 @@ class Instructor(User):
         self.menu("Nbgrader", "Formgrader")
         self.grader = self.page.frame_locator("iframe")
 
+    def follow(self, link, place=0):
+        """Follow a link of the form grader, and wait until its page is there.
+
+        The old page may have the same rows and links until the new one comes: what is pressed there is lost.
+        """
+        self.grader.locator("html").evaluate("page => page.classList.add('old')")
+        self.grader.get_by_role("link", name=link, exact=True).nth(place).click()
+        self.grader.locator("html:not(.old)").wait_for(state="attached")
+
     def press(self, what, row=NAME, link=None):
         """Press what is in a column of a row of the form grader, and return what it answers."""
         if link:
-            # The old page has the same rows until the new one comes, and would take the answer with it.
-            self.grader.locator("html").evaluate("page => page.classList.add('old')")
-            self.grader.get_by_role("link", name=link, exact=True).first.click()
-            self.grader.locator("html:not(.old)").wait_for(state="attached")
+            self.follow(link)
         self.grader.locator("tr", has_text=row).locator(f"td.{what} a").click()
         answer = self.grader.locator(".modal.in", has_text=re.compile("Success|Error"))
         answer.wait_for()
@@ -221,10 +227,9 @@ class Instructor(User):
         """Score the text of each submission by hand; `points` has points and a comment for each text."""
         self.page.locator(".lm-TabBar-tab", has_text="Formgrader").click()
         for place in range(len(points)):
-            self.grader.get_by_role("link", name="Manual Grading").click()
-            for link in (NAME, NAME):
-                self.grader.get_by_role("link", name=link, exact=True).first.click()
-            self.grader.get_by_role("link", name=re.compile("Submission #")).nth(place).click()
+            for link in ("Manual Grading", NAME, NAME):
+                self.follow(link)
+            self.follow(re.compile("Submission #"), place)
             box = self.grader.locator("#trap-answer")
             box.wait_for()
             cell = self.grader.locator(".nbgrader_cell", has=box)
@@ -237,7 +242,7 @@ class Instructor(User):
             self.grader.locator("#trap-answer-comment").press("Tab")
             cell.locator(".comment-saved").wait_for()
             self.show(f"scored-{place}")
-        self.grader.get_by_role("link", name="Manual Grading").click()
+        self.follow("Manual Grading")
 
 
 def test_a_class_from_release_to_feedback(browser, hub):
