@@ -34,7 +34,6 @@ class RateDistortion(Explorer):
     """
 
     def __init__(self, table, gallery, lecture=None):
-        super().__init__()
         self._runs = _checked_runs(table)
         self._pictures = _checked_gallery(gallery, np.unique(self._runs["beta"]))
         self._betas = self._pictures["beta"]

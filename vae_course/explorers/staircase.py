@@ -26,7 +26,6 @@ class Staircase(Explorer):
     """
 
     def __init__(self, vae, images, labels):
-        super().__init__()
         if len(images) == 0 or len(labels) != len(images):
             raise ValueError(
                 f"There are {len(images)} images and {len(labels)} labels: pass one or more images, and one "
@@ -36,9 +35,7 @@ class Staircase(Explorer):
         self._names = [f"image {i}, a {digit}" for i, digit in enumerate(labels)]
         self._decoder = check_decoder(vae.decoder, vae.decoder.input_shape[-1], digits=True)
         parts = [vae.weighted_draws(self._images, 100) for _ in range(DRAWS // 100)]
-        self._z, self._log_w = (
-            np.concatenate([np.asarray(part[i]) for part in parts]) for i in range(2)
-        )
+        self._z, self._log_w = map(np.concatenate, zip(*parts, strict=True))
 
     def _bound(self, number):
         """Return the running bound after each draw of an image."""
@@ -65,13 +62,11 @@ class Staircase(Explorer):
 
     def _figure(self):
         fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
-        for number in range(min(3, len(self._names))):
+        for number, name in enumerate(self._names[:3]):
             bound = self._bound(number)
-            left.step(
-                np.arange(1, DRAWS + 1), bound - bound[-1], where="post", label=self._names[number]
-            )
+            left.step(np.arange(1, DRAWS + 1), bound - bound[-1], where="post", label=name)
             shares = np.sort(np.exp(self._log_w[:, number] - bound[-1]) / DRAWS)[::-1]
-            right.plot(np.arange(1, 51), np.cumsum(shares)[:50], label=self._names[number])
+            right.plot(np.arange(1, 51), np.cumsum(shares)[:50], label=name)
         left.set(xscale="log", xlabel="draws K", ylabel=f"bound, less that of {DRAWS} draws")
         right.set(xlabel="heaviest draws", ylabel="share of the weight", ylim=(0, 1))
         left.legend()
