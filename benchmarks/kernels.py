@@ -29,10 +29,8 @@ def run(path, seconds):
     client = NotebookClient(notebook, timeout=3600, resources=resources, **KERNEL_OPTIONS)
 
     def note(**_):
-        for process in psutil.Process().children():
-            if process.pid == client.km.provisioner.pid:
-                times = process.cpu_times()
-                seconds[client] = times.user + times.system
+        times = psutil.Process(client.km.provisioner.pid).cpu_times()
+        seconds[client] = times.user + times.system
 
     client.on_cell_executed = note
     client.execute()

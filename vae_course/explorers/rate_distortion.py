@@ -93,9 +93,8 @@ class RateDistortion(Explorer):
             left.annotate(label, self._means[number], fontsize="small")
         rate, distortion = self._means[self._start()]
         ends = np.array(left.get_xlim())
-        left.plot(
-            ends, rate + distortion - ends, "--", color="#D55E00", label="equal loss at beta = 1"
-        )
+        style = {"color": "#D55E00", "label": "equal loss at beta = 1"}
+        left.plot(ends, rate + distortion - ends, "--", **style)
         left.legend(fontsize="small")
         rebuilt, samples = (self._pictures[name][shown, :SIDE] for name in PICTURES[1:])
         rows = np.concatenate([rebuilt, samples], axis=1).reshape(-1, 28, 28) / 255

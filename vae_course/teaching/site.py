@@ -105,9 +105,8 @@ def _add_lesson(result, folder, lessons, source):
 
 def _add_front(rows, folder, source):
     """Add the front page and the page of numbers to the sources."""
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES / "site"), trim_blocks=True, autoescape=True
-    )
+    loader = jinja2.FileSystemLoader(TEMPLATES / "site")
+    templates = jinja2.Environment(loader=loader, trim_blocks=True, autoescape=True)
     differing = [differs for row in rows for *_, differs in row["numbers"]]
     context = {
         "title": TITLE,
