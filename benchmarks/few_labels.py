@@ -146,12 +146,11 @@ def spread(x, y, others):
 def validate_spreading(x, y, others):
     """Return the accuracy of spreading in cross-validation, on labelled vectors whose label is kept back."""
     folds = StratifiedKFold(min(5, len(y) // 10), shuffle=True, random_state=0).split(x, y)
-    return np.mean(
-        [
-            spread(x[told], y[told], np.concatenate([x[kept], others])).score(x[kept], y[kept])
-            for told, kept in folds
-        ]
-    )
+    scores = []
+    for told, kept in folds:
+        spreading = spread(x[told], y[told], np.concatenate([x[kept], others]))
+        scores.append(spreading.score(x[kept], y[kept]))
+    return np.mean(scores)
 
 
 def measure(data, vectors, maker, way, count, choice):

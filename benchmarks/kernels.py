@@ -16,7 +16,7 @@ import nbformat
 import psutil
 from nbclient import NotebookClient
 
-from vae_course.teaching.kernel import KERNEL_OPTIONS, own_jupyter
+from vae_course.teaching.kernel import KERNEL_OPTIONS, THREADS, own_jupyter
 
 LESSONS = Path(__file__).resolve().parents[1] / "notebooks"
 GB = 1e9
@@ -29,10 +29,8 @@ def run(path, seconds):
     client = NotebookClient(notebook, timeout=3600, resources=resources, **KERNEL_OPTIONS)
 
     def note(**_):
-        for process in psutil.Process().children():
-            if process.pid == client.km.provisioner.pid:
-                times = process.cpu_times()
-                seconds[client] = times.user + times.system
+        times = psutil.Process(client.km.provisioner.pid).cpu_times()
+        seconds[client] = times.user + times.system
 
     client.on_cell_executed = note
     client.execute()
@@ -70,8 +68,7 @@ def main():
     parser.add_argument("lessons", nargs="*", help="01, 05 ...")
     parser.add_argument("--together", type=int, default=1)
     options = parser.parse_args()
-    for name in ("OMP", "OPENBLAS", "TF_NUM_INTRAOP", "TF_NUM_INTEROP"):
-        os.environ[f"{name}_THREADS" if "NUM" in name else f"{name}_NUM_THREADS"] = "1"
+    os.environ |= dict.fromkeys(THREADS, "1")
     print("lesson                           kernels  GB at peak  s of a core  s on the wall")
     with own_jupyter():
         for path in sorted(LESSONS.glob("[0-9][0-9]_*.ipynb")):

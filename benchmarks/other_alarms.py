@@ -92,11 +92,8 @@ def read_series(name, places):
     place, parts = places[package], []
     for file, digest in files.items():
         try:
-            if place.is_dir():
-                content = (place / file).read_bytes()
-            else:
-                with zipfile.ZipFile(place) as wheel:
-                    content = wheel.read(file)
+            root = place if place.is_dir() else zipfile.Path(place)
+            content = (root / file).read_bytes()
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise click.BadParameter(
                 f"{file} is not in {place}, as it is in {package}'s wheel. {FETCH}"
@@ -125,9 +122,8 @@ def cut(values, labels, normal, period, step):
     normal, length = int(normal * scale), 128
     size = 2 * normal // 3
     centre, deviation = values[:size].mean(), values[:size].std()
-    values = (
-        (values - centre) / deviation / 2
-    )  # half a unit, like half a millivolt, is 1 to the network
+    # Half a unit, like half a millivolt, is 1 to the network.
+    values = (values - centre) / deviation / 2
     edges = scale * np.flatnonzero(np.diff(labels, prepend=0, append=0))
     begins, ends = np.round(edges).astype(int).reshape(-1, 2).T
     starts = np.arange(0, len(values) - length + 1, step)
@@ -176,9 +172,8 @@ def alarm_on(name, seed, places):
         threshold = score[given["ordinary"]].max()
         found, true, false, delays = names["judge_alarm"](score, threshold)
         method = method.replace("0 s", "0 beats")
-        rows[method] = dict(
-            anomalies=len(given["beats_there"]), found=found, true=true, false=false
-        )
+        rows[method] = dict(anomalies=len(given["beats_there"]))
+        rows[method] |= dict(found=found, true=true, false=false)
         rows[method] |= dict(
             precision=true / (true + false) if true + false else np.nan,
             ringing=np.mean(score[test & ~touches] > threshold),

@@ -7,6 +7,7 @@ them with two weights of the KL term and three seeds, and writes `vae_course/tra
 idle cores it takes about ten minutes.
 """
 
+import itertools
 import time
 
 import click
@@ -85,13 +86,11 @@ def measure(count, beta, seed):
 def main():
     """Measure all, and write the table after each run."""
     rows = []
-    for seed in SEEDS:
-        for count in COUNTS:
-            for beta in BETAS:
-                keras.utils.clear_session()
-                rows.append(measure(count, beta, seed))
-                print(rows[-1], flush=True)
-                write_rows(FOLDER / "own-pictures.csv", rows)
+    for seed, count, beta in itertools.product(SEEDS, COUNTS, BETAS):
+        keras.utils.clear_session()
+        rows.append(measure(count, beta, seed))
+        print(rows[-1], flush=True)
+        write_rows(FOLDER / "own-pictures.csv", rows)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Train and decode the course's own network in turns, and measure the machine's peak arithmetic."""
 
+import dataclasses
 import math
 import statistics
 import time
-import types
 
 import keras
 import numpy as np
@@ -20,9 +20,7 @@ def train(channel, recipe, seed, turns, images, dataset="mnist", passes=0):
     """Train for `turns` epochs (None takes the recipe's number), then evaluate `passes` times."""
     begin(seed)
     digits = load_digits(dataset)
-    data = types.SimpleNamespace(
-        x_train=digits.x_train[:images], x_test=digits.x_test, name=digits.name
-    )
+    data = dataclasses.replace(digits, x_train=digits.x_train[:images])
     channel.start_clock()
     callbacks = [channel.callback(keras.callbacks.Callback)]
     options = {"epochs": turns, "seed": seed, "callbacks": callbacks, "validate": False}
@@ -46,10 +44,10 @@ def seconds_of(call, repeats):
     return times[2:]
 
 
-def decode(channel, repeats, single_repeats, dataset="mnist", checkpoint="vae-100-mnist"):
+def decode(channel, repeats, single_repeats, dataset="mnist"):
     """Encode and decode many images, and decode single vectors as a slider does, all in one turn."""
     begin(1)
-    vae, _ = pretrained.load(checkpoint)
+    vae, _ = pretrained.load("vae-100-mnist")
     images, options = load_digits(dataset).x_test, {"batch_size": 500, "verbose": 0}
     channel.begin(turns=1)
     z = vae.encoder.predict(images, **options)[0]

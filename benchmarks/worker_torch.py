@@ -38,10 +38,10 @@ class TorchVAE(nn.Module):
         return (error + kl).mean()
 
 
-def train_epoch(model, optimizer, images, batch_size=64):
+def train_epoch(model, optimizer, images):
     """Train on every image once, in random order, and return the mean loss."""
     total = torch.zeros(())
-    for batch in torch.randperm(len(images)).split(batch_size):
+    for batch in torch.randperm(len(images)).split(64):
         optimizer.zero_grad()
         loss = model(images[batch])
         loss.backward()

@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import json
 import re
+import subprocess
 import sys
 import tarfile
 import time
@@ -19,7 +20,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from pins import ROOT
-from toys import toy_explorer
 
 from benchmarks import bench, beyond_digits, heart, other_alarms, own_pictures, report, turns
 from benchmarks.turns import WorkerError, conduct, interleave
@@ -384,14 +384,17 @@ def test_ladder_keeps_the_form_of_the_shipped_measurements(images, monkeypatch):
     assert form(ladder.measure(data)) == form(json.loads(shipped.read_text(encoding="utf-8")))
 
 
-def test_a_deck_of_explorers_is_written_to_measure(tmp_path):
-    """One slide for each, and all of them live."""
-    from benchmarks import explorers, kernels  # noqa: F401
+def test_the_memory_of_kernels_is_that_of_the_processes_that_this_one_has_started():
+    """None without one, and that of a small Python with one."""
+    from benchmarks import kernels
 
-    shown = {name: toy_explorer(name) for name in ("KLExplorer", "Staircase")}
-    explorers.write_deck(tmp_path / "deck.html", shown)
-    text = (tmp_path / "deck.html").read_text(encoding="utf-8")
-    assert text.count('<figure class="vae-course-still') == 2
+    before = kernels.memory()
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **options) as process:
+        process.stdout.readline()
+        assert 1e6 < kernels.memory() - before < 1e9
+        process.communicate(b"\n")
 
 
 def test_scoring_a_likelihood_goes_on_where_it_was(images, monkeypatch, tmp_path):

@@ -52,6 +52,12 @@ def out_option(default, text):
     return click.option("--out", type=FOLDER, default=Path(default), help=text, show_default=True)
 
 
+def workers_option(work):
+    """Make the option that says how many workers share the cores of this machine."""
+    text = f"How many {work}; by default one for each core, if the memory suffices."
+    return click.option("--workers", type=click.IntRange(1), help=text)
+
+
 class Command(click.Command):
     """A command that tells of errors which a user can fix in one message, without a traceback."""
 
@@ -72,10 +78,8 @@ class Command(click.Command):
             click.echo("Interrupted: no file is left half-written.", err=True)
             sys.exit(130)
         except Exception as error:
-            if type(error).__name__ not in (
-                "MemoryError",
-                "ResourceExhaustedError",
-            ):  # TensorFlow's
+            # The second is TensorFlow's.
+            if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):
                 raise
             reason = "There is not enough memory: close other programs, or use a smaller model."
             raise click.ClickException(reason) from error
@@ -126,11 +130,7 @@ main.command_class = Command
 )
 @out_option("build/course", "Folder for the site made of the executed lessons.")
 @click.option("--strict", is_flag=True, help="Fail if a number differs from its expected value.")
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    help="How many lessons run at the same time; by default one for each core, if the memory suffices.",
-)
+@workers_option("lessons run at the same time")
 @notebooks_option
 def run(lessons, dataset, profile, out, strict, workers, notebooks):
     """Execute LESSONS ("01", "05" ...), or all of them, and report what they measured.
@@ -317,11 +317,6 @@ scheduler_option = click.option(
     metavar="tcp://HOST:PORT",
     help="Use the Dask cluster with this scheduler; by default, this machine's cores.",
 )
-workers_option = click.option(
-    "--workers",
-    type=click.IntRange(1),
-    help="How many processes work on this machine; by default one for each core, if the memory suffices.",
-)
 
 
 def _check_places(scheduler, workers):
@@ -335,7 +330,7 @@ def _check_places(scheduler, workers):
 @click.argument("recipe", type=Place(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=FOLDER, help="Folder of the sweep; by default build/sweep/RECIPE.")
 @scheduler_option
-@workers_option
+@workers_option("processes work on this machine")
 def sweep(recipe, out, scheduler, workers):
     """Train the grid of models in RECIPE, a YAML file, and write one table of their scores.
 
@@ -488,7 +483,7 @@ def student(out):
     "--trust-students", is_flag=True, help="Run their code without a cage if there is none."
 )
 @scheduler_option
-@workers_option
+@workers_option("processes work on this machine")
 @click.option(
     "--feedback", is_flag=True, help="Also write a page for each notebook, for its student."
 )

@@ -78,9 +78,8 @@ class Status(NamedTuple):
             return ""
         if self.place == "VAE_COURSE_DATA":
             return "Set VAE_COURSE_DATA to the file or folder of a good MNIST, or unset it."
-        return (
-            "Delete it, or run `vae-course data`, which downloads a good one." if self.path else ""
-        )
+        text = "Delete it, or run `vae-course data`, which downloads a good one."
+        return text if self.path else ""
 
 
 def repository_data():
@@ -133,9 +132,8 @@ def _find(path):
     if os.path.isfile(path):  # False if access is denied, unlike Path.is_file
         return [path]
     try:
-        names = sorted(
-            os.listdir(path), reverse=True
-        )  # the last one counts: the one that is not zipped
+        # The last one counts: the one that is not zipped.
+        names = sorted(os.listdir(path), reverse=True)
     except OSError as error:
         raise FileNotFoundError(f"{path} cannot be opened ({error.strerror}).") from error
     plain = [name.lower().removesuffix(".gz").replace(".idx", "-idx") for name in names]

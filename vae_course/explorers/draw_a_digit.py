@@ -33,7 +33,6 @@ class DrawADigit(Explorer):
     """
 
     def __init__(self, model, images, labels, title):
-        super().__init__()
         if model.decoder.input_shape[-1] != 2:
             raise ValueError(
                 f"The model has {model.decoder.input_shape[-1]} latent dimensions, but a map needs 2: use a "
@@ -53,9 +52,8 @@ class DrawADigit(Explorer):
         return {int(digit): int(np.argmax(self._labels == digit)) for digit in digits}
 
     def _state(self):
-        arrays = {"codes": self._codes}
         shown = self._codes[: plotting.MOST_POINTS]
-        arrays |= {"low": shown.min(axis=0), "high": shown.max(axis=0)}
+        arrays = {"codes": self._codes, "low": shown.min(axis=0), "high": shown.max(axis=0)}
         pixels = np.round(255 * self._images[..., 0])
         matrix = enlargement(self._images)
         return {
@@ -78,9 +76,8 @@ class DrawADigit(Explorer):
         pictures = np.concatenate([self._images[chosen, ..., 0], rebuilt])
         plotting.image_grid(pictures, len(chosen), left, row_labels=["a digit", "rebuilt"])
         plotting.latent_map(self._codes, self._labels, right)
-        right.plot(
-            *self._codes[chosen].T, "P", color="black", markersize=11, markeredgecolor="white"
-        )
+        cross = {"color": "black", "markersize": 11, "markeredgecolor": "white"}
+        right.plot(*self._codes[chosen].T, "P", **cross)
         right.set_title(self._title)
         return fig, (
             f"Left, {len(chosen)} handwritten digits, and below each what the network rebuilds from two "

@@ -29,8 +29,7 @@ class Explorer:
     A subclass has a `_state` for the JavaScript function of the same name in `browser/`, and a `_figure`.
     """
 
-    def __init__(self):
-        self._widget = None
+    _widget = None  # made when it is first shown live
 
     def _state(self):
         """Return what the browser needs, a dictionary of text, numbers and arrays packed by `networks`."""
@@ -39,6 +38,12 @@ class Explorer:
     def _figure(self):
         """Return a pyplot figure that makes the explorer's point without controls, and its description."""
         raise NotImplementedError
+
+    def still(self):
+        """Return the still figure, closed, as the data and the metadata of an output."""
+        fig, alt = self._figure()
+        plt.close(fig)
+        return plotting.bundle(fig, alt)
 
     def bundle(self):
         """Return what pages need to show the explorer live: its module's name and its state as JSON."""
@@ -58,9 +63,7 @@ class Explorer:
             self._widget = None
 
     def _ipython_display_(self):
-        fig, alt = self._figure()
-        plt.close(fig)
-        data, metadata = plotting.bundle(fig, alt)
+        data, metadata = self.still()
         data[EXPLORER] = self.bundle()
         cell = running_cell()
         if cell:

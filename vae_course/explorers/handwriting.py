@@ -38,7 +38,6 @@ class Handwriting(Explorer):
     """
 
     def __init__(self, model, images, labels, title, judge):
-        super().__init__()
         check_images(images, (28, 28, 1), "images")
         self._images, labels, self._title = np.asarray(images), np.asarray(labels), title
         if labels.shape != self._images.shape[:1] or not np.isin(labels, range(10)).all():

@@ -81,7 +81,6 @@ class LatentMap(Explorer):
     """
 
     def __init__(self, models, labels, title, gaps=GAPS, light=False):
-        super().__init__()
         self._light = light
         if not models:
             raise ValueError("models is empty: give at least one, {name: (decoder, codes)}.")

@@ -31,7 +31,6 @@ class DigitMorph(Explorer):
     """
 
     def __init__(self, decoder, codes, labels, light=False):
-        super().__init__()
         self._light = light
         codes, labels = check_codes(codes, labels)
         self._points = starting_points(codes, labels)

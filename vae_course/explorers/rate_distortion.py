@@ -34,7 +34,6 @@ class RateDistortion(Explorer):
     """
 
     def __init__(self, table, gallery, lecture=None):
-        super().__init__()
         self._runs = _checked_runs(table)
         self._pictures = _checked_gallery(gallery, np.unique(self._runs["beta"]))
         self._betas = self._pictures["beta"]
@@ -94,9 +93,8 @@ class RateDistortion(Explorer):
             left.annotate(label, self._means[number], fontsize="small")
         rate, distortion = self._means[self._start()]
         ends = np.array(left.get_xlim())
-        left.plot(
-            ends, rate + distortion - ends, "--", color="#D55E00", label="equal loss at beta = 1"
-        )
+        style = {"color": "#D55E00", "label": "equal loss at beta = 1"}
+        left.plot(ends, rate + distortion - ends, "--", **style)
         left.legend(fontsize="small")
         rebuilt, samples = (self._pictures[name][shown, :SIDE] for name in PICTURES[1:])
         rows = np.concatenate([rebuilt, samples], axis=1).reshape(-1, 28, 28) / 255

@@ -68,7 +68,6 @@ class ReparameterizationExplorer(Explorer):
     """
 
     def __init__(self, seed=1):
-        super().__init__()
         self._eps = np.random.default_rng(seed).standard_normal(DRAWS)
 
     def _state(self):

@@ -26,7 +26,6 @@ class Staircase(Explorer):
     """
 
     def __init__(self, vae, images, labels):
-        super().__init__()
         if len(images) == 0 or len(labels) != len(images):
             raise ValueError(
                 f"There are {len(images)} images and {len(labels)} labels: pass one or more images, and one "
@@ -36,14 +35,7 @@ class Staircase(Explorer):
         self._names = [f"image {i}, a {digit}" for i, digit in enumerate(labels)]
         self._decoder = check_decoder(vae.decoder, vae.decoder.input_shape[-1], digits=True)
         parts = [vae.weighted_draws(self._images, 100) for _ in range(DRAWS // 100)]
-        self._z, self._log_w = (
-            np.concatenate([np.asarray(part[i]) for part in parts]) for i in range(2)
-        )
-
-    def _bound(self, number):
-        """Return the running bound after each draw of an image."""
-        log_w = self._log_w[:, number].astype("float64")
-        return np.logaddexp.accumulate(log_w) - np.log(np.arange(1, DRAWS + 1))
+        self._z, self._log_w = map(np.concatenate, zip(*parts, strict=True))
 
     def _state(self):
         images = [self._image(number) for number in range(len(self._names))]
@@ -65,13 +57,12 @@ class Staircase(Explorer):
 
     def _figure(self):
         fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
-        for number in range(min(3, len(self._names))):
-            bound = self._bound(number)
-            left.step(
-                np.arange(1, DRAWS + 1), bound - bound[-1], where="post", label=self._names[number]
-            )
-            shares = np.sort(np.exp(self._log_w[:, number] - bound[-1]) / DRAWS)[::-1]
-            right.plot(np.arange(1, 51), np.cumsum(shares)[:50], label=self._names[number])
+        counts = np.arange(1, DRAWS + 1)
+        for name, log_w in zip(self._names[:3], self._log_w.T, strict=False):
+            bound = np.logaddexp.accumulate(log_w.astype("float64")) - np.log(counts)
+            left.step(counts, bound - bound[-1], where="post", label=name)
+            shares = np.sort(np.exp(log_w - bound[-1]) / DRAWS)[::-1]
+            right.plot(np.arange(1, 51), np.cumsum(shares)[:50], label=name)
         left.set(xscale="log", xlabel="draws K", ylabel=f"bound, less that of {DRAWS} draws")
         right.set(xlabel="heaviest draws", ylabel="share of the weight", ylim=(0, 1))
         left.legend()

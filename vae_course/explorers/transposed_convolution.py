@@ -50,9 +50,8 @@ class TransposedConvolutionExplorer(Explorer):
         fig, axes = plt.subplots(2, 4, figsize=(10, 5.6))
         for row, stride in zip(axes, (1, 2), strict=True):
             states, corners = stamps(_counted(2), _counted(3), stride, "valid")
-            for ax, value, state, corner in zip(
-                row, (1, 2, 3, 4), states[1:], corners, strict=True
-            ):
+            steps = zip(row, (1, 2, 3, 4), states[1:], corners, strict=True)
+            for ax, value, state, corner in steps:
                 plotting.number_grid(state, ax, largest=states.max())
                 ax.add_patch(plt.Rectangle(corner[::-1] - 0.5, 3, 3, **FRAME))
                 ax.set_title(f"+ {value} x kernel")

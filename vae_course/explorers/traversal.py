@@ -29,7 +29,6 @@ class LatentTraversal(Explorer):
     """
 
     def __init__(self, decoder, codes, labels, kl, light=False):
-        super().__init__()
         self._light = light
         codes, labels = check_codes(codes, labels)
         self._kl = np.asarray(kl, dtype=float)

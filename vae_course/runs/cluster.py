@@ -47,12 +47,10 @@ def connect(scheduler, workers, tasks, bytes_each):
             with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
                 runner.run(asyncio.wait_for(_greet(scheduler), PATIENCE + 1))
         except (OSError, ValueError, MemoryError) as error:
+            reason = str(error) or "it is silent"
             # The first bytes of another program's answer, read as a length, ask for all memory and more.
-            reason = (
-                "another program does"
-                if isinstance(error, MemoryError)
-                else str(error) or "it is silent"
-            )
+            if isinstance(error, MemoryError):
+                reason = "another program does"
             raise ConnectionError(
                 f"No Dask scheduler answers at {scheduler} ({reason}): check its address, start one with "
                 "`dask scheduler`, or leave out --scheduler to use this machine."
@@ -87,9 +85,3 @@ def _deaf_to_ctrl_c():
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def places(client):
-    """Say how many workers a cluster has."""
-    count = len(client.nthreads())
-    return f"{count} worker(s)" if count else "workers that are still to come"

@@ -77,10 +77,10 @@ def write_page(path, model, data, name):
         plotting.use_course_style()
         stored, parts = set(), []
         for heading, explorer in explorers_of(model, data).items():
-            fig, alt = explorer._figure()
-            plt.close(fig)
-            picture = base64.b64encode(plotting.bundle(fig, alt)[0]["image/png"]).decode()
-            still = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{picture}">'
+            shown, about = explorer.still()
+            png = base64.b64encode(shown["image/png"]).decode()
+            alt = html.escape(about["image/png"]["alt"])
+            still = f'<img alt="{alt}" src="data:image/png;base64,{png}">'
             parts += [f"<h2>{heading}</h2>", front_end.embed(explorer.bundle(), still, stored)]
     title = html.escape(f"{name}, {data.name}")
     intro = INTRO.format(count=min(MOST, len(data.x_test)))

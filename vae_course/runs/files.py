@@ -13,14 +13,8 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from vae_course import checks
 from vae_course.atomic import write_text
-from vae_course.checks import (
-    check_beta,
-    check_epochs,
-    check_latent_dim,
-    check_likelihood,
-    check_seed,
-)
 
 if os.name == "nt":
     import msvcrt
@@ -105,11 +99,11 @@ def write_json(path, content):
 def check_settings(settings):
     """Raise a `ValueError` if `epochs`, unless None, or another setting of a run is out of range."""
     if settings["epochs"] is not None:
-        check_epochs(settings["epochs"])
-    check_latent_dim(settings["latent_dim"])
-    check_beta(settings["beta"])
-    check_likelihood(*(settings[key] for key in ("likelihood", "draws", "beta")))
-    check_seed(settings["seed"])
+        checks.check_epochs(settings["epochs"])
+    checks.check_latent_dim(settings["latent_dim"])
+    checks.check_beta(settings["beta"])
+    checks.check_likelihood(*(settings[key] for key in ("likelihood", "draws", "beta")))
+    checks.check_seed(settings["seed"])
 
 
 def read_card(folder):

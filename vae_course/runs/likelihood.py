@@ -45,9 +45,8 @@ def log_likelihood(model, x, draws=5000, seed=0, show=False):
     kept, log_sums = noise.numpy(), np.full((2, len(x)), -np.inf)  # of w and of w^2
     noise.assign([seed, 0])
     places = range(0, len(x), max(1, AT_ONCE // share // once))
-    with tqdm(
-        total=len(x) * draws, unit="draw", unit_scale=True, disable=None if show else True
-    ) as bar:
+    options = {"unit": "draw", "unit_scale": True, "disable": None if show else True}
+    with tqdm(total=len(x) * draws, **options) as bar:
         for start in places:
             some = slice(start, start + places.step)
             for done in range(0, draws, once):

@@ -1,5 +1,6 @@
 """Choose and check the settings and the data of a training run, before TensorFlow takes seconds to load."""
 
+import functools
 from pathlib import Path
 
 from vae_course.atomic import check_writable
@@ -80,16 +81,14 @@ def choose(out, wanted, resume=False, images=None, side=None):
         raise ValueError(
             "--side is for a new run on your own pictures: add --images, or leave it out."
         )
-    load = (
-        (lambda: load_pictures(images, side))
-        if images
-        else lambda: load_digits(settings["dataset"])
-    )
-    data = None
+
+    @functools.cache  # the name of the folder may need the data, too
+    def load():
+        return load_pictures(images, side) if images else load_digits(settings["dataset"])
+
     if out is None:
-        name = Path(images).absolute().stem if images else None
-        data = None if images else load()
-        name = f"{settings['recipe']}-{settings['latent_dim']}-{name or files.DATASETS[data.name]}"
+        trained_on = Path(images).absolute().stem if images else files.DATASETS[load().name]
+        name = f"{settings['recipe']}-{settings['latent_dim']}-{trained_on}"
         if settings["likelihood"] != "gaussian":
             name += f"-{settings['likelihood']}"
         out = Path("build", "train", name)
@@ -106,7 +105,7 @@ def choose(out, wanted, resume=False, images=None, side=None):
             f"{out} is not empty, and nothing is overwritten: choose another with --out{go_on}."
         )
     check_writable(out)
-    data = data or load()
+    data = load()
     return out, settings | {"dataset": files.DATASETS.get(data.name, data.name)}, data
 
 

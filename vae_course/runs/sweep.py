@@ -200,11 +200,11 @@ def _results(todo, total, scheduler, workers):
 
     with cluster.connect(scheduler, workers, len(todo), BYTES) as client:
         futures = {client.submit(train_run, run, pure=False): name for name, run in todo.items()}
+        count = len(client.nthreads())
+        where = f"{count} worker(s)" if count else "workers that are still to come"
         options = {"unit": "run", "ncols": 100, "disable": None}  # None: only on a terminal
         with tqdm(initial=total - len(todo), total=total, **options) as bar:
-            bar.write(
-                f"{len(todo)} of {total} runs to train, on {cluster.places(client)}", sys.stderr
-            )
+            bar.write(f"{len(todo)} of {total} runs to train, on {where}", sys.stderr)
             for future in as_completed(futures, loop=client.loop):
                 name = futures.pop(future)
                 if future.cancelled():

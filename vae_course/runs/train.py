@@ -58,19 +58,16 @@ def train(folder, card, data):
         if not (folder / "vae.keras").exists():
             _save(model, folder / "vae.keras")
         scores, status = {}, "complete"
-        seen, all_steps = (
-            n * training.steps_per_epoch(recipe, data) for n in (len(rows), recipe.epochs)
-        )
+        steps = training.steps_per_epoch(recipe, data)
         options = {"unit": "batch", "ncols": 100, "disable": None}  # None: only on a terminal
-        with tqdm(initial=seen, total=all_steps, **options) as bar:
+        with tqdm(initial=len(rows) * steps, total=recipe.epochs * steps, **options) as bar:
             follow = Follow(folder, model, rows, pressed, bar)
             try:
                 if len(rows) < recipe.epochs:
                     training.fit(model, recipe, data, recipe.epochs, card["seed"], [follow])
                 bar.write(f"scoring: {files.PASSES} passes over the test images", sys.stderr)
-                scores = evaluate(
-                    model, training.binarized(model, data.x_test), files.PASSES, [follow]
-                )
+                x_test = training.binarized(model, data.x_test)
+                scores = evaluate(model, x_test, files.PASSES, [follow])
             except (KeyboardInterrupt, FloatingPointError) as error:
                 status = "diverged" if isinstance(error, FloatingPointError) else "interrupted"
                 load_weights(model, folder / "vae.keras")  # undo the unfinished epoch
@@ -86,32 +83,25 @@ def train(folder, card, data):
 
 def _first_card(settings, data):
     recipe = training.find(settings["recipe"], data.name, len(data.x_train))
-    recipe, own = dataclasses.asdict(recipe), {}
-    chosen = settings | {"epochs": settings["epochs"] or recipe["epochs"]}
+    chosen, own = settings | {"epochs": settings["epochs"] or recipe.epochs}, {}
     if digest := getattr(data, "digest", None):
         side, channels = data.x_train.shape[2:]
-        own = {
-            "pictures": dict(
-                zip(files.PICTURES, (data.source, side, channels, digest), strict=True)
-            )
-        }
+        noted = data.source, side, channels, digest
+        own["pictures"] = dict(zip(files.PICTURES, noted, strict=True))
         chosen |= {"dataset": None, "images": shlex.quote(data.source), "side": side}
     else:
         chosen["dataset"] = files.DATASETS[data.name]
-    options = [
-        f"--{key.replace('_', '-')} {value}" for key, value in chosen.items() if value is not None
-    ]
-    return (
-        own
-        | {key: settings[key] for key in OF_MODEL}
-        | {
-            "dataset": data.name,
-            "recipe": {"name": settings["recipe"], **recipe, "epochs": chosen["epochs"]},
-            "resumed": 0,
-            "command": " ".join(["vae-course train", *options]),
-            "passes": files.PASSES,
-        }
-    )
+    options = [f"--{k.replace('_', '-')} {v}" for k, v in chosen.items() if v is not None]
+    of_recipe = dataclasses.asdict(recipe) | {"epochs": chosen["epochs"]}
+    return {
+        **own,
+        **{key: settings[key] for key in OF_MODEL},
+        "dataset": data.name,
+        "recipe": {"name": settings["recipe"], **of_recipe},
+        "resumed": 0,
+        "command": " ".join(["vae-course train", *options]),
+        "passes": files.PASSES,
+    }
 
 
 def _save(model, path):

@@ -1,4 +1,4 @@
-"""Make decks and their index self-contained: render them with fonts, MathJax and reveal.js inside."""
+"""Make decks self-contained: render them with fonts, MathJax and reveal.js inside."""
 
 import base64
 import functools
@@ -10,7 +10,6 @@ from pathlib import Path
 from fontTools import subset  # comes with Matplotlib
 from nbconvert import HTMLExporter
 
-from vae_course.atomic import write_text
 from vae_course.explorers import front_end
 from vae_course.lesson import EXPLORER
 
@@ -119,21 +118,3 @@ def _inside_html(script):
     # An HTML parser would take these for the end of the script or for a nested script. Inside a JavaScript
     # string, the escaped characters mean the same.
     return re.sub(r"<(?=!--|/?script)", r"\\x3C", script, flags=re.IGNORECASE)
-
-
-def write_table(folder, title, rows, foot=""):
-    """Write `index.html` with a title, table rows as HTML and a footer, and return its path."""
-    page = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="only light">
-<title>{title}</title>
-<style>{fonts()}
-body{{font:18px/1.5 "Course Sans","Course Mono";margin:3em auto;max-width:60em;padding:0 1em;color:#1d2733}}
-h1,a{{color:#0b5c8e}}table{{border-collapse:collapse}}
-td,th{{padding:.5em 1em;text-align:left;vertical-align:top;border-top:1px solid #c5d2dc}}
-kbd{{border:1px solid #c5d2dc;border-radius:4px;padding:0 .4em}}</style></head>
-<body><h1>{title}</h1>
-<table>{"".join(rows)}</table>
-{foot}</body></html>
-"""
-    write_text(folder / "index.html", page)
-    return folder / "index.html"

@@ -182,9 +182,8 @@ def differences(expected, found):
     Returns:
         List of names that are in both and differ.
     """
-    return [
-        name for name in expected.keys() & found.keys() if not _agree(*expected[name], *found[name])
-    ]
+    shared = expected.keys() & found.keys()
+    return [name for name in shared if not _agree(*expected[name], *found[name])]
 
 
 def _agree(expected, scatter, found, scatter_found):

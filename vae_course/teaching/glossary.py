@@ -44,8 +44,8 @@ def explain(app, doctree, page):
     if page == "glossary":
         return
     meanings, seen = read(), set()
-    places = {term: place for (kind, term), place in _objects(app).items() if kind == "term"}
-    places = {term.lower(): anchor for term, (_, anchor, *_) in places.items()}
+    found = app.env.get_domain("std").objects.items()
+    places = {term.lower(): place[1] for (kind, term), place in found if kind == "term"}
     longest_first = sorted(meanings, key=len, reverse=True)
     pattern = re.compile(rf"\b({'|'.join(map(re.escape, longest_first))})s?\b", re.I)
     for text in list(doctree.findall(nodes.Text)):
@@ -66,10 +66,6 @@ def explain(app, doctree, page):
             end = found.end()
         if pieces:
             text.parent.replace(text, [*pieces, nodes.Text(text[end:])])
-
-
-def _objects(app):
-    return app.env.get_domain("std").objects
 
 
 def _above(node):

@@ -7,6 +7,7 @@ import sysconfig
 import tempfile
 import textwrap
 from pathlib import Path
+from unittest import mock
 
 from ipykernel.kernelspec import write_kernel_spec
 from jupyter_core.utils import ensure_event_loop, run_sync
@@ -54,12 +55,11 @@ def own_jupyter(spec=None):
     Args:
         spec: Function from the folder of the kernels' connection files to entries of their specification.
     """
-    before = dict(os.environ)
     # The name of a socket may have about 100 bytes, so a long TMPDIR is not used.
     long = len(os.fsencode(tempfile.gettempdir())) > 60
     parent = "/tmp" if os.name == "posix" and long else None
     options = {"prefix": "vae-course-", "dir": parent, "ignore_cleanup_errors": True}
-    with tempfile.TemporaryDirectory(**options) as folder:
+    with tempfile.TemporaryDirectory(**options) as folder, mock.patch.dict(os.environ):
         (runtime := Path(folder, "run")).mkdir()
         write_kernel_spec(Path(folder, "kernels", "python3"), spec(runtime) if spec else None)
         for name in ("PYTHONSTARTUP", "MPLBACKEND", "JUPYTER_CONFIG_PATH"):
@@ -71,11 +71,7 @@ def own_jupyter(spec=None):
         # After pip install --user, the course's packages are the user's own.
         if Path(sysconfig.get_path("purelib"), "ipykernel").is_dir():
             os.environ["PYTHONNOUSERSITE"] = "1"
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        yield
 
 
 class BoundedClient(NotebookClient):
@@ -174,13 +170,8 @@ def run_cells(notebook, folder, name, bar=tqdm):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    client = BoundedClient(
-        notebook,
-        kernel_name="python3",
-        timeout=CELL_SECONDS,
-        record_timing=False,
-        **KERNEL_OPTIONS,
-    )
+    options = {"timeout": CELL_SECONDS, "record_timing": False, **KERNEL_OPTIONS}
+    client = BoundedClient(notebook, kernel_name="python3", **options)
     with client.setup_kernel(cwd=str(folder)):
         for index, cell in enumerate(bar(notebook.cells, desc=name, ncols=90, unit="cell")):
             client.execute_cell(cell, index)

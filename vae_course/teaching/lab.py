@@ -19,8 +19,6 @@ SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.M | r
 HIDDEN = re.compile(r"^ *### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS\n?", re.M | re.S)
 CODE = "# YOUR CODE HERE"
 TEXT = "*Double-click here, and write your answer in place of this line.*"
-
-
 KNOWN = ".vae-course.json"  # what was copied, as digests by name
 
 
@@ -71,10 +69,7 @@ def _contents(source):
 def _read_known(folder):
     try:
         return json.loads((folder / KNOWN).read_text(encoding="utf-8"))
-    except (
-        OSError,
-        ValueError,
-    ):  # a new folder, or a damaged file: then everything counts as changed
+    except (OSError, ValueError):  # a new folder, or a damaged file: then all counts as changed
         return {}
 
 

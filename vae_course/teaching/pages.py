@@ -72,9 +72,7 @@ def _prepare_code(cell, tags, live):
     if SET_UP[0] & set(tags) or any(code in cell.source for code in SET_UP[1]):
         cell.metadata["tags"] = ["hide-input"]
     for output in cell.outputs:
-        output.get("data", {}).pop(
-            MIME_TYPE, None
-        )  # the numbers for machines, shown as a table, too
+        output.get("data", {}).pop(MIME_TYPE, None)  # numbers for machines, shown as a table, too
         if EXPLORER in output.get("data", {}):
             output.data = {"text/html": live(output, _still(output))}
         elif "image/png" in output.get("data", {}):

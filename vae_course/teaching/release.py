@@ -15,6 +15,7 @@ import nbformat
 
 from vae_course.atomic import write_atomically, write_text
 from vae_course.teaching.kernel import KERNEL_OPTIONS, own_jupyter
+from vae_course.teaching.lab import CODE, TEXT
 from vae_course.teaching.notebooks import read_notebook, write_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,10 +25,7 @@ FOLDER = "vae-course-exercises"  # of the zip
 # Used here, and written to nbgrader_config.json for those who call nbgrader by hand.
 CONFIG = {
     # Blank cells are valid Python that raises no error, so "Run All" reaches the end of the notebook.
-    "ClearSolutions": {
-        "code_stub": {"python": "# YOUR CODE HERE"},
-        "text_stub": "*Double-click here, and write your answer in place of this line.*",
-    },
+    "ClearSolutions": {"code_stub": {"python": CODE}, "text_stub": TEXT},
     # Without this, a deleted check would not count at all instead of counting as failed.
     "OverwriteCells": {"add_missing_cells": True},
     "KernelManager": {"transport_encryption": "auto"},

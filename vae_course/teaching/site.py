@@ -11,10 +11,8 @@ from pathlib import Path
 import jinja2
 import markupsafe
 
-from vae_course.lesson import told
-from vae_course.teaching import glossary, pages, slides
+from vae_course.teaching import glossary, pages, report, slides
 from vae_course.teaching.carried import TEMPLATES, path_in
-from vae_course.teaching.cited_numbers import differences
 from vae_course.teaching.lab import blank
 from vae_course.teaching.notebooks import read_notebook, write_notebook
 
@@ -79,7 +77,8 @@ def build(results, folder, lessons):
 def _add_lesson(result, folder, lessons, source):
     """Add a lesson to the sources, and its deck and exercise to the site; return what to tell about it."""
     name = result.name
-    row = {"result": result, "name": name, "numbers": _numbers(result), "number": int(name[:2])}
+    row = {"result": result, "name": name, "number": int(name[:2])}
+    row["numbers"] = [(n.replace("_", " "), *others) for n, *others in report.measured(result)]
     (folder / f"{name}.html").unlink(missing_ok=True)  # an earlier run's page is not this one's
     executed = folder / f"{name}.ipynb"
     if not executed.exists():
@@ -106,9 +105,8 @@ def _add_lesson(result, folder, lessons, source):
 
 def _add_front(rows, folder, source):
     """Add the front page and the page of numbers to the sources."""
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES / "site"), trim_blocks=True, autoescape=True
-    )
+    loader = jinja2.FileSystemLoader(TEMPLATES / "site")
+    templates = jinja2.Environment(loader=loader, trim_blocks=True, autoescape=True)
     differing = [differs for row in rows for *_, differs in row["numbers"]]
     context = {
         "title": TITLE,
@@ -135,20 +133,6 @@ def _links(row):
         if path
     ]
     return markupsafe.Markup(f'<p class="lesson-links">{" ".join(links)}</p>')
-
-
-def _numbers(result):
-    """List what a lesson measured: name, measured, expected, and whether they agree, as text."""
-    wrong = differences(result.expected, result.numbers)
-    return [
-        (
-            name.replace("_", " "),
-            told(*pair),
-            told(*result.expected[name]) if name in result.expected else "",
-            name in wrong,
-        )
-        for name, pair in result.numbers.items()
-    ]
 
 
 def _run_sphinx(source, target):

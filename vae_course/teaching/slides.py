@@ -8,7 +8,7 @@ import re
 import shutil
 
 from vae_course.atomic import write_text
-from vae_course.teaching.carried import render, write_table
+from vae_course.teaching.carried import fonts, render
 from vae_course.teaching.cited_numbers import cite_run
 from vae_course.teaching.deck import slides_of
 from vae_course.teaching.notebooks import read_notebook, title_of
@@ -24,9 +24,20 @@ NO_PDF = (
     "?print-pdf to its address."
 )
 FLAGS = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking".split()
-KEYS = """<p>Keys: <kbd>&rarr;</kbd> or <kbd>Space</kbd> next, <kbd>&larr;</kbd> back, <kbd>S</kbd> speaker
+INDEX = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="only light">
+<title>Variational autoencoders: slides</title>
+<style>{fonts}
+body{{font:18px/1.5 "Course Sans","Course Mono";margin:3em auto;max-width:60em;padding:0 1em;color:#1d2733}}
+h1,a{{color:#0b5c8e}}table{{border-collapse:collapse}}
+td,th{{padding:.5em 1em;text-align:left;vertical-align:top;border-top:1px solid #c5d2dc}}
+kbd{{border:1px solid #c5d2dc;border-radius:4px;padding:0 .4em}}</style></head>
+<body><h1>Variational autoencoders: slides</h1>
+<table>{rows}</table>
+<p>Keys: <kbd>&rarr;</kbd> or <kbd>Space</kbd> next, <kbd>&larr;</kbd> back, <kbd>S</kbd> speaker
 notes in their own window, <kbd>F</kbd> full screen, <kbd>O</kbd> all slides, <kbd>B</kbd> black,
-<kbd>G</kbd> go to a slide. None of it needs a network.</p>"""
+<kbd>G</kbd> go to a slide. None of it needs a network.</p></body></html>
+"""
 
 
 @dataclasses.dataclass
@@ -74,9 +85,8 @@ def write_pdfs(decks):
     try:
         from playwright import sync_api
     except ModuleNotFoundError:
-        return NO_PDF.format(
-            "Playwright is not installed", "install it with pip install playwright"
-        )
+        cure = "install it with pip install playwright"
+        return NO_PDF.format("Playwright is not installed", cure)
     with sync_api.sync_playwright() as playwright:
         if not (browser := _launch(playwright.chromium, sync_api.Error)):
             cure = "install one, or set VAE_COURSE_CHROMIUM to its path"
@@ -114,4 +124,5 @@ def write_index(decks, folder):
         pdf = f'<a href="{name}.pdf">PDF</a>' if (folder / f"{name}.pdf").exists() else "no PDF"
         cells = f"<td>{len(deck.titles)} slides</td><td>{deck.minutes}</td><td>{pdf}</td>"
         rows.append(f'<tr><td><a href="{name}.html">{int(name[:2])} {title}</a></td>{cells}</tr>')
-    return write_table(folder, "Variational autoencoders: slides", rows, KEYS)
+    write_text(folder / "index.html", INDEX.format(fonts=fonts(), rows="".join(rows)))
+    return folder / "index.html"
