@@ -37,7 +37,7 @@ def steps(dataset):
     adam = dataclasses.replace(fast, batch_size=lecture.batch_size)
     return [
         ("the lecture's recipe", lecture, False),
-        ("the last layer in cells", lecture, True),
+        ("layers in cells", lecture, True),
         ("a rate that grows, then falls", decay, True),
         ("Adam, at a higher rate", adam, True),
         (f"batches of {fast.batch_size}", fast, True),

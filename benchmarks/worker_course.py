@@ -23,8 +23,10 @@ def train(channel, recipe, seed, turns, images, dataset="mnist", passes=0):
     data = dataclasses.replace(digits, x_train=digits.x_train[:images])
     channel.start_clock()
     callbacks = [channel.callback(keras.callbacks.Callback)]
-    options = {"epochs": turns, "seed": seed, "callbacks": callbacks, "validate": False}
-    vae, _ = training.train(recipe, data, **options)
+    recipe = training.find(recipe, data.name)
+    vae = training.build(recipe, data, epochs=turns, seed=seed)
+    options = {"callbacks": callbacks, "validate": False, "products": training.arithmetic(vae)}
+    training.fit(vae, recipe, data, turns, seed, **options)
 
     def score():
         options = {"batch_size": 500, "verbose": 0, "return_dict": True}

@@ -1,6 +1,8 @@
 """How models are trained: the same numbers for the same seed, also after a stop."""
 
+import contextlib
 import dataclasses
+import pathlib
 from types import SimpleNamespace
 
 import keras
@@ -11,6 +13,7 @@ from shapes import draw_shapes
 from vae_course import training
 from vae_course.data import load_digits
 from vae_course.models import VAE, Autoencoder
+from vae_course.quick_vae import one_operation_for_each_weight
 
 TINY = training.Recipe("adam", 4e-3, 32, 4, decay=True, memory=0.99)
 
@@ -187,6 +190,65 @@ def test_a_training_that_diverges_stops_at_once(kind, step, validate, blobs):
     ):
         training.fit(model, TINY, blobs, callbacks=[nan_at(step), count], validate=validate)
     assert epochs == [0] and model.optimizer.iterations <= 6
+
+
+def test_one_operation_for_each_weight_is_adam(blobs):
+    """Five steps end with Keras' weights and state; afterwards the optimizer is Keras' own again."""
+    ends, rng = [], np.random.default_rng(0)
+    gradients = rng.standard_normal((5, 3, 4)).astype("float32")
+    for change in one_operation_for_each_weight, lambda optimizer: contextlib.nullcontext():
+        weight = keras.Variable(np.ones((3, 4), "float32"))
+        optimizer = keras.optimizers.Adam(0.1, beta_2=0.99)
+        optimizer.build([weight])
+        with change(optimizer):
+            for gradient in gradients:
+                optimizer.apply([gradient], [weight])
+        assert "update_step" not in vars(optimizer)
+        ends.append([weight.numpy(), *(v.numpy() for v in optimizer.variables)])
+    for ours, theirs in zip(*ends, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+    assert ends[0][1] == 5 and np.abs(ends[0][0] - 1).max() > 0.1
+
+
+def test_bfloat16_changes_only_the_products_of_training(blobs):
+    """The losses are nearly those of float32, but not the same; networks and scores are in float32."""
+    losses = []
+    for products in "float32", "bfloat16":
+        model = training.build(TINY, blobs, latent_dim=3)
+        history = training.fit(model, TINY, blobs, products=products)
+        losses.append(history["loss"])
+        layers = model.encoder.layers + model.decoder.layers
+        assert {layer.dtype_policy.name for layer in layers} == {"float32"}
+        parts = np.add(history["val_reconstruction"], history["val_kl"])
+        np.testing.assert_allclose(history["val_loss"], parts, rtol=1e-6)
+    np.testing.assert_allclose(*losses, rtol=0.01)
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize(
+    "flags, likelihood, products",
+    [
+        ("fpu avx512_bf16 sse", "gaussian", "bfloat16"),
+        ("fpu amx_bf16", "gaussian", "bfloat16"),
+        ("fpu avx512f", "gaussian", "float32"),
+        ("fpu avx512_bf16", "learned-gaussian", "float32"),
+        (None, "gaussian", "float32"),
+    ],
+)
+def test_bfloat16_is_chosen_where_the_processor_multiplies_it(
+    flags, likelihood, products, monkeypatch, blobs
+):
+    """As its flags say, where the system tells them, and only for what trains as a `QuickVAE`."""
+
+    def read(path):
+        if flags is None:
+            raise FileNotFoundError(path)
+        return f"flags : {flags}\n"
+
+    monkeypatch.setattr(pathlib.Path, "read_text", read)
+    model = training.build(TINY, blobs, latent_dim=2, likelihood=likelihood)
+    assert training.arithmetic(model) == products
+    assert training.arithmetic(training.build(TINY, blobs, "ae", latent_dim=2)) == "float32"
 
 
 def test_the_quick_way_and_the_plain_way_agree(blobs):

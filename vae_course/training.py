@@ -1,5 +1,6 @@
 """Train the course's models with the lecture's recipe, a fast one, or the best one for an hour."""
 
+import contextlib
 import dataclasses
 import math
 
@@ -10,7 +11,12 @@ import tensorflow as tf
 from vae_course.checks import check_epochs, check_images, check_seed
 from vae_course.data import binarize
 from vae_course.models import VAE, Autoencoder, build_decoder, build_encoder
-from vae_course.quick_vae import QuickVAE
+from vae_course.quick_vae import (
+    QuickVAE,
+    multiplies_bfloat16,
+    one_operation_for_each_weight,
+    quickened,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,8 +226,31 @@ class _Guard(keras.callbacks.Callback):
             )
 
 
+def arithmetic(model):
+    """Choose the kind of numbers whose products a `VAE` is trained with from the command line.
+
+    Args:
+        model: `VAE` or `Autoencoder`.
+
+    Returns:
+        "bfloat16" for what trains as a `QuickVAE`, on a processor that has instructions for it; there
+        training takes less time and ends with the same scores. Else "float32".
+    """
+    quick = isinstance(quickened(model), QuickVAE)
+    return "bfloat16" if quick and multiplies_bfloat16() else "float32"
+
+
 def fit(
-    model, recipe, data, epochs=None, seed=1, callbacks=(), verbose=0, validate=True, quick=True
+    model,
+    recipe,
+    data,
+    epochs=None,
+    seed=1,
+    callbacks=(),
+    verbose=0,
+    validate=True,
+    quick=True,
+    products="float32",
 ):
     """Train a model that `build` made, or resume training one that has seen some epochs.
 
@@ -237,6 +266,7 @@ def fit(
         verbose: As in `keras.Model.fit`.
         validate: Whether to score the test images after each epoch.
         quick: Whether to train a `VAE` as a `QuickVAE`, several steps at once: the same numbers, sooner.
+        products: As for `QuickVAE`, if it is one.
 
     Returns:
         History: a dictionary from metric to a list, one value for each epoch of this call.
@@ -250,22 +280,23 @@ def fit(
     epochs = recipe.epochs if epochs is None else epochs
     steps = steps_per_epoch(recipe, data)
     seen = int(model.optimizer.iterations) // steps
-    worker, likelihood = model, getattr(model, "likelihood", None)
-    # A learned variance is a weight of the model itself.
-    if likelihood not in (None, "learned-gaussian") and quick:
-        worker = QuickVAE(model.encoder, model.decoder, model.beta, likelihood, model.draws)
+    worker = quickened(model, products) if quick else model
+    if worker is not model:
         worker.compile(model.optimizer, steps_per_execution=_steps_at_once(steps))
-    return worker.fit(
-        _batches(data.x_train, recipe.batch_size, seed, seen, epochs, likelihood == "bernoulli"),
-        steps_per_epoch=steps,
-        initial_epoch=seen,
-        epochs=epochs,
-        validation_data=binarized(model, data.x_test) if validate else None,
-        validation_batch_size=500,
-        callbacks=[_Guard(recipe, seed), *callbacks],
-        shuffle=False,  # the stream is already shuffled
-        verbose=verbose,
-    ).history
+    coins = getattr(model, "likelihood", None) == "bernoulli"
+    batches = _batches(data.x_train, recipe.batch_size, seed, seen, epochs, coins)
+    with one_operation_for_each_weight(model.optimizer) if quick else contextlib.nullcontext():
+        return worker.fit(
+            batches,
+            steps_per_epoch=steps,
+            initial_epoch=seen,
+            epochs=epochs,
+            validation_data=binarized(model, data.x_test) if validate else None,
+            validation_batch_size=500,
+            callbacks=[_Guard(recipe, seed), *callbacks],
+            shuffle=False,  # the stream is already shuffled
+            verbose=verbose,
+        ).history
 
 
 def train(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=1, **options):
@@ -279,8 +310,8 @@ def train(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         beta: Weight of the KL term.
         epochs: Number of epochs; None for the recipe's number.
         seed: Seed of the weights, the noise and the order of the images.
-        **options: `likelihood` and `draws` as in `build`; `callbacks`, `verbose`, `validate` and `quick`
-            as in `fit`.
+        **options: `likelihood` and `draws` as in `build`; `callbacks`, `verbose`, `validate`, `quick`
+            and `products` as in `fit`.
 
     Returns:
         The trained model, compiled, and its history.

@@ -6,6 +6,7 @@ import numpy as np
 
 from vae_course.latent import active_units
 from vae_course.models import VAE
+from vae_course.quick_vae import quickened
 from vae_course.runs.files import PASSES, rounded
 from vae_course.runs.likelihood import summary
 from vae_course.training import binarized
@@ -44,8 +45,9 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
     """
     _check_finite("weights", model.get_weights())
     is_vae = isinstance(model, VAE)
-    if not model.compiled:
-        model.compile()
+    judge = quickened(model)  # the same scores, sooner
+    if not judge.compiled:
+        judge.compile()
     if is_vae:
         noise = model.encoder.get_layer("z").noise.state
         before = noise.numpy()
@@ -54,7 +56,7 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
         if is_vae:
             noise.assign([seed, 0])
         options = {"batch_size": BATCH_SIZE, "verbose": 0, "callbacks": list(callbacks)}
-        run = model.evaluate(x, **options, return_dict=True)
+        run = judge.evaluate(x, **options, return_dict=True)
         runs.append({"reconstruction": run["loss"], **run})  # an Autoencoder's is its loss
     columns = {name: [run[name] for run in runs] for name in METRICS if name in runs[0]}
     _check_finite("scores", columns.values())

@@ -1,15 +1,12 @@
 """Estimate log p(x) of a trained VAE by importance weighting."""
 
-import contextlib
-
 import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from vae_course.checks import check_images
-from vae_course.models import VAE
-from vae_course.quick_vae import QuickVAE
+from vae_course.quick_vae import quickened
 from vae_course.runs.files import rounded
 
 MAX_DRAWS = 1_000_000
@@ -40,7 +37,7 @@ def log_likelihood(model, x, draws=5000, seed=0, show=False):
         raise ValueError(f"{draws} draws are out of range: use 1 to {MAX_DRAWS}, such as 5000.")
     share = max(1, model.pixels // 784)  # larger images are decoded fewer at a time
     once = min(draws, max(1, 500 // share))
-    log_weights = tf.function(_quick(model).log_weights)
+    log_weights = tf.function(quickened(model).log_weights)
     noise = model.encoder.get_layer("z").noise.state
     kept, log_sums = noise.numpy(), np.full((2, len(x)), -np.inf)  # of w and of w^2
     noise.assign([seed, 0])
@@ -57,14 +54,6 @@ def log_likelihood(model, x, draws=5000, seed=0, show=False):
                 bar.update(log_w.shape.num_elements())
     noise.assign(kept)
     return log_sums[0] - np.log(draws), np.exp(2 * log_sums[0] - log_sums[1])
-
-
-def _quick(model):
-    """Return a `QuickVAE` with the networks of a plain `VAE`; return any other model as it is."""
-    if type(model) is VAE and model.likelihood != "learned-gaussian":
-        with contextlib.suppress(ValueError):  # another decoder
-            return QuickVAE(model.encoder, model.decoder, likelihood=model.likelihood)
-    return model
 
 
 def summary(model, x, draws, show=False):

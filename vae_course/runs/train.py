@@ -64,7 +64,8 @@ def train(folder, card, data):
             follow = Follow(folder, model, rows, pressed, bar)
             try:
                 if len(rows) < recipe.epochs:
-                    training.fit(model, recipe, data, recipe.epochs, card["seed"], [follow])
+                    options = {"callbacks": [follow], "products": training.arithmetic(model)}
+                    training.fit(model, recipe, data, recipe.epochs, card["seed"], **options)
                 bar.write(f"scoring: {files.PASSES} passes over the test images", sys.stderr)
                 x_test = training.binarized(model, data.x_test)
                 scores = evaluate(model, x_test, files.PASSES, [follow])
@@ -145,6 +146,7 @@ def _open(folder, card, recipe, data):
 def _new_card(card, model, rows, scores, status):
     seconds = round(sum(row["seconds"] for row in rows), 1)
     state = {"status": status, "epochs_done": len(rows), "seconds": seconds}
+    state["products"] = training.arithmetic(model)
     return card | state | files.describe(model, scores)
 
 
