@@ -153,8 +153,8 @@ class _Function:
     def __call__(self, *args):
         return self.call_there(self.__name__, {f"argument {n}": a for n, a in enumerate(args)})
 
-    def call_there(self, name, inputs, around=None):
-        request = {"call": self._number, "name": name, "around": around}
+    def call_there(self, name, inputs, gradients=False):
+        request = {"call": self._number, "name": name, "gradients": gradients}
         answer = self._judge._request(request | {"inputs": pack(inputs)})
         if "value" not in answer:
             problem = answer.get("not yet", f"{name} gives no answer.")
