@@ -123,6 +123,5 @@ def check_property_vector(z, labels, amount):
     yield "nothing is subtracted; this is the mean of the upper halves", np.mean(upper, axis=0)
     middle = np.median(amount)
     both = [c for c in classes if amount[c].min() <= middle < amount[c].max()]
-    if both:
-        common = np.mean([_split(z[c], amount[c], middle) for c in both], axis=0)
-        yield "you use the median of all images, but each class has its own", common
+    common = np.mean([_split(z[c], amount[c], middle) for c in both], axis=0)
+    yield "you use the median of all images, but each class has its own", common
