@@ -69,15 +69,12 @@ class _Client(BoundedClient):
     def running(self):
         """Start the kernel, and watch it until the end of the block."""
         nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with self.setup_kernel(cwd=str(self.given), **nowhere):
+        with self.setup_kernel(cwd=str(self.given), **nowhere), contextlib.ExitStack() as stack:
             if self.kind != "none":
                 process = self.km.provisioner.pid
                 self.watch = Watch(process, self.kind, self.folder, self.limits, self.deadline)
-            try:
-                yield
-            finally:
-                if self.watch:
-                    self.watch.end()
+                stack.callback(self.watch.end)
+            yield
 
     def execute_cell(self, cell, cell_index, **options):
         """Execute one cell; raise a `CellError` if it ended its kernel or does not end."""
