@@ -25,11 +25,7 @@ from vae_course.exercises.ex04 import (
     check_transposed_side,
     check_up_sample,
 )
-from vae_course.exercises.ex05 import (
-    check_own_images,
-    check_own_vae,
-    check_vae_loss,
-)
+from vae_course.exercises.ex05 import check_own_images, check_own_vae, check_vae_loss
 from vae_course.exercises.ex06 import (
     check_arithmetic,
     check_interpolate,

@@ -50,6 +50,18 @@ def check_choice(question, answer):
     return "That is correct."
 
 
+def judge_all(answers, questions):
+    """Return the `Verdict` on choices, a dictionary from names to letters, given each name's question."""
+    if all(map(is_blank, answers.values())):
+        raise ToDo("Replace each None with the letter of your answer, in quotes.")
+    told = [
+        (name, "still blank." if is_blank(answer) else judge(question, answer))
+        for question, (name, answer) in zip(questions, answers.items(), strict=True)
+    ]
+    lines = [f"{name}: {'right.' if words == 'right' else words}" for name, words in told]
+    return Verdict("\n".join(lines), sum(words == "right" for _, words in told) / len(told))
+
+
 @announced
 def check_choices(answers):
     """Check several choices at once, all with the same weight.
@@ -60,11 +72,7 @@ def check_choices(answers):
     Returns:
         A `Verdict` with the fraction that is right.
     """
-    if all(map(is_blank, answers.values())):
-        raise ToDo("Replace each None with the letter of your answer, in quotes.")
-    told = [(q, "still blank." if is_blank(a) else judge(q, a)) for q, a in answers.items()]
-    lines = [f"{q}: {'right.' if words == 'right' else words}" for q, words in told]
-    return Verdict("\n".join(lines), sum(words == "right" for _, words in told) / len(told))
+    return judge_all(answers, questions=answers)
 
 
 @announced

@@ -20,17 +20,17 @@ SECONDS = 10.0
 PATIENCE = 120.0  # seconds of wall-clock time, for a function that waits instead of computing
 
 
-def call(function, name, inputs, around=None):
+def call(function, name, inputs, gradients=False):
     """Call a student's function on copies of inputs, a dictionary, and return what it returns.
 
     It runs in a thread that is stopped if it does not end: a signal would do only in the main thread and on
-    Unix. If it fails or does not end, `NotYet` shows the inputs that caused it. `around` may be "gradients",
-    for `gradients_of(function)`. A function that is in another process is called there.
+    Unix. If it fails or does not end, `NotYet` shows the inputs that caused it. With `gradients`, what is
+    called is `gradients_of(function)`. A function that is in another process is called there.
     """
     if hasattr(function, "call_there"):
-        return function.call_there(name, inputs, around)
-    if around:
-        function = {"gradients": gradients_of}[around](function)
+        return function.call_there(name, inputs, gradients)
+    if gradients:
+        function = gradients_of(function)
     copies = [value.copy() if hasattr(value, "copy") else value for value in inputs.values()]
     outcome = {}
 

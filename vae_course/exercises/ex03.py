@@ -78,7 +78,7 @@ def check_sample(function):
     for images in (2, _IMAGES):  # a few first, which can be shown if something fails
         draws = rng.uniform(-2, 2, (2, images, 3)).round(1).astype("float32")
         inputs = dict(zip(("z_mean", "z_log_var"), draws, strict=True))
-        *both, gradients = call(function, name, inputs, "gradients")
+        *both, gradients = call(function, name, inputs, gradients=True)
         where = called_with(inputs)
         both = [as_array(z, f"{name}: its result", where) for z in both]
         if both[0].shape != (images, 3):

@@ -49,10 +49,8 @@ def check_slerp(start, end, t):
     yield "this is the straight path instead of the round one", lerp(start, end, t)
     a, b = np.linalg.norm(start), np.linalg.norm(end)
     directions = slerp(start / a, end / b, t)
-    yield (
-        "the length stays that of the start; it should change evenly to that of the end",
-        a * directions,
-    )
+    constant = "the length stays that of the start; it should change evenly to that of the end"
+    yield constant, a * directions
     yield "this is only the direction; the length is missing", directions
     angle = np.arccos(start @ end / (a * b))
     full = np.sin([(1 - t) * angle, t * angle]).T / np.sin(angle) @ [start, end]
@@ -125,6 +123,5 @@ def check_property_vector(z, labels, amount):
     yield "nothing is subtracted; this is the mean of the upper halves", np.mean(upper, axis=0)
     middle = np.median(amount)
     both = [c for c in classes if amount[c].min() <= middle < amount[c].max()]
-    if both:
-        common = np.mean([_split(z[c], amount[c], middle) for c in both], axis=0)
-        yield "you use the median of all images, but each class has its own", common
+    common = np.mean([_split(z[c], amount[c], middle) for c in both], axis=0)
+    yield "you use the median of all images, but each class has its own", common

@@ -6,7 +6,7 @@ from vae_course.exercises import answers
 from vae_course.exercises.compare import combinations, function_check
 from vae_course.exercises.ex02 import HALVES, MEANS, READINGS, SIGNS, draw_posteriors, kl_terms
 from vae_course.exercises.riddles import order
-from vae_course.exercises.verdict import ToDo, Verdict, announced, is_blank
+from vae_course.exercises.verdict import announced
 
 OVER_IMAGES = {
     "": lambda a: a.mean(axis=0),
@@ -33,33 +33,23 @@ def check_kl_per_dimension(z_mean, z_log_var):
 
 def _counts(z_mean, threshold):
     """Yield what is counted, or given, by the right function and with each mistake."""
-    variance = z_mean.var(axis=0)
-    yield "", (variance > threshold).sum()
-    yield (
-        "you take the variance over the dimensions instead of over the images",
-        (z_mean.var(axis=1) > threshold).sum(),
-    )
-    yield (
-        "you compare the standard deviation with the threshold, but it is one for the variance",
-        (z_mean.std(axis=0) > threshold).sum(),
-    )
-    yield (
-        "you take the variance of everything, but each dimension needs its own",
-        z_mean.var() > threshold,
-    )
-    yield (
+    variance, square = z_mean.var(axis=0), (z_mean**2).mean(axis=0)
+    compared = {
+        "": variance,
+        "you take the variance over the dimensions instead of over the images": z_mean.var(axis=1),
+        "you compare the standard deviation with the threshold, but it is one for the variance": (
+            z_mean.std(axis=0)
+        ),
+        "you take the variance of everything, but each dimension needs its own": z_mean.var(),
         "you take the mean square instead of the variance: a dimension that has the same mean for every "
-        "image tells nothing",
-        ((z_mean**2).mean(axis=0) > threshold).sum(),
-    )
-    yield (
-        "this is the KL of the means, half their mean square; take their variance",
-        ((z_mean**2).mean(axis=0) / 2 > threshold).sum(),
-    )
-    yield (
-        "you compare the mean over the images with the threshold; take the variance",
-        (z_mean.mean(axis=0) > threshold).sum(),
-    )
+        "image tells nothing": square,
+        "this is the KL of the means, half their mean square; take their variance": square / 2,
+        "you compare the mean over the images with the threshold; take the variance": (
+            z_mean.mean(axis=0)
+        ),
+    }
+    for text, numbers in compared.items():
+        yield text, (numbers > threshold).sum()
     yield "you count the dimensions that are not active", (variance <= threshold).sum()
     yield "you compare with 0.01, whatever threshold is", (variance > 0.01).sum()
     yield "this is the fraction of active dimensions; count them", (variance > threshold).mean()
@@ -69,7 +59,7 @@ def _counts(z_mean, threshold):
 
 def _draw_means(rng, trial):
     """Draw means of posteriors, such that each mistake counts something else."""
-    images, dims = [(9, 17), (11, 21), (13, 25)][trial % 3]
+    images, dims = [(9, 17), (11, 21), (13, 25)][trial]
     while True:
         threshold = round(rng.uniform(0.03, 0.06), 3)
         # Active; with a deviation, but no variance, above it, and a variance above and below 0.01; silent.
@@ -101,21 +91,12 @@ def check_diagnosis(diagnosis, seed):
     Returns:
         A `Verdict` with the fraction that is right.
     """
-    if all(map(is_blank, diagnosis.values())):
-        raise ToDo("Replace each None with the letter of your answer, in quotes.")
-    lines, solved = [], 0
-    for (letter, answer), place in zip(diagnosis.items(), order(seed), strict=True):
-        words = "still blank."
-        if not is_blank(answer):
-            words = answers.judge(f"collapse {place}", answer)
-        solved += words == "right"
-        lines.append(f"{letter}: {'right.' if words == 'right' else words}")
-    return Verdict("\n".join(lines), solved / len(lines))
+    return answers.judge_all(diagnosis, [f"collapse {place}" for place in order(seed)])
 
 
 def _draw_curve(rng, trial):
     """Draw a table in which the rate falls as beta grows, and a rate that is within both other columns."""
-    count = [3, 5, 7][trial % 3]
+    count = [3, 5, 7][trial]
     while True:
         betas = (np.cumprod(rng.uniform(2, 8, count)) / 100).round(3)
         rates = (np.cumprod(rng.uniform(0.25, 0.7, count)) * 100).round(2)
@@ -143,10 +124,7 @@ def check_beta_for_rate(rate, betas, rates, distortions):
     yield linear, _between(rate, r0, r1, b0, b1)
     yield "the logarithm of the rates is missing", np.exp(_between(rate, r0, r1, *logs[3:]))
     yield "the logarithm of the betas is missing", _between(*logs[:3], b0, b1)
-    yield (
-        "the last exp is missing: this is the logarithm of beta",
-        logs[3] + _between(*logs[:3], 0, logs[4] - logs[3]),
-    )
+    yield "the last exp is missing: this is the logarithm of beta", _between(*logs)
     yield "this is the next smaller beta of the table; interpolate", b0
     yield "this is the next larger beta of the table; interpolate", b1
     backwards = "the two neighbours are swapped, so a larger rate would give a larger beta"
@@ -157,32 +135,28 @@ def check_beta_for_rate(rate, betas, rates, distortions):
     sorting = "you turn the rates around, but not the betas"
     yield sorting, np.exp(np.interp(logs[0], np.log(rates[::-1]), np.log(betas)))
     ends = np.log(rates[[0, -1]]), np.log(betas[[0, -1]])
-    yield (
-        "you draw one line from the first to the last row; take the two neighbours of the rate",
-        np.exp(_between(logs[0], *ends[0], *ends[1])),
-    )
+    whole = "you draw one line from the first to the last row; take the two neighbours of the rate"
+    yield whole, np.exp(_between(logs[0], *ends[0], *ends[1]))
     swapped = "rate and distortion are swapped"
     yield swapped, np.exp(np.interp(logs[0], np.log(distortions), np.log(betas)))
     yield f"{swapped}; and {linear}", np.interp(rate, distortions, betas)
-    yield (
-        "this is a rate; look for the beta that belongs to the given rate",
-        np.exp(np.interp(logs[0], np.log(betas), np.log(rates))),
-    )
+    turned = "this is a rate; look for the beta that belongs to the given rate"
+    yield turned, np.exp(np.interp(logs[0], np.log(betas), np.log(rates)))
 
 
 def _draw_divergences(rng, trial):
     """Draw divergences that lie on both sides of what is free, within images and on average."""
-    images, dims = [(2, 3), (5, 4), (8, 6)][trial % 3]
+    images, dims = [(2, 3), (5, 4), (8, 6)][trial]
     free = round(rng.uniform(0.4, 0.8), 2)
     # The second time, all dimensions together need less than is free for one.
-    levels = [(0.5, 2.5), (0.15, 0.2), (0.5, 2.5)][trial % 3]
+    levels = [(0.5, 2.5), (0.15, 0.2), (0.5, 2.5)][trial]
     mean = free * np.resize(levels, dims) * rng.uniform(0.9, 1.1, dims)
     while True:
         share = rng.dirichlet(np.full(images, 0.6), dims).T * images  # their mean over images is 1
         kl = (mean * share).round(2)
         # Then some images, but not all, have a total below what is free for one dimension.
         totals = kl.sum(axis=1).round(2)
-        if trial % 3 != 1 or totals.min() < free < totals.max():
+        if trial != 1 or totals.min() < free < totals.max():
             return {"kl": kl, "free": free}
 
 
@@ -190,7 +164,8 @@ def _draw_divergences(rng, trial):
 def check_free_bits_kl(kl, free):
     """Check `free_bits_kl(kl, free)`: one number, the sum of max(mean KL, free) over the dimensions."""
     means, dims = kl.mean(axis=0), kl.shape[1]
-    yield "", np.maximum(means, free).sum()
+    paid = np.maximum(means, free)
+    yield "", paid.sum()
     yield (
         "you take the maximum before the mean over the batch, so images that need little pay, too",
         np.maximum(kl, free).mean(axis=0).sum(),
@@ -203,30 +178,21 @@ def check_free_bits_kl(kl, free):
     yield less, np.maximum(means - free, 0).sum()
     yield less, (means - free).sum()
     yield less, max(means.sum() - free, 0)
-    yield (
-        "you compare the total with the limit, but each dimension has its own",
-        max(means.sum(), free),
-    )
+    total, own = means.sum(), "each dimension has its own"
+    yield f"you compare the total with the limit, but {own}", max(total, free)
     yield (
         "you compare the total with the limit of all dimensions together, but each has its own",
-        max(means.sum(), dims * free),
+        max(total, dims * free),
     )
-    yield (
-        "you compare each image's total with the limit, but each dimension has its own",
-        np.maximum(kl.sum(axis=1), free).mean(),
-    )
-    yield (
-        "you take the mean over the dimensions instead of the sum",
-        np.maximum(means, free).mean(),
-    )
-    yield "you do not sum over the dimensions", np.maximum(means, free)
-    yield (
-        "you sum over the batch instead of taking the mean",
-        np.maximum(kl.sum(axis=0), free).sum(),
-    )
+    of_image = f"you compare each image's total with the limit, but {own}"
+    yield of_image, np.maximum(kl.sum(axis=1), free).mean()
+    yield "you take the mean over the dimensions instead of the sum", paid.mean()
+    yield "you do not sum over the dimensions", paid
+    summed = "you sum over the batch instead of taking the mean"
+    yield summed, np.maximum(kl.sum(axis=0), free).sum()
     yield (
         "you take the mean over the dimensions first, but the limit is for the mean over the images",
         np.maximum(kl.mean(axis=1), free).sum(),
     )
-    yield "free is not used: this is the ordinary KL term", means.sum()
+    yield "free is not used: this is the ordinary KL term", total
     yield "you add what is free, but the maximum of the two is asked for", (means + free).sum()

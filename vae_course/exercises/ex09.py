@@ -5,37 +5,31 @@ import numpy as np
 from vae_course.exercises.compare import function_check
 
 
-def _differences(train, test, reduce=lambda d: np.sqrt((d**2).mean(axis=(2, 3, 4)))):
-    """Compare each test picture with each training picture, shape `(tests, trainings)`."""
-    return reduce(test[:, None] - train[None])
-
-
 def _leaks(train, test, limit):
     """Yield which test pictures leak, by the right function and with each mistake."""
-    train, test = np.float64(train) / 255, np.float64(test)
-    right = _differences(train, test)
-    yield "", right.min(axis=1) < limit
-    yield (
-        "the training pictures are bytes from 0 to 255, and the test pictures are not: divide them by 255",
-        _differences(255 * train, test).min(axis=1) < limit,
-    )
-    yield (
-        "you tell which training pictures have a double; tell it of the test pictures",
-        right.min(axis=0) < limit,
-    )
-    same_place = np.diag(right[:, : len(test)])
-    yield (
-        "you compare only pictures with the same number; compare each with all of train",
-        same_place < limit,
-    )
-    yield "the root is missing: this is the mean square", (right**2).min(axis=1) < limit
-    summed = _differences(train, test, lambda d: np.sqrt((d**2).sum(axis=(2, 3, 4))))
-    yield "you sum over the pixels; take the mean", summed.min(axis=1) < limit
-    absolute = _differences(train, test, lambda d: np.abs(d).mean(axis=(2, 3, 4)))
-    yield (
-        "this is the mean absolute difference; take the root of the mean square",
-        absolute.min(axis=1) < limit,
-    )
+    train, test, pixels = np.float64(train) / 255, np.float64(test), (2, 3, 4)
+    d = test[:, None] - train  # (tests, trainings, side, side, channels)
+    right = np.sqrt((d**2).mean(axis=pixels))
+    undivided = np.sqrt(((test[:, None] - 255 * train) ** 2).mean(axis=pixels))
+    smallest = {
+        "": right.min(axis=1),
+        "the training pictures are bytes from 0 to 255, and the test pictures are not: divide them by 255": (
+            undivided.min(axis=1)
+        ),
+        "you tell which training pictures have a double; tell it of the test pictures": (
+            right.min(axis=0)
+        ),
+        "you compare only pictures with the same number; compare each with all of train": (
+            np.diag(right)
+        ),
+        "the root is missing: this is the mean square": (right**2).min(axis=1),
+        "you sum over the pixels; take the mean": np.sqrt((d**2).sum(axis=pixels)).min(axis=1),
+        "this is the mean absolute difference; take the root of the mean square": (
+            np.abs(d).mean(axis=pixels).min(axis=1)
+        ),
+    }
+    for text, differences in smallest.items():
+        yield text, differences < limit
     yield "you tell which test pictures do not leak", right.min(axis=1) >= limit
     yield "this is their number; answer for each test picture", (right.min(axis=1) < limit).sum()
     yield "this is their share; answer for each test picture", (right.min(axis=1) < limit).mean()
@@ -44,7 +38,7 @@ def _leaks(train, test, limit):
 
 def _draw_pictures(rng, trial):
     """Draw test pictures that differ from a training picture by much, or by little in all or few pixels."""
-    tests, side, channels = [(6, 4, 1), (8, 4, 3), (10, 6, 1)][trial % 3]
+    tests, side, channels = [(6, 4, 1), (8, 4, 3), (10, 6, 1)][trial]
     size = side * side * channels
     while True:
         train = rng.integers(0, 256, (tests + 3, side, side, channels)).astype("u1")
@@ -69,7 +63,7 @@ def check_leaks(train, test, limit):
 
 
 def _draw_flat(rng, trial):
-    rows, columns, k = [(6, 4, 1), (12, 7, 2), (20, 9, 3)][trial % 3]
+    rows, columns, k = [(6, 4, 1), (12, 7, 2), (20, 9, 3)][trial]
     mixing = rng.normal(size=(columns, columns)) * 0.6 ** np.arange(columns)[:, None]
     offset = rng.uniform(1, 2, columns)
     train, test = (rng.normal(size=(n, columns)) @ mixing + offset for n in (rows, rows - 2))
@@ -93,14 +87,10 @@ def check_pca_error(train, test, k):
     right = error(train, test, k)
     yield "", right
     yield "PCA is fitted to the test pictures: it may see only those in train", error(test, test, k)
-    yield (
-        "PCA is fitted to all pictures: it may see only those in train",
-        error(np.concatenate([train, test]), test, k),
-    )
-    yield (
-        "this is the error of the training pictures; rebuild those in test",
-        np.sum((train - _rebuilt(train, train, k)) ** 2, axis=1).mean(),
-    )
+    both = error(np.concatenate([train, test]), test, k)
+    yield "PCA is fitted to all pictures: it may see only those in train", both
+    known = np.sum((train - _rebuilt(train, train, k)) ** 2, axis=1).mean()
+    yield "this is the error of the training pictures; rebuild those in test", known
     yield "the mean picture is not subtracted", error(train, test, k, False)
     yield "you use k + 1 components", error(train, test, k + 1)
     yield "no component is used: this is the error of the mean picture", error(train, test, 0)

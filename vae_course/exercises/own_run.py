@@ -50,10 +50,8 @@ def _split(my_train, my_test):
     Raises:
         NotYet: If it is not that of `vae-course train`, or more than a tenth of the test pictures leak.
     """
-    train, test = (
-        _pictures("my_train", my_train, TRAIN, "uint8"),
-        _pictures("my_test", my_test, TEST, "float32"),
-    )
+    train = _pictures("my_train", my_train, TRAIN, "uint8")
+    test = _pictures("my_test", my_test, TEST, "float32")
     check_image_shape(train.shape[1:])
     check_images(test, train.shape[1:], "my_test")
     tested = np.round(255 * test).astype("uint8")

@@ -28,12 +28,10 @@ def pack(value):
     Returns:
         What `json.dumps` takes and `unpack` reads.
     """
-    if value is None or isinstance(value, bool | str):
+    if value is None or isinstance(value, bool | str) or type(value) in (int, float):
         return value
     if value is Ellipsis:
         return {"ellipsis": True}
-    if type(value) in (int, float):
-        return value
     if isinstance(value, list | tuple):
         return {"tuple" if isinstance(value, tuple) else "list": [*map(pack, value)]}
     if isinstance(value, dict):
@@ -125,7 +123,7 @@ def reply(request):
 
     Args:
         request: JSON text of a dictionary: "show" with a name; or "call" with the number of a function,
-            "name", "inputs" and "around"; or "set" with a name and the "text" and "share" of a verdict.
+            "name", "inputs" and "gradients"; or "set" with a name and the "text" and "share" of a verdict.
     """
     from IPython import get_ipython
     from IPython.display import display
@@ -135,9 +133,9 @@ def reply(request):
     match request:
         case {"show": name}:
             answer = {"value": pack(names[name])} if name in names else {"missing": name}
-        case {"call": number, "name": name, "inputs": inputs, "around": around}:
+        case {"call": number, "name": name, "inputs": inputs, "gradients": gradients}:
             try:
-                answer["value"] = pack(call(_kept[number], name, unpack(inputs), around))
+                answer["value"] = pack(call(_kept[number], name, unpack(inputs), gradients))
             except NotYet as problem:
                 answer["not yet"] = str(problem)
         case {"set": name, "text": text, "share": share}:

@@ -133,17 +133,9 @@ def _command(kind, given, folder, limits):
     command = [kind, "run", "--rm", "--init", "--network=none", "--read-only", "--cap-drop=ALL"]
     command += [f"--cap-add={name}" for name in ("SETUID", "SETGID", "SETPCAP")]
     command += [f"--memory={limits['memory']}", f"--pids-limit={limits['processes']}"]
-    command += [
-        "--name",
-        name_of(folder),
-        "--user=0",
-        "--workdir=/submission",
-        "--tmpfs=/tmp:size=100000000",
-    ]
-    command += [
-        f"--tmpfs=/submission:mode=0777,exec,size={limits['disk']}",
-        f"--volume={folder}:{folder}",
-    ]
+    command += [f"--name={name_of(folder)}", "--user=0", "--workdir=/submission"]
+    command += [f"--tmpfs=/submission:mode=0777,exec,size={limits['disk']}"]
+    command += ["--tmpfs=/tmp:size=100000000", f"--volume={folder}:{folder}"]
     for there, here in places.items():
         command.append(f"--tmpfs={there}" if here is None else f"--volume={here}:{there}:ro")
     command += [f"--env={name}={value}" for name, value in environment.items()]

@@ -69,12 +69,13 @@ def _cell(raw):
 
 def resemblance(cells, release):
     """Return which part of a release's graded cells, from 0 to 1, are in a submission."""
-    ours = {_grade_id(cell) for cell in release.cells} - {None}
+    ours = {about(cell).get("grade_id") for cell in release.cells} - {None}
     return len(ours & {cell["grade_id"] or cell["id"] for cell in cells}) / len(ours)
 
 
-def _grade_id(cell):
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
+def about(cell):
+    """Return nbgrader's metadata of a cell, {} if it has none."""
+    return cell.metadata.get("nbgrader", {})
 
 
 def clean(cells, release):
@@ -101,8 +102,8 @@ def clean(cells, release):
     chosen = {name: _choose(ours[name], copies, cells, told) for name, copies in places.items()}
     # Programs that keep no ids leave nothing to tell by which of the ordinary cells was deleted.
     by_id = len([c for c in cells if c["id"] in ours]) > len(ours) / 2
-    missing = [n for n, c in ours.items() if n not in places and (_grade_id(c) or by_id)]
-    if lost := [name for name in missing if _grade_id(ours[name])]:
+    missing = [n for n, c in ours.items() if n not in places and (about(c) or by_id)]
+    if lost := [name for name in missing if about(ours[name])]:
         told.append(f"restored, because it was deleted: {', '.join(lost)}")
     names = {place: name for name, place in chosen.items()}
     order, result, after = list(ours), [], {}
@@ -122,37 +123,36 @@ def clean(cells, release):
 
 def is_test(cell):
     """Tell whether a cell is code that earns points."""
-    mine = cell.metadata.get("nbgrader", {})
+    mine = about(cell)
     return bool(cell.cell_type == "code" and mine.get("grade") and not mine.get("solution"))
 
 
 def _suspicious(cell, ours):
     """Return what a person should look at in a cell, or ""."""
-    if cell.cell_type != "code" or cell.metadata.get("nbgrader", {}).get("locked"):
+    if cell.cell_type != "code" or about(cell).get("locked"):
         return ""
     if found := ODD.search(cell.source):
         return f"look at cell {_name(cell)}, which contains {found[0]!r}"
-    solution = cell.metadata.get("nbgrader", {}).get("solution")
-    if solution and (found := BORROWED.search(cell.source)):
+    if about(cell).get("solution") and (found := BORROWED.search(cell.source)):
         if not BORROWED.search(ours[_name(cell)].source):
             return f"look at cell {_name(cell)}, whose answer uses {found[0]!r}"
     return ""
 
 
 def _name(cell):
-    return _grade_id(cell) or cell.id
+    return about(cell).get("grade_id") or cell.id
 
 
 def _same(cell, student):
     """Tell whether a student's cell without names has the text of one of ours."""
-    locked = cell.metadata.get("nbgrader", {}).get("locked", True)
+    locked = about(cell).get("locked", True)
     return bool(locked and cell.source.strip() and cell.source.strip() == student["source"].strip())
 
 
 def _choose(ours, copies, cells, told):
     """Return which of several copies of a cell is the one: the last, when all that it tests has run."""
-    if len(copies) > 1 and _grade_id(ours):
-        told.append(f"{_grade_id(ours)} is there {len(copies)} times: the last one is graded")
+    if len(copies) > 1 and about(ours):
+        told.append(f"{_name(ours)} is there {len(copies)} times: the last one is graded")
     same_kind = [place for place in copies if cells[place]["cell_type"] == ours.cell_type]
     return (same_kind or copies)[-1]
 
@@ -160,11 +160,11 @@ def _choose(ours, copies, cells, told):
 def _merged(ours, cell, cells, copies):
     """Return one of our cells with a student's answer, or as it was if it is locked."""
     new = _copy(ours)
-    if not ours.metadata.get("nbgrader", {}).get("locked"):
+    if not about(ours).get("locked"):
         new.source = cell["source"]
     if ours.cell_type == "markdown":
         texts = dict.fromkeys(cells[place]["source"] for place in copies)
-        if ours.metadata.get("nbgrader", {}).get("solution"):  # a person reads all of them
+        if about(ours).get("solution"):  # a person reads all of them
             written = [t for t in texts if t.strip() and t.strip() != ours.source.strip()]
             new.source = "\n\n".join(written) or ours.source
         if isinstance(cell["attachments"], dict):
@@ -198,5 +198,5 @@ def remove_scripts(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = sanitizer.sanitize_code_outputs(cell.outputs)
-        elif TAG.search(cell.source) and not cell.metadata.get("nbgrader", {}).get("locked"):
+        elif TAG.search(cell.source) and not about(cell).get("locked"):
             cell.source = sanitizer.sanitize_html_tags(cell.source)

@@ -69,15 +69,12 @@ class _Client(BoundedClient):
     def running(self):
         """Start the kernel, and watch it until the end of the block."""
         nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with self.setup_kernel(cwd=str(self.given), **nowhere):
+        with self.setup_kernel(cwd=str(self.given), **nowhere), contextlib.ExitStack() as stack:
             if self.kind != "none":
                 process = self.km.provisioner.pid
                 self.watch = Watch(process, self.kind, self.folder, self.limits, self.deadline)
-            try:
-                yield
-            finally:
-                if self.watch:
-                    self.watch.end()
+                stack.callback(self.watch.end)
+            yield
 
     def execute_cell(self, cell, cell_index, **options):
         """Execute one cell; raise a `CellError` if it ended its kernel or does not end."""
@@ -123,43 +120,30 @@ def execute(task):
 
     Returns:
         Dictionary with "notebook", the executed one as JSON text, in which each test cell has an output of
-        the judge; "told", a list of what went wrong; "reading", the names of test cells that need a person;
-        and "seconds".
+        the judge; "told", a list of what went wrong; and "reading", the names of test cells that need a
+        person.
     """
-    with _one_at_a_time:
-        return _execute(task)
-
-
-def _execute(task):
-    start = time.monotonic()
-    os.environ["VAE_COURSE_DATASET"] = task["dataset"]
-    notebook = nbformat.reads(task["notebook"], 4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-            if is_test(cell):  # nbgrader would give full points for a test without an output
-                cell.outputs = [_error("NotJudged", OVER)]
-    told, reading, broken = [], set(), set()
-    with tempfile.TemporaryDirectory(prefix="vae-course-", ignore_cleanup_errors=True) as folder:
+    notebook, told, reading, broken = nbformat.reads(task["notebook"], 4), [], set(), set()
+    for cell in filter(is_test, notebook.cells):
+        # nbgrader would give full points for a test without an output.
+        cell.outputs = [_error("NotJudged", OVER)]
+    temporary = tempfile.TemporaryDirectory(prefix="vae-course-", ignore_cleanup_errors=True)
+    with _one_at_a_time, temporary as folder:
+        deadline = time.monotonic() + task["limits"]["seconds"]
+        os.environ["VAE_COURSE_DATASET"] = task["dataset"]
         given = Path(folder, "given")
         given.mkdir(mode=0o755)
         for name, content in task["files"].items():
             (given / name).parent.mkdir(parents=True, exist_ok=True)
             (given / name).write_bytes(content)
         Path(folder).chmod(0o755)
-        deadline = start + task["limits"]["seconds"]
         while len(broken) <= RESTARTS:
             client = _Client(notebook, task, given, deadline)
             place = _execute_cells(client, notebook, task, told, reading, broken)
             if place is None:
                 break
             broken.add(place)
-    return {
-        "notebook": nbformat.writes(notebook),
-        "told": told,
-        "reading": sorted(reading),
-        "seconds": round(time.monotonic() - start, 1),
-    }
+    return {"notebook": nbformat.writes(notebook), "told": told, "reading": sorted(reading)}
 
 
 def _execute_cells(client, notebook, task, told, reading, broken):

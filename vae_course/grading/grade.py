@@ -58,9 +58,9 @@ def grade(
         _keep_last_attempts(tasks)
         rows = [row for row, _, _ in tasks]
         todo = [
-            task
-            for task in tasks
-            if not task[0]["problem"] and not gradebook.is_graded(task[0], task[1], course)
+            (row, one, cells)
+            for row, one, cells in tasks
+            if not row["problem"] and not gradebook.is_graded(row, one, course)
         ]
         if todo:
             _grade_all(todo, sources, releases, course, (kind, trust), (scheduler, workers))
@@ -120,11 +120,8 @@ def _grade_all(todo, sources, releases, course, cage_wanted, where):
     from distributed import as_completed
 
     dataset = "digits" if data.load_digits().name == "embedded digits" else "mnist"
-    todo = sorted(
-        todo, key=lambda task: task[0]["exercise"]
-    )  # the judge keeps what one of them needs
-    waiting = iter(todo)
-    left = {}
+    # In this order, because the judge keeps what an exercise needs.
+    waiting, left = iter(sorted(todo, key=lambda task: task[0]["exercise"])), {}
     for row, _, _ in todo:
         row["problem"] = INTERRUPTED
         left[row["student"]] = left.get(row["student"], 0) + 1
@@ -141,7 +138,7 @@ def _grade_all(todo, sources, releases, course, cage_wanted, where):
                     notebook, told = clean(cells, releases[row["exercise"]])
                     task = {
                         "notebook": nbformat.writes(notebook),
-                        "exercise": _text(sources[row["exercise"]]),
+                        "exercise": sources[row["exercise"]].read_text(encoding="utf-8"),
                         "files": {name: path.read_bytes() for name, path in one.beside.items()},
                         "dataset": dataset,
                         "cage": kind,
@@ -170,14 +167,6 @@ def _grade_all(todo, sources, releases, course, cage_wanted, where):
                 left[row["student"]] -= 1
                 bar.update()
                 bar.set_postfix_str(f"{sum(map(bool, left.values()))} students left")
-
-
-def _text(source):
-    notebook = read_notebook(source)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = []
-    return nbformat.writes(notebook)
 
 
 def _problem(future):

@@ -1,7 +1,6 @@
 """Keep nbgrader's gradebook: one process writes each executed submission into it, and reads the points."""
 
 import contextlib
-import hashlib
 import json
 import shutil
 
@@ -9,6 +8,7 @@ import nbformat
 
 from vae_course import data
 from vae_course.grading.clean import remove_scripts
+from vae_course.runs.files import sha256
 from vae_course.teaching.notebooks import write_notebook
 from vae_course.teaching.release import convert, digest_of, keep_digest, known_digests
 
@@ -17,12 +17,9 @@ EXECUTED = "executed"  # so that what nbgrader has collected stays as it is
 
 def _digest(one, course, exercise):
     with contextlib.suppress(OSError):
-        parts = [
-            (name, hashlib.sha256(p.read_bytes()).hexdigest()) for name, p in one.beside.items()
-        ]
-        return digest_of(
-            data.choose("auto"), known_digests(course)[exercise], one.path.read_bytes(), parts
-        )
+        parts = [(name, sha256(path)) for name, path in one.beside.items()]
+        release = known_digests(course)[exercise]
+        return digest_of(data.choose("auto"), release, one.path.read_bytes(), parts)
     return ""
 
 
@@ -73,13 +70,9 @@ def write(row, one, result, course):
         write_notebook(notebook, folder / f"{exercise}.ipynb")
         # It is executed already, and its cells come from the release.
         skipped = (preprocessors.Execute, preprocessors.ClearOutput)
-        steps = {
-            f"{name}_preprocessors": [step for step in made.default() if step not in skipped]
-            for name, made in (
-                ("sanitize", Autograde.sanitize_preprocessors),
-                ("autograde", Autograde.autograde_preprocessors),
-            )
-        }
+        kinds = ("sanitize_preprocessors", "autograde_preprocessors")
+        made = {kind: getattr(Autograde, kind).default() for kind in kinds}
+        steps = {k: [step for step in steps if step not in skipped] for k, steps in made.items()}
         if reason := convert(Autograde, course, exercise, student, EXECUTED, **steps):
             return f"nbgrader failed: {reason}"
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
@@ -87,9 +80,7 @@ def write(row, one, result, course):
                 book.find_grade(name, exercise, exercise, student).needs_manual_grade = True
             book.db.commit()
         keep_digest(course, f"{student}/{exercise}", digest)
-    except (
-        Exception
-    ) as error:  # of any kind, such as a full disk, so that the others are still graded
+    except Exception as error:  # of any kind, such as a full disk: the others are still graded
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return ""
 

@@ -15,15 +15,7 @@ MOST_FILES = 3000
 MOODLE = re.compile(r"(?P<student>.+?)_(?P<number>\d+)_assignsubmission_file_?.*")
 CANVAS = re.compile(r"(?P<student>[^_]+)_(?:LATE_)?(?P<number>\d+)_\d+_.+")
 ATTEMPT = re.compile(r"[ _-]*(?:\((\d+)\)|[-_ ](\d{1,2}))$")  # "name-2", "name (2)"
-TRASH = {
-    "__MACOSX",
-    "__pycache__",
-    "Thumbs.db",
-    "desktop.ini",
-    "node_modules",
-    "site-packages",
-    "venv",
-}
+TRASH = "__MACOSX __pycache__ Thumbs.db desktop.ini node_modules site-packages venv".split()
 
 
 @dataclasses.dataclass
@@ -62,13 +54,11 @@ def find(submissions, unpacked, exercises, collected=False):
         ValueError: If `submissions` is a file, but not a zip.
     """
     shutil.rmtree(unpacked, ignore_errors=True)
-    roots = [submissions]
-    if submissions.is_file():
-        if told := _unpack(submissions, unpacked):
-            raise ValueError(f"{submissions} cannot be unpacked: {told}.")
-        roots = [unpacked]
+    zipped = submissions.is_file()
+    if zipped and (told := _unpack(submissions, unpacked)):
+        raise ValueError(f"{submissions} cannot be unpacked: {told}.")
     found, students = [], {}
-    for entry in sorted(entry for root in roots for entry in root.iterdir()):
+    for entry in sorted((unpacked if zipped else submissions).iterdir()):
         name = entry.name if collected and entry.is_dir() else ""
         if _is_trash(entry.name) and not name.startswith("_"):
             continue
@@ -76,16 +66,13 @@ def find(submissions, unpacked, exercises, collected=False):
         students.setdefault(student, []).append(entry)
     for student, entries in sorted(students.items()):
         notebooks, told = [], []
+        plain = [entry for entry in entries if entry.is_file() and not entry.is_symlink()]
+        files = {e.name: e for e in plain if e.suffix not in (".ipynb", ".zip")}
         for entry in entries:
             flat = entry.suffix == ".ipynb" and not entry.is_dir()
-            files = {
-                e.name: e
-                for e in entries
-                if e.is_file() and not e.is_symlink() and e.suffix not in (".ipynb", ".zip")
-            }
             for path in [entry] if flat else _notebooks(entry, unpacked / ".zips" / student, told):
                 one = Found(student, _name(path.name, exercises), path)
-                one.number = _number(entry)
+                one.number = match["number"] if (match := _platform(entry)) else ""
                 one.attempt = (*_attempt(path), path.lstat().st_mtime, str(path))
                 one.beside = files if flat else _beside(path.parent, one.told)
                 notebooks.append(one)
@@ -117,11 +104,6 @@ def _student(entry, submissions, exercises):
 
 def _platform(entry):
     return MOODLE.fullmatch(entry.name) or (not entry.is_dir() and CANVAS.fullmatch(entry.name))
-
-
-def _number(entry):
-    match = _platform(entry)
-    return match["number"] if match else ""
 
 
 def _name(name, exercises):

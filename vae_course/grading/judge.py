@@ -15,23 +15,16 @@ import json
 import traceback
 
 import nbformat
+from nbformat.v4 import new_output
 
 from vae_course.exercises.compare import called_with
 from vae_course.exercises.verdict import NotYet, Verdict
 from vae_course.exercises.wire import MIME_TYPE, pack, unpack
-from vae_course.grading.clean import is_test
+from vae_course.grading.clean import about, is_test
 from vae_course.grading.models import build
 from vae_course.teaching.kernel import CellError
 
 REPLY = "__import__('vae_course.exercises.wire', fromlist=['reply']).reply({!r})"
-
-
-class NeedsReading(NotYet):
-    """Raised if an answer cannot be carried here, so a person has to read it."""
-
-
-def _grade_id(cell):
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
 class Judge:
@@ -51,7 +44,7 @@ class Judge:
             names = _names(cell.source, ast.Store)
             if "parameters" in cell.metadata.get("tags", []):
                 self._parameters = dict.fromkeys(names)
-            elif cell.metadata.get("nbgrader", {}).get("solution"):
+            elif about(cell).get("solution"):
                 self._students |= names
             elif not is_test(cell):
                 self._given |= {name: place for name in names if name not in self._given}
@@ -65,7 +58,7 @@ class Judge:
         Returns:
             Its outputs, and whether a person has to read the answer.
         """
-        (cell,) = [cell for cell in self._cells if _grade_id(cell) == grade_id]
+        (cell,) = [cell for cell in self._cells if about(cell).get("grade_id") == grade_id]
         printed, value, self.reading, outputs = io.StringIO(), None, False, []
         names = {}
         try:
@@ -79,19 +72,18 @@ class Judge:
             raise
         except Exception as error:
             lines = traceback.format_exception_only(error)
-            outputs = [
-                _output("error", ename=type(error).__name__, evalue=str(error), traceback=lines)
-            ]
+            told = {"ename": type(error).__name__, "evalue": str(error), "traceback": lines}
+            outputs = [new_output("error", **told)]
         unsolved = Verdict("This could not be checked.", 0.0)
         for name in _names(cell.source, ast.Store):  # later cells look at the verdict
             if isinstance(verdict := names.get(name, unsolved), Verdict):
                 with contextlib.suppress(NotYet):
                     self._request({"set": name, "text": verdict.text, "share": verdict.share})
         if text := printed.getvalue():
-            outputs.insert(0, _output("stream", name="stdout", text=text))
+            outputs.insert(0, new_output("stream", name="stdout", text=text))
         if value is not None:
             data = {"text/plain": repr(value)}
-            outputs.append(_output("execute_result", data=data, execution_count=None))
+            outputs.append(new_output("execute_result", data=data, execution_count=None))
         return outputs, self.reading
 
     def _namespace(self, source):
@@ -148,7 +140,7 @@ class Judge:
         except Exception as error:
             self.reading = True
             reason = f"{error}".partition("\n")[0][:200]
-            raise NeedsReading(f"This model needs a person who looks at it: {reason}") from error
+            raise NotYet(f"This model needs a person who looks at it: {reason}") from error
 
 
 class _Function:
@@ -161,17 +153,13 @@ class _Function:
     def __call__(self, *args):
         return self.call_there(self.__name__, {f"argument {n}": a for n, a in enumerate(args)})
 
-    def call_there(self, name, inputs, around=None):
-        request = {"call": self._number, "name": name, "around": around}
+    def call_there(self, name, inputs, gradients=False):
+        request = {"call": self._number, "name": name, "gradients": gradients}
         answer = self._judge._request(request | {"inputs": pack(inputs)})
         if "value" not in answer:
             problem = answer.get("not yet", f"{name} gives no answer.")
             raise NotYet(str(problem)[:2000] or called_with(inputs))
         return self._judge._read(answer)
-
-
-def _output(kind, **fields):
-    return nbformat.v4.new_output(kind, **fields)
 
 
 def _names(source, context):

@@ -31,7 +31,7 @@ class Watch:
         while not self._over.wait(0.2):
             with contextlib.suppress(psutil.Error, OSError):
                 if why := self._exceeded():
-                    self.why = why
+                    self.why = f"it was stopped because {why}"
                     self.end()
 
     def _exceeded(self):
@@ -41,15 +41,13 @@ class Watch:
             with contextlib.suppress(psutil.Error):
                 memory += process.memory_info().rss
         if memory > limits["memory"]:
-            return (
-                f"it was stopped because it used more than {limits['memory'] / 1e9:g} GB of memory"
-            )
+            return f"it used more than {limits['memory'] / 1e9:g} GB of memory"
         if len(family) > limits["processes"]:
-            return f"it was stopped because it had more than {limits['processes']} processes"
+            return f"it had more than {limits['processes']} processes"
         if sum(path.lstat().st_size for path in self._folder.rglob("*")) > 1_000_000:
-            return "it was stopped because it wrote where only its sockets belong"
+            return "it wrote where only its sockets belong"
         if time.monotonic() > self._deadline:
-            return f"it was stopped because {limits['seconds']} seconds for the notebook were over"
+            return f"{limits['seconds']} seconds for the notebook were over"
         return ""
 
     def end(self):
