@@ -13,7 +13,7 @@ from vae_course.teaching import release
 
 pytestmark = pytest.mark.skipif(not HAS_CAGE, reason="needs bubblewrap on Linux")
 LIMITS = {"cell": 8, "memory": 500_000_000, "processes": 80, "file": 20_000_000}
-LIMITS |= {"disk": 40_000_000, "output": 100_000, "seconds": 60}
+LIMITS |= {"disk": 40_000_000, "output": 100_000, "seconds": 180}
 LATE = "it had not finished after 8 seconds"
 
 # Each is one cell of a notebook that is right otherwise, and sets x to the right number only if it gets what
