@@ -157,7 +157,7 @@ def main(full, write):
         raise click.ClickException(str(error)) from None
     path = ROOT / "build" / "bench.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(results, indent=1, default=float) + "\n", encoding="utf-8")
     text = render(results)
     click.echo(text)
     if full or write:

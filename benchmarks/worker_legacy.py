@@ -70,6 +70,7 @@ def train(channel, seed, turns, images, dataset="mnist", latent_dim=100, passes=
 
     def score():
         runs = [vae.evaluate(x_test, x_test, verbose=0) for _ in range(passes)]
-        return {key: sum(run[i] for run in runs) / passes for i, key in enumerate(("loss", "mse"))}
+        means = [float(sum(scores)) / passes for scores in zip(*runs, strict=True)]
+        return dict(zip(("loss", "mse"), means, strict=False))
 
     channel.done(*([score] if passes else []))
