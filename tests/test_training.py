@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from shapes import draw_shapes
 
 from vae_course import training
@@ -249,6 +250,8 @@ def test_bfloat16_is_chosen_where_the_processor_multiplies_it(
     model = training.build(TINY, blobs, latent_dim=2, likelihood=likelihood)
     assert training.arithmetic(model) == products
     assert training.arithmetic(training.build(TINY, blobs, "ae", latent_dim=2)) == "float32"
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a graphics card"])
+    assert training.arithmetic(model) == "float32"
 
 
 def test_the_quick_way_and_the_plain_way_agree(blobs):

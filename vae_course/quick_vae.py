@@ -188,7 +188,9 @@ def _adam(optimizer, gradient, weight, learning_rate):
 
 
 def multiplies_bfloat16():
-    """Say whether the processor has instructions for numbers of 16 bits, of which 8 are the exponent's."""
+    """Say whether what trains is a processor with instructions for bfloat16, and not a graphics card."""
+    if tf.config.list_physical_devices("GPU"):  # not tried there
+        return False
     with contextlib.suppress(OSError):  # only Linux has this file
         flags = Path("/proc/cpuinfo").read_text().split()
         return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -26,6 +26,7 @@ NAME = "ex03_reparameterization"
 HERS = "A path from the loss back to the mean is what the first sampler lacks."
 TRUST = "" if HAS_CAGE else "--trust-students"
 HIS = "I do not know, and I ask for mercy."
+LOADED = "() => window.formgrader?.grades?.loaded && window.formgrader.comments?.loaded"
 
 
 @pytest.fixture(scope="module")
@@ -230,8 +231,9 @@ class Instructor(User):
             for link in ("Manual Grading", NAME, NAME):
                 self.follow(link)
             self.follow(re.compile("Submission #"), place)
+            page = self.page.locator("iframe").element_handle().content_frame()
+            page.wait_for_function(LOADED)  # what is typed before is not saved
             box = self.grader.locator("#trap-answer")
-            box.wait_for()
             cell = self.grader.locator(".nbgrader_cell", has=box)
             (text,) = [text for text in points if text in cell.inner_text()]
             number, comment = points[text]

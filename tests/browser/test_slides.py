@@ -224,7 +224,7 @@ def test_s_opens_the_speakers_notes(browser, folder, here):
         with page.expect_popup() as popup:
             page.keyboard.press("s")
         notes = popup.value.locator(".speaker-controls-notes .value")
-        notes.get_by_text("learning is unsupervised").wait_for()
+        notes.get_by_text("Training never uses their labels").wait_for()
         page.evaluate("Reveal.slide(4)")
         notes.get_by_text("The loss is the reconstruction error").wait_for()
         assert notes.locator("mjx-container svg").count() and "$" not in notes.inner_text()
