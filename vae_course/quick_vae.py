@@ -1,4 +1,4 @@
-"""Train and score the same VAE with less work: the decoder's layers are computed before up-sampling.
+"""Train and score the same VAE with less work, by computing layers of the decoder at half the resolution.
 
 The decoder up-samples 14 x 14 x 16 numbers to 28 x 28 x 16, and reduces them to one channel. The four pixels
 of a 2 x 2 cell depend on the same few small pixels, each with its own kernel weights, some of them added up.

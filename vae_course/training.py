@@ -233,8 +233,8 @@ def arithmetic(model):
         model: `VAE` or `Autoencoder`.
 
     Returns:
-        "bfloat16" for what trains as a `QuickVAE`, on a processor that has instructions for it; there
-        training takes less time and ends with the same scores. Else "float32".
+        "bfloat16" for what trains as a `QuickVAE`, on a processor that has instructions for it, because
+        that takes less time; else "float32".
     """
     quick = isinstance(quickened(model), QuickVAE)
     return "bfloat16" if quick and multiplies_bfloat16() else "float32"
