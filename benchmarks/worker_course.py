@@ -25,7 +25,11 @@ def train(channel, recipe, seed, turns, images, dataset="mnist", passes=0):
     callbacks = [channel.callback(keras.callbacks.Callback)]
     recipe = training.find(recipe, data.name)
     vae = training.build(recipe, data, epochs=turns, seed=seed)
-    options = {"callbacks": callbacks, "validate": False, "products": training.arithmetic(vae)}
+    options = {
+        "callbacks": callbacks,
+        "validate": False,
+        "products": training.arithmetic(vae, len(digits.x_train)),
+    }
     training.fit(vae, recipe, data, turns, seed, **options)
 
     def score():

@@ -54,6 +54,7 @@ def train(folder, card, data):
                 f"{folder / 'card.json'} is damaged ({error}). {files.CURE}"
             ) from error
         model, rows = _open(folder, card, recipe, data)
+        card["products"] = training.arithmetic(model, len(data.x_train))
         files.write_json(folder / "card.json", _new_card(card, model, rows, {}, "running"))
         if not (folder / "vae.keras").exists():
             _save(model, folder / "vae.keras")
@@ -64,7 +65,7 @@ def train(folder, card, data):
             follow = Follow(folder, model, rows, pressed, bar)
             try:
                 if len(rows) < recipe.epochs:
-                    options = {"callbacks": [follow], "products": training.arithmetic(model)}
+                    options = {"callbacks": [follow], "products": card["products"]}
                     training.fit(model, recipe, data, recipe.epochs, card["seed"], **options)
                 bar.write(f"scoring: {files.PASSES} passes over the test images", sys.stderr)
                 x_test = training.binarized(model, data.x_test)
@@ -146,7 +147,6 @@ def _open(folder, card, recipe, data):
 def _new_card(card, model, rows, scores, status):
     seconds = round(sum(row["seconds"] for row in rows), 1)
     state = {"status": status, "epochs_done": len(rows), "seconds": seconds}
-    state["products"] = training.arithmetic(model)
     return card | state | files.describe(model, scores)
 
 
