@@ -36,16 +36,15 @@ class Turns:
 
     def start_clock(self):
         """Count `wall_seconds` from here, after imports and loading but before the network is built."""
-        self.start, self.waited = time.perf_counter(), 0.0
+        self.start = time.perf_counter()
 
     def begin(self, **facts):
         """Wait for this worker's turn; the first time, report before waiting that it is ready, with facts."""
-        start = time.perf_counter()
         if not self.seconds:
+            self.built = time.perf_counter() - self.start
             self.line.send(facts)
         self.line.recv()
         self.turn_start = time.perf_counter()
-        self.waited += self.turn_start - start
 
     def end(self, **facts):
         """Stop the clock of this turn and answer with its seconds and these facts."""
@@ -54,8 +53,9 @@ class Turns:
 
     def done(self, score=lambda: None):
         """Report the end of all turns, with their time, the memory used, and what `score()` returns."""
-        wall = time.perf_counter() - self.start - self.waited
-        facts = {"train_seconds": sum(self.seconds), "wall_seconds": wall, "score": score()}
+        train = sum(self.seconds)
+        # What it does between two turns does not count, because somebody else's turn slows it down.
+        facts = {"train_seconds": train, "wall_seconds": self.built + train, "score": score()}
         self.line.send({**facts, "peak_mb": peak_megabytes()})
 
     def callback(self, base):

@@ -244,7 +244,7 @@ def test_workers_take_turns_and_never_compute_at_once(processes):
 
 
 def test_waiting_is_not_counted(monkeypatch):
-    """A clock that moves only when told: 5 s of building and three turns of 2 s, between long waits."""
+    """A clock that moves only when told: 5 s of building, three turns of 2 s, other work, and long waits."""
     now, said = [0.0], []
 
     def work(seconds):
@@ -260,6 +260,7 @@ def test_waiting_is_not_counted(monkeypatch):
         channel.begin(turns=3)
         work(2)
         channel.end(loss=1.0)
+        work(3)  # slowed down by somebody else's turn
     channel.done(lambda: work(70))
     assert said[:2] == [{"turns": 3}, {"seconds": 2.0, "loss": 1.0}]
     assert (said[-1]["train_seconds"], said[-1]["wall_seconds"]) == (6, 11)
