@@ -20,7 +20,9 @@ def give_role(spawner):
         "JUPYTER_CONFIG_PATH": f"{SETTINGS}/{role}:{SETTINGS}/config",
         "VAE_COURSE_EXCHANGE": EXCHANGE,
         "VAE_COURSE_ROLE": role,
-    } | ({"VAE_COURSE_DATA": MNIST} if os.path.exists(MNIST) else {})
+    }
+    if os.path.exists(MNIST):
+        spawner.environment["VAE_COURSE_DATA"] = MNIST
 
 
 c = get_config()  # noqa: F821  (Jupyter defines it here)
