@@ -1,4 +1,4 @@
-# Every target creates or repairs its own virtual environment, so you need only make and Python 3.11 to 3.13.
+# A target that needs packages makes or repairs a virtual environment first: you need only make and Python 3.11 to 3.13.
 ifeq ($(OS),Windows_NT)
   PYTHON ?= python
 else
@@ -38,20 +38,20 @@ unexport PYTHONHOME PYTHONPATH JUPYTER_PATH PIP_TARGET PIP_PREFIX PIP_ROOT
 .PHONY: help venv run site slides wheel data lab check test test-notebooks test-jupyterlab browsers student hub lint format tidy refresh checkpoints bench lock clean
 
 help:  ## list all targets
-	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest|lowest]"
+	@echo "make TARGET [DATASET=auto|mnist|digits] [PROFILE=quick|full] [DEPS=locked|newest|lowest] [PYTHON=python3.12]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv:  ## create the virtual environment with the pinned packages
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 6))" || (echo "PYTHON=$(PYTHON) does not run, or is too old. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=python3.12 ..." && exit 1)
 	@$(PYTHON) make_venv.py $(VENV) $(DEPS)
 
-run: venv  ## execute every lesson, and make a site of it in build/course [STRICT=1: fail if one differs]
-	@$(BIN)/vae-course run --profile $(PROFILE) $(if $(STRICT),--strict)
+run: venv  ## execute the lessons, and make a site of them in build/course [LESSONS="01 05"] [STRICT=1: fail if a number differs]
+	@$(BIN)/vae-course run --profile $(PROFILE) $(if $(STRICT),--strict) $(LESSONS)
 
-site: venv  ## make a web site of the lessons as they were last executed, in build/site [LESSONS="01 05"]
+site: venv  ## make a web site of the lessons as they were last executed, in build/site [LESSONS="01 05"] [NOTEBOOKS=build/course]
 	@$(BIN)/vae-course site --notebooks $(or $(NOTEBOOKS),notebooks) $(LESSONS)
 
-slides: venv  ## make decks and PDFs of the lessons in build/slides, which need no network [LESSONS="01 05"]
+slides: venv  ## make decks and PDFs of the lessons in build/slides, which need no network [LESSONS="01 05"] [NOTEBOOKS=build/course]
 	@$(BIN)/vae-course slides --notebooks $(or $(NOTEBOOKS),notebooks) $(LESSONS)
 
 wheel: venv  ## build the course with its lessons as one file for pip, in build
@@ -67,7 +67,7 @@ lab: venv  ## open JupyterLab on the lessons (localhost only, with a token)
 check: lint  ## check the style, run the unit tests and one lesson (a minute and a half)
 	$(PYTEST) -m "not slow" tests
 
-test: venv  ## run all tests: units, papermill, nbval, JupyterLab in Chromium [STRICT=1: fail if a number differs]
+test: venv  ## run all tests that this machine allows: units, lessons, browsers, hub, cage [STRICT=1: fail if a number differs]
 	$(PYTEST) --nbval-lax --nbval-current-env tests notebooks
 
 test-notebooks: venv  ## run only what executes notebooks on DATASET: nbval, and JupyterLab in Chromium

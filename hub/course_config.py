@@ -9,6 +9,8 @@ import os
 # Where the servers find the folders config, instructors and students, and the exchange of all users.
 SETTINGS = os.environ.get("VAE_COURSE_SETTINGS", "/srv/vae-course/hub")
 EXCHANGE = os.environ.get("VAE_COURSE_EXCHANGE", "/srv/vae-course/exchange")
+# One MNIST for all users, if it is there. On Kubernetes it is in the image.
+MNIST = os.environ.get("VAE_COURSE_DATA", "/srv/vae-course/mnist.npz")
 
 
 def give_role(spawner):
@@ -19,6 +21,8 @@ def give_role(spawner):
         "VAE_COURSE_EXCHANGE": EXCHANGE,
         "VAE_COURSE_ROLE": role,
     }
+    if os.path.exists(MNIST):
+        spawner.environment["VAE_COURSE_DATA"] = MNIST
 
 
 c = get_config()  # noqa: F821  (Jupyter defines it here)

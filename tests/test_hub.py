@@ -1,11 +1,13 @@
 """What `make hub` needs is told in a line if it is missing; its files agree with lock and package."""
 
+import asyncio
 import importlib.util
 import json
 import os
 import re
 import socket
 import stat
+import sys
 import tomllib
 import types
 
@@ -15,7 +17,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from pins import ROOT, locked
 from traitlets.config import Config
+from traitlets.utils.importstring import import_item
 
+from vae_course.mnist import user_cache
 from vae_course.runs.files import lock
 
 HUB = ROOT / "hub"
@@ -120,9 +124,10 @@ def test_passwords_stay_the_same(start, tmp_path):
 
 
 def test_a_role_decides_what_a_server_gets(monkeypatch, tmp_path):
-    """Its settings, and for nbgrader whether it is a student who hands in or the owner of a course."""
+    """Its settings, for nbgrader whether it is a student who hands in or the owner of a course, and MNIST."""
     c = Config()
     monkeypatch.setenv("VAE_COURSE_SETTINGS", "/settings")
+    monkeypatch.setenv("VAE_COURSE_DATA", str(tmp_path / "mnist.npz"))
     text = (HUB / "course_config.py").read_text()
     exec(compile(text, "course_config.py", "exec"), {"get_config": lambda: c})
     for admin, role in ((True, "instructors"), (False, "students")):
@@ -130,6 +135,9 @@ def test_a_role_decides_what_a_server_gets(monkeypatch, tmp_path):
         spawner = types.SimpleNamespace(user=user, environment={"KEPT": "1"})
         c.Spawner.pre_spawn_hook(spawner)
         assert spawner.environment["KEPT"] == "1" and spawner.environment["VAE_COURSE_ROLE"] == role
+        shared = spawner.environment.get("VAE_COURSE_DATA")
+        assert shared == (None if admin else str(tmp_path / "mnist.npz"))
+        (tmp_path / "mnist.npz").touch()  # for the second of them
         path = spawner.environment["JUPYTER_CONFIG_PATH"]
         assert path == f"/settings/{role}:/settings/config"
         assert (HUB / role / "jupyter_server_config.json").exists()
@@ -186,6 +194,26 @@ def test_the_values_are_those_of_the_chart_and_the_package():
     assert f"--tag {image} " in (HUB / "Dockerfile").read_text()
     (mount,) = single["storage"]["extraVolumeMounts"]
     assert f'"{mount["mountPath"]}"' in (HUB / "course_config.py").read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="JupyterHub does not run on Windows")
+def test_nobody_can_log_in_before_somebody_has_chosen_how():
+    """With values.yaml as it is, no name and no password opens the hub, and nobody is an instructor."""
+    config = Config(yaml.safe_load((HUB / "values.yaml").read_text())["hub"]["config"])
+    assert not any(config.Authenticator.values())
+    chosen = import_item(config.JupyterHub.authenticator_class)(config=config)
+    form = {"username": "instructor", "password": "instructor"}
+    assert asyncio.run(chosen.get_authenticated_user(None, form)) is None
+
+
+def test_all_users_have_one_mnist(monkeypatch, tmp_path):
+    """The image has it where course_config.py looks for it, and downloads it to just that place."""
+    text = (HUB / "Dockerfile").read_text()
+    (place,) = re.findall(r"^ENV VAE_COURSE_DATA=(.+)$", text, re.M)
+    assert f'"{place}"' in (HUB / "course_config.py").read_text()
+    (cache,) = re.findall(r"^RUN XDG_CACHE_HOME=(\S+) vae-course data$", text, re.M)
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
+    assert sys.platform != "linux" or str(user_cache() / "mnist.npz") == place
 
 
 def test_hub_and_lock_agree_on_jupyterhub():

@@ -297,6 +297,16 @@ def test_make_away_from_the_course_says_where_to_run(course, tmp_path, monkeypat
     assert status and "make -C FOLDER" in said
 
 
+def test_make_hands_on_which_lessons_are_wanted(course, tmp_path):
+    """To each command that takes some."""
+    put_program(tmp_path / "python", "exit 0")
+    put_program(course.folder / "bin" / "vae-course", 'echo "$@"')
+    for target in ("run", "site", "slides", "refresh"):
+        status, said = make(target, f"PYTHON={tmp_path / 'python'}", "LESSONS=01 05")
+        called = said.splitlines()[-1].split()
+        assert status == 0 and called[0] == target and called[-2:] == ["01", "05"]
+
+
 def test_make_uses_the_kernel_of_the_environment(course, tmp_path):
     """A kernel of the same name in the home folder or on JUPYTER_PATH is not taken, nor are its packages."""
     data = tmp_path / "home" / ".local" / "share" / "jupyter"

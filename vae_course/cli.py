@@ -126,7 +126,7 @@ main.command_class = Command
     "--profile",
     type=click.Choice(["quick", "full"]),
     default="quick",
-    help="quick loads the shipped models, full retrains them.",
+    help="quick loads the shipped models; full trains those of lessons 1, 5, 6 and 7 anew, for this run.",
 )
 @out_option("build/course", "Folder for the site made of the executed lessons.")
 @click.option("--strict", is_flag=True, help="Fail if a number differs from its expected value.")
@@ -255,7 +255,8 @@ def site(lessons, out, notebooks):
 @click.option(
     "--recipe",
     type=click.Choice(RECIPES),
-    help="The lecture's recipe, a fast one (default), the best one for an hour, or one for 2-D maps.",
+    help="The lecture's recipe, a fast one (the default), the best one, which takes an hour on MNIST, or one "
+    "for 2-D maps.",
 )
 @dataset_option(help="MNIST, the embedded digits, or (auto, the default) MNIST if it can be found.")
 @click.option(
@@ -267,7 +268,8 @@ def site(lessons, out, notebooks):
 @click.option(
     "--side",
     type=int,
-    help="Pixels of a side, a multiple of 4; by default the usual side of your pictures, but at most 64.",
+    help="Pixels of a side, a multiple of 4; by default the median of your pictures' shorter sides, but at "
+    "most 64.",
 )
 @click.option("--epochs", type=int, help="Number of epochs; by default that of the recipe.")
 @click.option("--latent-dim", type=int, help="Number of latent dimensions; 100 by default.")
@@ -276,12 +278,13 @@ def site(lessons, out, notebooks):
     "--likelihood",
     type=click.Choice(LIKELIHOODS),
     help="What a pixel is, given z: the lecture's (gaussian, the default), normal with a learned variance, "
-    "0 or 1 (bernoulli: images are drawn in black and white), or between (continuous-bernoulli).",
+    "0 or 1 (bernoulli: each pixel is made black or white by lot, white as often as its grey value says), or "
+    "between (continuous-bernoulli).",
 )
 @click.option(
     "--draws",
     type=int,
-    help="Draws of z for each image: 1, the default, trains by the ELBO, and more by the "
+    help="Draws of z for each image: 1, the default, trains by the ELBO, and more, with a beta of 1, by the "
     "importance-weighted bound.",
 )
 @click.option("--seed", type=int, help="Seed for weights, noise and image order; 1 by default.")
@@ -289,11 +292,14 @@ def site(lessons, out, notebooks):
     "--out",
     type=Place(path_type=Path),
     help="Folder for the run; by default build/train/RECIPE-LATENT_DIM-DATA, followed by the likelihood "
-    "if it is not gaussian.",
+    "if it is not gaussian. No other setting is in its name.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run in that folder with its own settings.")
 def train(out, resume, images, side, **wanted):
-    """Train a VAE. Ctrl-C leaves a usable model, and --resume continues to the same result."""
+    """Train a VAE.
+
+    Ctrl-C leaves a usable model, and on the same machine --resume continues to exactly the same result.
+    """
     from vae_course.runs import report, settings
 
     check_machine()
@@ -334,9 +340,9 @@ def _check_places(scheduler, workers):
 def sweep(recipe, out, scheduler, workers):
     """Train the grid of models in RECIPE, a YAML file, and write one table of their scores.
 
-    RECIPE names settings of `vae-course train`, each with a value or a list of values, as in `beta: [0.1, 1,
-    10]`. The same command goes on where it was stopped, and trains no run twice. The table has nan for runs
-    that diverged.
+    RECIPE has a value or a list of values, as in `beta: [0.1, 1, 10]`, for some of these settings: recipe,
+    dataset, epochs, latent_dim, beta, likelihood, draws and seed. The same command goes on where it was
+    stopped, and trains no run twice. The table has nan for runs that diverged.
     """
     from vae_course.runs import grid, sweep
 
@@ -378,7 +384,8 @@ place_option = click.option(
     "draws",
     type=click.IntRange(1, 1_000_000),
     metavar="K",
-    help="Estimate log p(x), too, by K draws for each image; 5000 in the papers, half an hour on MNIST.",
+    help="Estimate log p(x), too, by K draws for each image; 5000 in the papers, which takes half an hour on "
+    "MNIST.",
 )
 @click.option(
     "--first",

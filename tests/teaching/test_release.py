@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from pathlib import PurePosixPath
 
 import nbformat
 import pytest
@@ -59,6 +60,23 @@ def test_the_zip_holds_all_that_a_student_needs(made, released):
     assert not [n for n in names if "__pycache__" in n or n.startswith("tests") or ".db" in n]
     assert "make lab" in start and "Hand in" in start
     assert size < 11_500_000  # models and pictures; MNIST, for one, would double it
+
+
+def test_what_a_student_reads_leads_somewhere(made):
+    """In the README, the instructions, the lessons and the exercises, no link to a file is dead."""
+    with zipfile.ZipFile(made / "vae-course-exercises.zip") as archive:
+        names, dead = {PurePosixPath(name) for name in archive.namelist()}, []
+        pages = [page for page in names if page.suffix in (".md", ".ipynb")]
+        for page in pages:
+            text = archive.read(str(page)).decode()
+            if page.suffix == ".ipynb":
+                cells = nbformat.reads(text, as_version=4).cells
+                text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+            for link in re.findall(r"\]\(([^()\s#]+)(?:#[^()\s]*)?\)", text):
+                target = PurePosixPath(os.path.normpath(page.parent / link))
+                if not re.match(r"\w+:", link) and target not in names:
+                    dead.append(f"{page}: {link}")
+    assert len(pages) > 20 and not dead
 
 
 def test_the_package_can_be_installed_from_the_zip(made, tmp_path):

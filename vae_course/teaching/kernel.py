@@ -18,7 +18,7 @@ from tqdm import tqdm
 from vae_course.self_check import free_memory
 
 MOST_OUTPUT = 20_000_000  # characters that one cell may print or show
-CELL_SECONDS = 7200  # that one cell may take; training with --profile full takes up to 40 minutes
+CELL_SECONDS = 7200  # that one cell may take; in lesson 5, the recipe "best" takes an hour
 # Environment variables that limit the threads of a kernel's libraries.
 THREADS = (
     "OMP_NUM_THREADS",

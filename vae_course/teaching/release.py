@@ -34,7 +34,7 @@ CONFIG = {
 }
 MARK = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 STUDENT_FILES = """
-LICENSE README.md pyproject.toml requirements.lock environment.yml Makefile make_venv.py
+LICENSE pyproject.toml requirements.lock environment.yml Makefile make_venv.py
 data/README.md data/registry.txt
 notebooks/rise.css
 """.split()
@@ -197,7 +197,8 @@ def make_zip(out, exercises=EXERCISES):
     shared += [*_files_in("vae_course"), *_files_in("jupyter"), *lessons]
     contents = {path.relative_to(ROOT).as_posix(): path for path in shared}
     contents |= {f"notebooks/exercises/{path.name}": path for path in released}
-    contents["START_HERE.md"] = EXERCISES / "START_HERE.md"
+    # The README is for instructors, and links to what is not here, but the package is not built without one.
+    contents["START_HERE.md"] = contents["README.md"] = EXERCISES / "START_HERE.md"
     target = out / f"{FOLDER}.zip"
     with (
         write_atomically(target) as unfinished,
