@@ -142,7 +142,7 @@ def test_a_damaged_file_is_refused_before_it_is_read(folder, monkeypatch):
         pretrained.load("ae-2-digits")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]"])
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"recipe": {}}', '{"recipe": "fast"}'])
 def test_a_damaged_card_is_refused(content, folder):
     """Not JSON, or JSON without a digest."""
     shutil.copytree(pretrained.Path(pretrained.__file__).with_name("trained"), folder)
@@ -158,10 +158,16 @@ def test_an_unknown_name_is_refused(call):
         call("vae-7-mnist")
 
 
-def test_measurements_that_are_missing_are_named_with_their_command(folder):
+@pytest.mark.parametrize("content", [None, "", "[]", '{"steps": []}'])
+def test_measurements_that_are_missing_or_damaged_are_named_with_their_command(content, folder):
     """As for a model."""
-    with pytest.raises(FileNotFoundError, match=r"recipes-mnist\.json.*benchmarks\.ladder"):
+    folder.mkdir()
+    if content is not None:
+        (folder / "recipes-mnist.json").write_text(content)
+    with pytest.raises(ValueError, match=r"recipes-mnist\.json.*damaged.*benchmarks\.ladder"):
         pretrained.measured("mnist")
+    with pytest.raises(ValueError, match="'fashion' was not measured: choose mnist or digits"):
+        pretrained.measured("fashion")
 
 
 def test_a_sweep_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monkeypatch):
