@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -142,10 +143,12 @@ def test_a_damaged_file_is_refused_before_it_is_read(folder, monkeypatch):
         pretrained.load("ae-2-digits")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"recipe": {}}', '{"recipe": "fast"}'])
+@pytest.mark.parametrize("content", ["", "{}", "[]", {"recipe": {}}, {"dataset": 1}])
 def test_a_damaged_card_is_refused(content, folder):
-    """Not JSON, or JSON without a digest."""
+    """Not JSON, or JSON without a digest, or without what is read of it later."""
     shutil.copytree(pretrained.Path(pretrained.__file__).with_name("trained"), folder)
+    if isinstance(content, dict):
+        content = json.dumps(json.loads((folder / "ae-2-digits.json").read_text()) | content)
     (folder / "ae-2-digits.json").write_text(content)
     with pytest.raises(ValueError, match=r"ae-2-digits\.json is .*damaged.*Retrain it"):
         pretrained.load("ae-2-digits")
