@@ -47,7 +47,7 @@ def log_likelihood(model, x, draws=5000, seed=0, show=False):
             for start in places:
                 some = slice(start, start + places.step)
                 for done in range(0, draws, once):
-                    images = tf.constant(x[some], "float32")
+                    images = tf.cast(x[some], "float32")
                     log_w = log_weights(images, min(once, draws - done))
                     for row, power in enumerate((1, 2)):
                         log_sum = keras.ops.logsumexp(power * tf.cast(log_w, "float64"), axis=0)
