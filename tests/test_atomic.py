@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from vae_course.atomic import write_atomically, write_rows
+from vae_course.atomic import check_writable, write_atomically, write_rows
 
 
 def test_a_file_is_replaced_at_once(tmp_path):
@@ -78,3 +78,10 @@ def test_a_table_is_whole_and_the_same_on_every_system(tmp_path):
         with pytest.raises(ValueError, match=r"'PCA'.*other columns than .*'method', 'found'"):
             write_rows(path, [{"method": "VAE", "found": 1}, other])
     assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    """Without an option that not every command has."""
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"Nothing can be written to .*: choose another folder\.$"):
+        check_writable(tmp_path / "file" / "below")

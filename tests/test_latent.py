@@ -60,9 +60,9 @@ def test_slerp_of_parallel_and_nearly_parallel_vectors():
     np.testing.assert_allclose(latent.slerp(a, b, 0.5), latent.lerp(a, b, 0.5), atol=1e-9)
 
 
-@pytest.mark.parametrize("bad", [([0, 0], [1, 0]), ([1, 0], [-2, 0])])
+@pytest.mark.parametrize("bad", [([0, 0], [1, 0]), ([1, 0], [-2, 0]), ([1], [2])])
 def test_slerp_without_an_arc_is_refused(bad):
-    """A zero vector and opposite vectors have none; the error names lerp as the way out."""
+    """A zero vector, opposite ones and one dimension have none; the error names lerp as the way out."""
     with pytest.raises(ValueError, match="lerp"):
         latent.slerp(*bad, 0.5)
 
@@ -187,6 +187,12 @@ def test_mutual_information_lies_between_nothing_and_the_logarithm_of_the_number
         codes = RNG.normal(scale=40, size=(1203, 100)), np.full((1203, 100), log_var)
         assert latent.mutual_information(*codes) == pytest.approx(np.log(1203), abs=1e-6)
     assert latent.mutual_information([[3.0]], [[0.7]]) == pytest.approx(0, abs=1e-12)
+
+
+def test_rounding_does_not_lift_the_mutual_information_above_its_bound():
+    """Means so large beside their deviations that the square, multiplied out, loses all digits."""
+    codes = RNG.normal(scale=1e5, size=(600, 3)), np.full((600, 3), -20.0)
+    assert latent.mutual_information(*codes) <= np.log(600)
 
 
 def test_a_seed_makes_the_draws_of_the_mutual_information():

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from vae_course import lesson
 
 
@@ -54,3 +56,10 @@ def test_a_process_without_standard_error_starts_as_well(monkeypatch):
     monkeypatch.setattr(os, "dup", closed)
     with lesson._silent_stderr():
         pass
+
+
+@pytest.mark.parametrize("value", ["True", "False", "0.5"])
+def test_a_text_is_no_measurement(value):
+    """Nor is it a claim, whatever it says."""
+    with pytest.raises(ValueError, match=f"beats_pca=.*'{value}'.* is not a finite number"):
+        lesson.record("MNIST", beats_pca=value)

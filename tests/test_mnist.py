@@ -283,6 +283,25 @@ def test_fetching_replaces_a_corrupted_file(sandbox, source, files):
     assert_is_fake(load_digits())
 
 
+def test_a_corrupted_file_that_cannot_be_replaced_is_named(sandbox, monkeypatch):
+    """As in a clone that is read-only: a good one in the cache comes too late, and the cures cure."""
+    put_npz(sandbox.data, damaged("y_test"))
+    put_npz(sandbox.keras)
+    write = mnist.write_atomically
+
+    def refuse(path):
+        if path.parent == sandbox.data:
+            raise PermissionError(13, "Permission denied", str(path))
+        return write(path)
+
+    monkeypatch.setattr(mnist, "write_atomically", refuse)
+    told = rf"{sandbox.data}.*y_test.*delete it, or set VAE_COURSE_DATA to {sandbox.cache}"
+    with pytest.raises(CorruptedDataError, match=told):
+        fetch_mnist()
+    sandbox.use(sandbox.cache)
+    assert_is_fake(load_digits())
+
+
 # Downloads
 
 

@@ -214,7 +214,7 @@ def test_what_layers_add_to_the_loss_is_in_it_once(kind, images):
     def scores():
         model.compile("sgd")  # so that nothing is left of graphs without penalties
         if kind is not Autoencoder:
-            model.encoder.get_layer("z").noise.state.assign([1, 2])
+            model.noise.state.assign([1, 2])
         return model.evaluate(images, batch_size=32, verbose=0, return_dict=True)
 
     before = scores()
@@ -387,6 +387,9 @@ def spoiled(images, value):
         (lambda x: x[..., 0], r"shape \(96, 28, 28\), expected \(n, 28, 28, 1\)"),
         (lambda x: x[:0], r"shape \(0, 28, 28, 1\)"),
         (lambda x: x * 255, r"values from \S+ to 2\d\d.*divide grey values"),
+        (lambda x: (x * 255).astype("uint8"), r"type uint8: .*astype.*divide grey values"),
+        (lambda x: x > 0.5, r'type bool: convert it by \.astype\("float32"\)'),
+        (lambda x: x.astype(object), "type object"),
         (lambda x: spoiled(x, -0.5), "values from -0.5"),
         (lambda x: spoiled(x, np.nan), "1 NaN"),
         (lambda x: spoiled(x, np.inf), r"values from \S+ to inf"),
@@ -408,6 +411,27 @@ def test_images_that_cannot_be_right_are_refused_before_training(
         calls[where]()
     for ours, theirs in zip(before, vae.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_target_is_refused_where_it_would_not_count(images):
+    """The importance-weighted bound is that of the images themselves."""
+    vae = VAE(build_encoder(2), build_decoder(2), draws=2)
+    vae.compile()
+    with pytest.raises(ValueError, match=r"target of x_test .* draws=2.*leave it out"):
+        vae.evaluate(images, images, verbose=0)
+
+
+def test_the_sampling_layer_is_found_under_any_name(images):
+    """Its noise makes the draws; an encoder without one is refused with the cure."""
+    encoder = build_encoder(2)
+    z_mean, z_log_var, _ = encoder.outputs
+    outputs = [z_mean, z_log_var, Sampling(name="draw")([z_mean, z_log_var])]
+    vae = VAE(keras.Model(encoder.input, outputs), build_decoder(2))
+    assert vae.noise is vae.encoder.get_layer("draw").noise
+    assert vae.log_weights(images[:3], 4).shape == (4, 3)
+    plain = VAE(keras.Model(encoder.input, [z_mean, z_log_var, z_mean]), build_decoder(2))
+    with pytest.raises(ValueError, match="no Sampling layer.*draw z by models.Sampling"):
+        plain.log_weights(images[:3], 4)
 
 
 def test_labels_as_target_are_refused(vae, images):
@@ -473,7 +497,7 @@ def test_several_draws_train_the_importance_weighted_bound(images):
     """The loss is minus the mean over images of the logarithm of the mean weight, for the same noise."""
     keras.utils.set_random_seed(0)
     vae = VAE(build_encoder(3), build_decoder(3), likelihood="bernoulli", draws=6)
-    x, noise = np.round(images), vae.encoder.get_layer("z").noise.state
+    x, noise = np.round(images), vae.noise.state
     noise.assign([5, 6])
     loss = float(vae.compute_loss(x, None, vae(x)))
     noise.assign([5, 6])

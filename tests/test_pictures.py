@@ -1,10 +1,12 @@
 """Somebody's own pictures: every format, folders with all that lies in them, arrays, and the split."""
 
+import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image, UnidentifiedImageError
 from shapes import draw_shapes, write_shapes
 
 from vae_course import pictures
@@ -135,6 +137,32 @@ def test_many_bits_are_scaled_and_not_cut_off(tmp_path):
     np.testing.assert_array_equal(black_white[..., 0], HALF)
 
 
+@pytest.mark.parametrize("value", [-5, 65536])
+def test_values_that_16_bits_do_not_hold_are_no_picture(value, tmp_path):
+    """They would come back at the other end; the reason names the range."""
+    deep = GREY.astype("int32")
+    deep[0, 0] = value
+    Image.fromarray(deep).save(tmp_path / "a.tiff")
+    assert f"{value}" in str(pictures._prepared(tmp_path.joinpath, "a.tiff", 32))
+
+
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n%%EOF\n"
+FIELDS = {(3, 60): b"\1\0", (3, 20): b"\0\10", (3, 30): b"\0\10", (3, 120): b"\5"}
+FIELDS |= {(8, 10): POSTSCRIPT}
+IPTC = b"".join(b"\x1c" + bytes([*tag, 0, len(data)]) + data for tag, data in FIELDS.items())
+
+
+@pytest.mark.parametrize("content", [POSTSCRIPT, IPTC])
+def test_postscript_starts_no_program_whatever_its_name_and_wrapping(
+    content, tmp_path, monkeypatch
+):
+    """It cannot be read, and Ghostscript is not called."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_: pytest.fail("it was called"))
+    (tmp_path / "a.png").write_bytes(content)
+    found = pictures._prepared(tmp_path.joinpath, "a.png", 32)
+    assert isinstance(found, UnidentifiedImageError)
+
+
 def test_transparent_places_become_white(tmp_path):
     """With an alpha channel, in colour and grey, and with a palette."""
     where = HALF[..., None] > 0
@@ -201,6 +229,61 @@ def test_more_than_the_memory_should_hold_lies_in_a_file(folder, monkeypatch):
     assert isinstance(data.x_train, np.memmap) and data.digest == expected.digest
     np.testing.assert_array_equal(data.x_train, expected.x_train)
     np.testing.assert_array_equal(data.x_test, expected.x_test)
+
+
+def test_grey_pictures_stay_in_the_file(tmp_path, monkeypatch):
+    """As in memory, and not copied into it."""
+    np.save(tmp_path / "a.npy", draw_shapes(count=30)[0][..., 0])
+    expected = load_pictures(tmp_path / "a.npy")
+    monkeypatch.setattr(pictures, "IN_MEMORY", 1000)
+    data = load_pictures(tmp_path / "a.npy")
+    assert isinstance(data.x_train, np.memmap) and data.x_train.flags.c_contiguous
+    np.testing.assert_array_equal(data.x_train, expected.x_train)
+    np.testing.assert_array_equal(data.x_test, expected.x_test)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(folder, monkeypatch):
+    """With the bytes, the folder and the cure."""
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pictures, "IN_MEMORY", 1000)
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match=r"184,320 bytes .*\(No space left on device\): set TMPDIR"):
+        load_pictures(folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_folders_that_are_not_entered_are_named(folder, monkeypatch):
+    """A link, and one without permission; all others are read."""
+    (folder / "more").symlink_to(folder / "circles")
+    scandir, closed = os.scandir, str(folder / "squares")
+
+    def scan(path):
+        if path == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    data = load_pictures(folder)
+    assert data.left_out == {
+        "squares": "cannot be opened (Permission denied): check its permissions",
+        "more": "is a link to a folder, which is not followed: copy the folder",
+    }
+    assert len(data.x_train) + len(data.x_test) == 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_names_that_are_not_utf_8_are_shown_with_marks(folder):
+    """As labels and among what is left out; their pictures are read."""
+    os.rename(folder / "circles", os.fsencode(folder) + b"/caf\xe9")
+    broken = os.fsencode(folder) + b"/\xe9t\xe9.png"
+    with open(broken, "wb"):
+        pass
+    data = load_pictures(folder)
+    assert set(data.y_train) == {"caf\ufffd", "squares"} and len(data.x_train) == 54
+    assert list(data.left_out) == ["\ufffdt\ufffd.png"]
 
 
 @pytest.mark.parametrize(

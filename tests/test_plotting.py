@@ -67,6 +67,20 @@ def test_named_classes_have_letters_on_a_map(ax):
     np.testing.assert_array_equal(ax.collections[1].get_offsets(), [[0, 1], [4, 5]])
 
 
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (np.arange(27).astype(str), "27 names, but there are 26 letters: join classes"),
+        (np.arange(12), "2 numbers that are no digits from 0 to 9, such as 10: pass names"),
+        (np.array([-1, 3]), "such as -1"),
+    ],
+)
+def test_classes_without_a_mark_are_refused(labels, told, ax):
+    """With how many there are and what to do."""
+    with pytest.raises(ValueError, match=told):
+        plotting.latent_map(np.zeros((len(labels), 2)), labels, ax)
+
+
 def test_number_grid_leaves_zeros_blank_or_hatches_them_as_padding(ax):
     """Each other number is written where it stands in the matrix."""
     written = {(1, 0): "2", (0, 1): "0.5"}  # (x, y)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -142,10 +143,12 @@ def test_a_damaged_file_is_refused_before_it_is_read(folder, monkeypatch):
         pretrained.load("ae-2-digits")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]"])
+@pytest.mark.parametrize("content", ["", "{}", "[]", {"recipe": {}}, {"dataset": 1}])
 def test_a_damaged_card_is_refused(content, folder):
-    """Not JSON, or JSON without a digest."""
+    """Not JSON, or JSON without a digest, or without what is read of it later."""
     shutil.copytree(pretrained.Path(pretrained.__file__).with_name("trained"), folder)
+    if isinstance(content, dict):
+        content = json.dumps(json.loads((folder / "ae-2-digits.json").read_text()) | content)
     (folder / "ae-2-digits.json").write_text(content)
     with pytest.raises(ValueError, match=r"ae-2-digits\.json is .*damaged.*Retrain it"):
         pretrained.load("ae-2-digits")
@@ -158,10 +161,16 @@ def test_an_unknown_name_is_refused(call):
         call("vae-7-mnist")
 
 
-def test_measurements_that_are_missing_are_named_with_their_command(folder):
+@pytest.mark.parametrize("content", [None, "", "[]", '{"steps": []}'])
+def test_measurements_that_are_missing_or_damaged_are_named_with_their_command(content, folder):
     """As for a model."""
-    with pytest.raises(FileNotFoundError, match=r"recipes-mnist\.json.*benchmarks\.ladder"):
+    folder.mkdir()
+    if content is not None:
+        (folder / "recipes-mnist.json").write_text(content)
+    with pytest.raises(ValueError, match=r"recipes-mnist\.json.*damaged.*benchmarks\.ladder"):
         pretrained.measured("mnist")
+    with pytest.raises(ValueError, match="'fashion' was not measured: choose mnist or digits"):
+        pretrained.measured("fashion")
 
 
 def test_a_sweep_that_is_missing_or_damaged_is_told_with_the_cure(tmp_path, monkeypatch):

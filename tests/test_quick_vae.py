@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from vae_course.models import VAE, build_decoder, build_encoder
-from vae_course.quick_vae import QuickVAE, from_cells
+from vae_course.quick_vae import QuickVAE, from_cells, quickened
 
 
 @pytest.fixture(params=[(28, 28, 1), (16, 24, 3)], ids=["digits", "colour"])
@@ -35,7 +35,7 @@ def images(shape):
 
 def loss_and_gradients(model, images):
     """Compute the loss and its gradients, always with the same noise."""
-    model.encoder.get_layer("z").noise.state.assign([3, 4])
+    model.noise.state.assign([3, 4])
     with tf.GradientTape() as tape:
         loss = model.compute_loss(images, None, model(images))
     return loss.numpy(), tape.gradient(loss, model.trainable_variables)
@@ -52,7 +52,7 @@ def test_pictures_are_the_same(pair, images):
     """For the same noise, the cells sorted back are what the plain VAE draws."""
     pictures = []
     for model in pair:
-        model.encoder.get_layer("z").noise.state.assign([3, 4])
+        model.noise.state.assign([3, 4])
         pictures.append(model(images))
     np.testing.assert_allclose(from_cells(pictures[1]), pictures[0], atol=2e-6)
 
@@ -72,7 +72,7 @@ def test_log_weights_are_the_same(pair, images):
     """And so is the importance-weighted bound, which several draws train by."""
     log_weights = []
     for model in pair:
-        model.encoder.get_layer("z").noise.state.assign([3, 4])
+        model.noise.state.assign([3, 4])
         log_weights.append(model.log_weights(images, 6))
     assert log_weights[0].shape == (6, len(images))
     np.testing.assert_allclose(log_weights[1], log_weights[0], rtol=1e-5)
@@ -114,9 +114,40 @@ def test_training_the_quick_one_trains_the_plain_one(pair, images):
     assert sum(changed) >= 16
     scores = []
     for model in pair:
-        model.encoder.get_layer("z").noise.state.assign([3, 4])
+        model.noise.state.assign([3, 4])
         scores.append(model.evaluate(images, verbose=0, return_dict=True))
     assert scores[1] == pytest.approx(scores[0], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("up", "last"),
+    [
+        ({"interpolation": "bilinear"}, {}),
+        ({"data_format": "channels_first"}, {}),
+        ({}, {"padding": "valid"}),
+        ({}, {"use_bias": False}),
+        ({}, {"dilation_rate": 2}),
+        ({}, {"data_format": "channels_first"}),
+        ({}, None),
+    ],
+)
+def test_a_decoder_with_other_settings_stays_a_plain_vae(up, last):
+    """Each of them draws other pictures than the cells would, as does one that ends by up-sampling."""
+    z = keras.Input((5,))
+    x = layers.Reshape((14, 14, 4))(layers.Dense(14 * 14 * 4)(z))
+    options = {"padding": "same", "activation": "sigmoid"} | (last or {})
+    x = layers.Conv2DTranspose(1, 3, **options)(layers.UpSampling2D(2, **up)(x))
+    decoder = keras.Model(z, layers.UpSampling2D(2)(x) if last is None else x)
+    vae = VAE(build_encoder(5), decoder)
+    assert quickened(vae) is vae
+    with pytest.raises(ValueError, match="with the settings of build_decoder"):
+        QuickVAE(vae.encoder, decoder)
+
+
+def test_a_variance_that_is_learned_is_refused():
+    """It would be a weight of its own."""
+    with pytest.raises(ValueError, match="learned-gaussian"):
+        QuickVAE(build_encoder(5), build_decoder(5), likelihood="learned-gaussian")
 
 
 def test_another_decoder_is_refused():

@@ -262,6 +262,19 @@ def test_a_damaged_model_is_named(harm, monkeypatch, tmp_path):
     assert "python -m vae_course.runs.ship vae-2-digits" in finding.cure
 
 
+def test_damaged_measurements_are_named(monkeypatch, tmp_path):
+    """Tables, recipes, sweeps and the recording that lessons load."""
+    folder = shutil.copytree(pretrained.FOLDER, tmp_path / "trained")
+    monkeypatch.setattr(pretrained, "FOLDER", folder)
+    monkeypatch.setattr("vae_course.data.HEART", tmp_path / "heart.npz")
+    (folder / "alarm.csv").unlink()
+    for name in ("recipes-mnist.json", "beta-sweep-digits.npz"):
+        (folder / name).write_bytes((folder / name).read_bytes()[:5000])
+    finding = only_wrong("measurements")
+    assert finding.value == "damaged or missing: alarm recipes-mnist beta-sweep-digits heart"
+    assert "git checkout vae_course" in finding.cure
+
+
 def test_one_core_is_named_and_doubles_the_time(monkeypatch):
     """It still runs; the minutes are those of the table of seconds, twice."""
     minutes = int(value_of("time to run").split()[1])
@@ -331,7 +344,8 @@ def test_a_container_without_limits_changes_nothing(sandbox, monkeypatch):
     """Each version has its own way to write that; a limit above what the machine has is none."""
     files = {"memory/memory.limit_in_bytes": 2**63 - 4096, "memory/memory.usage_in_bytes": GB}
     files |= {"memory.max": "max", "memory.current": GB}
-    set_groups(monkeypatch, sandbox.root / "container", f"{V1}\n0::/", files)
+    files["me/memory.max"] = GB  # without the file that says how much of it is used
+    set_groups(monkeypatch, sandbox.root / "container", f"{V1}\n0::/me", files)
     assert value_of("free memory") == "8.0 GB"
 
 

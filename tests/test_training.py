@@ -155,7 +155,7 @@ def test_each_epoch_holds_every_image_once_in_an_order_of_its_own():
 def test_no_two_steps_draw_the_same_noise(blobs):
     """Over three epochs and the scorings at their ends, every draw starts from another state."""
     model, states = training.build(TINY, blobs, latent_dim=3), []
-    noise = model.encoder.get_layer("z").noise.state
+    noise = model.noise.state
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -209,6 +209,8 @@ def test_one_operation_for_each_weight_is_adam(blobs):
     for ours, theirs in zip(*ends, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
     assert ends[0][1] == 5 and np.abs(ends[0][0] - 1).max() > 0.1
+    with one_operation_for_each_weight(other := keras.optimizers.Adam(amsgrad=True)):
+        assert "update_step" not in vars(other)  # it computes something else
 
 
 def test_bfloat16_changes_only_the_products_of_training(blobs):
@@ -277,6 +279,7 @@ def test_steps_taken_at_once_divide_an_epoch():
     ("call", "message"),
     [
         (lambda blobs: training.train("slow", blobs), "'slow'.*lecture, fast, best"),
+        (lambda blobs: training.train(TINY, blobs, kind="VAE"), "kind='VAE'.*'vae' or 'ae'"),
         (lambda blobs: training.train(TINY, blobs, epochs=0), "epochs=0"),
         (lambda blobs: training.train(TINY, blobs, epochs=10**12), "epochs=10+ .*to 10000"),
         (lambda blobs: training.train(TINY, blobs, seed=-1), "seed=-1"),

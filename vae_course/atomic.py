@@ -47,7 +47,15 @@ def write_atomically(path):
 
 
 def write_text(path, text):
-    """Write a text in UTF-8 to a path, completely or not at all."""
+    """Write a text in UTF-8, completely or not at all.
+
+    Args:
+        path: Path of the file, in an existing folder.
+        text: The text, whose lines end alike on every system.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
     with write_atomically(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8", newline="\n")
 
@@ -73,12 +81,19 @@ def write_rows(path, rows):
 
 
 def check_writable(folder):
-    """Raise an `OSError` if a folder cannot be created, or no file can be created in it; change nothing."""
+    """Check that files can be written into a folder, which need not exist; change nothing.
+
+    Args:
+        folder: Path of the folder.
+
+    Raises:
+        OSError: If the folder cannot be created, or no file can be created in it.
+    """
     existing = (place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
         with tempfile.TemporaryFile(dir=next(existing)):
             pass
     except OSError as error:
         raise OSError(
-            f"Nothing can be written to {folder} ({error.strerror}): choose another folder with --out."
+            f"Nothing can be written to {folder} ({error.strerror}): choose another folder."
         ) from error

@@ -26,11 +26,19 @@ check_beta = partial(_check_number, "beta", ", such as 1 as in the lecture", num
 _check_side = partial(_check_number, "side", ", a multiple of 4", numbers.Integral, 8, 128)
 _FOR_ELBO = ", such as 1 for the ELBO"
 _check_draws = partial(_check_number, "draws", _FOR_ELBO, numbers.Integral, 1, 1000)
+MOST_DRAWS = 1_000_000  # to estimate log p(x) with
 LIKELIHOODS = ("gaussian", "learned-gaussian", "bernoulli", "continuous-bernoulli")
 
 
 def check_side(side):
-    """Raise a `ValueError` for a number of pixels that the networks cannot halve twice, or out of range."""
+    """Check the side of images, which the networks halve twice.
+
+    Args:
+        side: Number of pixels.
+
+    Raises:
+        ValueError: If it is no multiple of 4 from 8 to 128.
+    """
     _check_side(side)
     if side % 4:
         raise ValueError(
@@ -39,7 +47,14 @@ def check_side(side):
 
 
 def check_image_shape(shape):
-    """Raise a `ValueError` unless a shape is (height, width, channels), as the networks can be built for."""
+    """Check a shape of images that networks are to be built for.
+
+    Args:
+        shape: Height, width and channels.
+
+    Raises:
+        ValueError: If the channels are not 1 or 3, or as in `check_side`.
+    """
     if len(shape) != 3 or shape[2] not in (1, 3):
         raise ValueError(
             f"image_shape={shape!r} is not (height, width, channels) with 1 or 3 channels."
@@ -49,7 +64,16 @@ def check_image_shape(shape):
 
 
 def check_likelihood(likelihood, draws=1, beta=1.0):
-    """Raise a `ValueError` for a likelihood that there is not, and for draws out of range or with a beta."""
+    """Check the settings of a loss that go together.
+
+    Args:
+        likelihood: One of `LIKELIHOODS`.
+        draws: Number of draws of z for each image, 1 to 1000.
+        beta: Weight of the KL term; with several draws, only 1.
+
+    Raises:
+        ValueError: If there is no such likelihood, or the draws are out of range or do not go with the beta.
+    """
     if likelihood not in LIKELIHOODS:
         raise ValueError(
             f"likelihood={likelihood!r} is unknown: choose one of {', '.join(LIKELIHOODS)}."
@@ -70,7 +94,8 @@ def check_images(images, shape, name):
         name: Name of the images in the error message.
 
     Raises:
-        ValueError: If the shape is wrong, or a value is NaN or outside [0, 1].
+        ValueError: If they are no floating-point numbers, the shape is wrong, or a value is NaN or outside
+            [0, 1].
     """
     if not isinstance(images, np.ndarray):
         return
@@ -80,6 +105,11 @@ def check_images(images, shape, name):
         raise ValueError(
             f"{name} has shape {images.shape}, expected (n, {expected}) with n at least 1: the model "
             f"takes {what} and its target is an image, not a label."
+        )
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(
+            f'{name} has the type {images.dtype}: convert it by .astype("float32"), and divide grey values '
+            "from 0 to 255 by 255."
         )
     if count := np.isnan(images).sum():
         raise ValueError(f"{name} has {count} NaN value(s): remove or repair those images first.")

@@ -14,7 +14,9 @@ import click
 
 from vae_course import lesson
 from vae_course.atomic import check_writable
-from vae_course.checks import LIKELIHOODS
+from vae_course.checks import LIKELIHOODS, MOST_DRAWS
+from vae_course.data import CHOICES
+from vae_course.runs.files import DATASETS
 from vae_course.runs.settings import RECIPES
 from vae_course.self_check import check_machine
 
@@ -35,9 +37,7 @@ class Place(click.Path):
 
 
 FOLDER = Place(file_okay=False, path_type=Path)
-dataset_option = functools.partial(
-    click.option, "--dataset", type=click.Choice(["auto", "mnist", "digits"])
-)
+dataset_option = functools.partial(click.option, "--dataset", type=click.Choice(CHOICES))
 lessons_argument = click.argument("lessons", nargs=-1)
 notebooks_option = click.option(
     "--notebooks",
@@ -148,7 +148,7 @@ def run(lessons, dataset, profile, out, strict, workers, notebooks):
     data = load_digits(dataset)  # only once, so that all lessons use the same data
     _make_folder(out, notebooks)
     os.environ.pop("VAE_COURSE_DATASET", None)  # each lesson gets it as a parameter
-    wanted = {"dataset": "digits" if data.name == "embedded digits" else "mnist"}
+    wanted = {"dataset": DATASETS[data.name]}
     click.echo(f"Data set: {data.name} ({data.source})")
     results = execute_all(paths, out, wanted | {"retrain": profile == "full"}, workers)
     click.echo(f"\n{report.table(results)}\n")
@@ -382,7 +382,7 @@ place_option = click.option(
 @click.option(
     "--log-likelihood",
     "draws",
-    type=click.IntRange(1, 1_000_000),
+    type=click.IntRange(1, MOST_DRAWS),
     metavar="K",
     help="Estimate log p(x), too, by K draws for each image; 5000 in the papers, which takes half an hour on "
     "MNIST.",

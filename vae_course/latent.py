@@ -55,7 +55,7 @@ def slerp(start, end, t):
     """Interpolate along the arc: the direction turns evenly while the length goes evenly.
 
     Args:
-        start: Latent vector, shape `(latent_dim,)`, not zero.
+        start: Latent vector, shape `(latent_dim,)` with a latent_dim of at least 2, not zero.
         end: Latent vector, same shape, not zero and not opposite to the start.
         t: Position, a number or an array of shape `(n,)`; 0 is the start, 1 the end.
 
@@ -63,11 +63,14 @@ def slerp(start, end, t):
         Array of shape `(latent_dim,)` for a number t, `(n, latent_dim)` for an array.
 
     Raises:
-        ValueError: If the shapes differ, or no arc is defined: a zero vector, or opposite directions.
+        ValueError: If the shapes differ, or no arc is defined: one dimension, a zero vector, or opposite
+            directions.
 
     Source: Shoemake (1985), for directions; White (2016), arXiv 1609.04468, for latent spaces.
     """
     start, end = _pair(start, end)
+    if len(start) < 2:
+        raise ValueError("In one dimension there is nothing to turn: use lerp there.")
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     if min(lengths) == 0:
         raise ValueError("A zero vector has no direction to turn: use lerp there.")
@@ -144,7 +147,7 @@ def kl_per_dimension(z_mean, z_log_var):
         Array of shape `(latent_dim,)`, nats. Its sum is the mean of `losses.gaussian_kl`.
 
     Raises:
-        ValueError: If the two arrays differ in shape.
+        ValueError: If the two arrays differ in shape, or are empty.
     """
     z_mean, z_log_var = _codes(z_mean, z_log_var)
     alone = gaussian_kl(z_mean[..., None], z_log_var[..., None])  # (n, latent_dim): a sum over one
@@ -201,12 +204,12 @@ def mutual_information(z_mean, z_log_var, seed=0):
     # The same of each z under each posterior j: the square is multiplied out, so that matrices do the work.
     precision = np.exp(-z_log_var)
     constant = (z_log_var + precision * z_mean**2).sum(axis=1)
-    log_mixture = [
-        logsumexp(
-            (part @ (precision * z_mean).T) - 0.5 * (part**2 @ precision.T + constant), axis=1
-        )
-        for part in np.array_split(z, -(-len(z) // 500))  # 500 rows of n numbers at a time
-    ]
+    log_mixture = []
+    for rows in np.array_split(np.arange(len(z)), -(-len(z) // 500)):  # 500 rows of n numbers
+        part = z[rows]
+        logs = (part @ (precision * z_mean).T) - 0.5 * (part**2 @ precision.T + constant)
+        logs[np.arange(len(rows)), rows] = log_own[rows]  # exactly, so that log(n) is a bound
+        log_mixture.append(logsumexp(logs, axis=1))
     return float((log_own - np.concatenate(log_mixture)).mean() + np.log(len(z)))
 
 

@@ -52,6 +52,7 @@ def begin(seed):
 
     Raises:
         UnsupportedMachineError: If this machine has settings that the course does not support.
+        ValueError: If the seed is out of range, or `VAE_COURSE_DPI` is no resolution.
     """
     # Sums of linear algebra depend on the number of threads, and with a lesson's small matrices one thread is
     # faster than two for most of them. The variable is for libraries that are loaded later, such as SciPy's.
@@ -99,7 +100,7 @@ def record(dataset, **values):
 
 def _with_scatter(name, value):
     """Return a value, rounded to six digits, and its scatter or None."""
-    if str(value) in ("True", "False"):  # Python's own, or NumPy's
+    if not isinstance(value, str) and str(value) in ("True", "False"):  # Python's or NumPy's
         return bool(value), None
     pair = value if isinstance(value, tuple) and len(value) == 2 else (value, 0)
     try:
@@ -113,7 +114,15 @@ def _with_scatter(name, value):
 
 
 def told(value, scatter):
-    """Return a number with its scatter, or a claim as yes or no, as text."""
+    """Say a measurement in words.
+
+    Args:
+        value: A number, or True or False for a claim.
+        scatter: The number's scatter, or None.
+
+    Returns:
+        Text: the number with its scatter, or yes or no.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.5g} ± {scatter:.2g}" if scatter else f"{value:.5g}"

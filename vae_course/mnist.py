@@ -147,7 +147,17 @@ def _find(path):
 
 
 def read(files):
-    """Read and unpack the files that `_find` returns into arrays named as in `DIGESTS`."""
+    """Read and unpack MNIST.
+
+    Args:
+        files: What `_find` returns: paths of one file, or of four.
+
+    Returns:
+        Dictionary of arrays, named as in `DIGESTS`.
+
+    Raises:
+        CorruptedDataError: If a file cannot be read, is damaged or holds something else.
+    """
     contents = {}
     for file in files:
         try:
@@ -320,6 +330,17 @@ def _save(arrays):
     raise _not_found(f"there is nowhere to put it: cannot write to {where}")
 
 
+def _replace(damaged, arrays):
+    """Save a good MNIST where it is found first, or raise an error if a damaged one stays before it."""
+    path = _save(arrays)
+    if damaged and damaged[0].place == "data/" and path.parent != repository_data():
+        raise CorruptedDataError(
+            f"{damaged[0].message} It cannot be replaced, and it is looked at before {path}, which is good: "
+            f"delete it, or set VAE_COURSE_DATA to {path.parent}."
+        )
+    return path
+
+
 def fetch_mnist():
     """Find or download MNIST, and replace a damaged file in `data/` or the user's cache.
 
@@ -327,7 +348,8 @@ def fetch_mnist():
         `Path` of the file or, for four IDX files, of their folder.
 
     Raises:
-        CorruptedDataError: If the file at `VAE_COURSE_DATA` is damaged or holds something else.
+        CorruptedDataError: If the file at `VAE_COURSE_DATA` is damaged or holds something else, or one in
+            `data/` that cannot be replaced.
         DataNotFoundError: If MNIST can be neither found nor downloaded.
     """
     path, _ = open_mnist("mnist", repair=True)
@@ -357,22 +379,22 @@ def open_mnist(choice, repair=False):
         CorruptedDataError: If a file is damaged or holds something else.
         DataNotFoundError: If MNIST can be neither found nor downloaded.
     """
-    damaged = False
+    damaged = []
     for status, arrays in _look():
         if status.ok:
-            return _save(arrays) if damaged else status.path, arrays
+            return _replace(damaged, arrays) if damaged else status.path, arrays
         is_damaged = status.path and status.cure
         if is_damaged and (not repair or status.place == "VAE_COURSE_DATA"):
             raise CorruptedDataError(f"{status.message} {status.cure}")
         if status.path or status.cure:
             print(f"Skipping {status.place}: {status.message}")
-        damaged = damaged or is_damaged
+        damaged += [status] * bool(is_damaged)
     mirrors = os.environ.get("VAE_COURSE_MIRRORS", "ours")
     if choice == "auto" and mirrors in _gave_up and mirrors.strip():
         reason = "its download failed or was stopped earlier in this session"
         raise DataNotFoundError(f"MNIST was not found, and {reason}.")
     _gave_up.add(mirrors)
     arrays = _download(PATIENCE[choice])
-    path = _save(arrays)
+    path = _replace(damaged, arrays)
     _gave_up.discard(mirrors)
     return path, arrays

@@ -6,6 +6,7 @@ nor the orientation that a camera notes, so we read with Pillow and leave only t
 
 import contextlib
 import hashlib
+import math
 import os
 import tempfile
 import warnings
@@ -25,7 +26,8 @@ IN_MEMORY = (
 )
 MOST_TESTED = 2000  # they are held as floats, and scored many times
 FEWEST = 20
-NOT_READ = ("EPS",)  # Pillow would start Ghostscript, which runs programs that are in the file
+# For EPS, Pillow would start Ghostscript, which runs programs that are in the file. IPTC may hold EPS.
+NOT_READ = ("EPS", "IPTC")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,8 @@ def load_pictures(source, side=None):
 
     Raises:
         FileNotFoundError: If there is no such folder or file.
-        ValueError: If `side` is none, or fewer than 20 different pictures can be read.
+        OSError: If a file is needed to hold all pictures, and there is no room for it.
+        ValueError: If `side` is none, a file holds no pictures, or fewer than 20 different ones can be read.
     """
     source = Path(source).absolute()
     if side is not None:
@@ -83,18 +86,15 @@ def load_pictures(source, side=None):
     labels = np.array([labels[place] for place in kept.values()])
     parts = images[: len(kept) - len(x_test)], labels[~tested], x_test, labels[tested]
     digest = hashlib.sha256(b"".join(kept)).hexdigest()
-    return Pictures(*parts, f"your {source.stem}", str(source), digest, left_out)
+    return Pictures(*parts, f"your {_shown(source.stem)}", str(source), digest, left_out)
 
 
 def _read_all(names, read, side, left_out):
     """Return all different pictures, and a dictionary from the digest of each to its place in `names`."""
     shape, kept, coloured = (len(names), side, side, 3), {}, False
-    in_file = np.prod(shape, dtype="int64") > IN_MEMORY
-    images = (
-        np.memmap(tempfile.TemporaryFile(), shape=shape, mode="w+")
-        if in_file
-        else np.empty(shape, "u1")
-    )
+    shown = [_shown(name) for name in names]
+    in_file = math.prod(shape) > IN_MEMORY
+    images = _on_disk(shape) if in_file else np.empty(shape, "u1")
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         pictures = pool.map(lambda name: _prepared(read, name, side), names)
@@ -102,32 +102,67 @@ def _read_all(names, read, side, left_out):
         for place, picture in enumerate(bar):
             if isinstance(picture, Exception):
                 reason = (str(picture) or type(picture).__name__).splitlines()[0][:100]
-                left_out[names[place]] = f"cannot be read ({reason})"
+                left_out[shown[place]] = f"cannot be read ({reason})"
             elif (digest := hashlib.sha256(picture).digest()) in kept:
-                left_out[names[place]] = f"is the same picture as {names[kept[digest]]}"
+                left_out[shown[place]] = f"is the same picture as {shown[kept[digest]]}"
             else:
                 images[len(kept)], kept[digest] = picture, place
                 coloured = coloured or np.ptp(picture, axis=2).any()
     finally:
         pool.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all pictures
     images = images[: len(kept)]
-    return (images if coloured else np.ascontiguousarray(images[..., :1])), kept
+    if coloured or not in_file:
+        return (images if coloured else np.ascontiguousarray(images[..., :1])), kept
+    greys = images.reshape(-1)[: images[..., 0].size].reshape(*images.shape[:3], 1)
+    for grey, picture in zip(greys, images, strict=True):
+        grey[:] = picture[
+            ..., :1
+        ]  # in the same file, where each lies before those still to be read
+    return greys, kept
+
+
+def _on_disk(shape):
+    """Return an array in a file that nobody else sees, with all of its room taken at once."""
+    file, count = tempfile.TemporaryFile(), math.prod(shape)
+    try:
+        if hasattr(os, "posix_fallocate"):  # else a full disk would kill the process later
+            os.posix_fallocate(file.fileno(), 0, count)
+        return np.memmap(file, shape=shape, mode="w+")
+    except OSError as error:
+        raise OSError(
+            f"{count:,} bytes for the pictures do not fit into {tempfile.gettempdir()} ({error.strerror}): "
+            "set TMPDIR to a folder with more room, or use a smaller side."
+        ) from error
+
+
+def _shown(name):
+    """Return a name as it can be printed: Linux allows names that are not UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _in_folder(folder):
     """Return the names of what may be pictures, their labels, how to open one, and what was left out."""
     formats, names, left_out = Image.registered_extensions(), [], {}
-    for path, folders, files in os.walk(folder):
+
+    def leave_out(path, reason):
+        left_out[_shown(Path(path).relative_to(folder).as_posix())] = reason
+
+    def tell(error):
+        leave_out(error.filename, f"cannot be opened ({error.strerror}): check its permissions")
+
+    for path, folders, files in os.walk(folder, onerror=tell):
         folders[:] = [name for name in folders if name[0] != "." and name != "__MACOSX"]
+        for link in filter(os.path.islink, (os.path.join(path, name) for name in folders)):
+            leave_out(link, "is a link to a folder, which is not followed: copy the folder")
         for name in (name for name in files if name[0] != "."):
-            place = Path(path, name).relative_to(folder).as_posix()
-            kind = formats.get(Path(name).suffix.lower())
+            place = Path(path, name)
+            kind = formats.get(place.suffix.lower())
             if kind in Image.OPEN and kind not in NOT_READ:
-                names.append(place)
+                names.append(place.relative_to(folder).as_posix())
             else:
-                left_out[place] = "is no picture that can be read: use PNG or JPEG"
+                leave_out(place, "is no picture that can be read: use PNG or JPEG")
     names.sort()
-    parents = [Path(name).parts[:-1] for name in names]
+    parents = [Path(_shown(name)).parts[:-1] for name in names]
     common = len(os.path.commonprefix(parents))  # such as the one folder that a zip file holds
     return names, ["".join(p[common : common + 1]) for p in parents], folder.joinpath, left_out
 
@@ -166,7 +201,10 @@ def _usual_side(read, names):
 
 
 def _open(found):
-    return Image.fromarray(_bytes(found)) if isinstance(found, np.ndarray) else Image.open(found)
+    if isinstance(found, np.ndarray):
+        return Image.fromarray(_bytes(found))
+    Image.init()  # or not all kinds are known yet
+    return Image.open(found, formats=[kind for kind in Image.OPEN if kind not in NOT_READ])
 
 
 def _bytes(numbers):
@@ -186,7 +224,13 @@ def _prepared(read, name, side):
             image = ImageOps.exif_transpose(image)
             if image.mode[0] in "IF":  # of more than 8 bits, which Pillow would cut off at 255
                 deep = np.asarray(image)
-                image = Image.fromarray(_bytes(deep if image.mode == "F" else deep.astype("u2")))
+                if image.mode != "F":
+                    if deep.min() < 0 or deep.max() > 65535:
+                        raise ValueError(
+                            f"its values, {deep.min()} to {deep.max()}, do not fit into 16 bits: save uint16"
+                        )
+                    deep = deep.astype("u2")
+                image = Image.fromarray(_bytes(deep))
             if image.has_transparency_data:
                 white = Image.new("RGBA", image.size, "white")
                 image = Image.alpha_composite(white, image.convert("RGBA"))

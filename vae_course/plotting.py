@@ -180,6 +180,9 @@ def show_images(images, columns, alt, title="", row_labels=(), column_labels=(),
         row_labels: A text for each row, at its left.
         column_labels: A text for each column, above it.
         light: As in `image_grid`.
+
+    Raises:
+        ValueError: If the text is too short to tell anything.
     """
     rows = -(-len(images) // columns)
     margin = 0.2 + 0.1 * max(map(len, map(str, row_labels)), default=0)
@@ -228,10 +231,22 @@ def class_marks(labels):
 
     Returns:
         Dictionary from each class, sorted, to a text of one character; a point if there is only one name.
+
+    Raises:
+        ValueError: If there are more names, or numbers that are no digits.
     """
     classes = np.unique(labels)
     if classes.dtype.kind != "U":
+        if bad := [number for number in classes if number not in range(10)]:
+            raise ValueError(
+                f"labels has {len(bad)} numbers that are no digits from 0 to 9, such as {bad[0]}: pass "
+                "names, as by labels.astype(str)."
+            )
         return {digit: str(digit) for digit in classes}
+    if len(classes) > 26:
+        raise ValueError(
+            f'labels has {len(classes)} names, but there are 26 letters: join classes, or pass "" for all.'
+        )
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(classes)] if len(classes) > 1 else "•"
     return dict(zip(classes.tolist(), letters, strict=True))
 
@@ -247,6 +262,9 @@ def latent_map(z, labels, ax=None, most=MOST_POINTS):
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: As in `class_marks`.
     """
     ax = ax or plt.gca()
     marks = class_marks(labels)

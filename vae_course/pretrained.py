@@ -4,6 +4,7 @@ Each `.keras` file has a card with data set, recipe, seed, command, versions, th
 test scores with their spread. `vae_course.runs.ship` retrains the models.
 """
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -11,9 +12,10 @@ from pathlib import Path
 
 FOLDER = Path(__file__).with_name("trained")
 # Kind of model, latent dimensions, data set and, if it is not the lecture's, the likelihood.
+DATASETS = ("mnist", "digits")
 NAMES = tuple(
     name.format(data)
-    for data in ("mnist", "digits")
+    for data in DATASETS
     for name in ("ae-2-{}", "vae-2-{}", "vae-100-{}", "vae-50-{}-bernoulli")
 )
 # For each table of measurements, the benchmark that makes it.
@@ -31,7 +33,14 @@ TEXTS = {"network", "features", "method", "direction", "series"}
 
 
 def check_name(name):
-    """Raise a `ValueError` that lists `NAMES` for any other name."""
+    """Check the name of a shipped model.
+
+    Args:
+        name: One of `NAMES`.
+
+    Raises:
+        ValueError: If it is another.
+    """
     if name not in NAMES:
         raise ValueError(f"There is no checkpoint {name!r}: choose one of {', '.join(NAMES)}.")
 
@@ -52,6 +61,8 @@ def read_card(name):
     path = FOLDER / f"{name}.json"
     try:
         card = json.loads(path.read_bytes())
+        if {type(card["recipe"]["optimizer"]), type(card["dataset"])} != {str}:
+            raise ValueError("its optimizer or data set is no text")
         digest, path = card["sha256"], FOLDER / f"{name}.keras"
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise ValueError("its digest is not the one on its card")
@@ -100,14 +111,14 @@ def measured(dataset):
         with only `val_loss` in the history).
 
     Raises:
-        FileNotFoundError: If the file is missing.
+        ValueError: If there are none of that name, or their file is missing or damaged.
     """
+    if dataset not in DATASETS:
+        raise ValueError(f"dataset={dataset!r} was not measured: choose {' or '.join(DATASETS)}.")
     path = FOLDER / f"recipes-{dataset}.json"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"The measurements {path} are missing. Make them: python -m benchmarks.ladder --dataset {dataset}"
-        )
-    return json.loads(path.read_text(encoding="utf-8"))
+    with _damage_told(path, f"Make it: python -m benchmarks.ladder --dataset {dataset}"):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {key: found[key] for key in ("dataset", "machine", "lecture", "steps")}
 
 
 def read_rows(path):
@@ -152,13 +163,17 @@ def table(name):
     if name not in MAKERS:
         raise ValueError(f"There is no table {name!r}: choose one of {', '.join(MAKERS)}.")
     path = FOLDER / f"{name}.csv"
-    try:
+    with _damage_told(path, f"Make it: python -m benchmarks.{MAKERS[name]}"):
         return read_rows(path)
-    except (OSError, ValueError, csv.Error) as error:
-        raise ValueError(
-            f"The table {path} is missing or damaged ({error}). "
-            f"Make it: python -m benchmarks.{MAKERS[name]}"
-        ) from error
+
+
+@contextlib.contextmanager
+def _damage_told(path, cure):
+    """Turn any error into one that names the file and how to make it anew."""
+    try:
+        yield
+    except Exception as error:  # zipfile, NumPy, csv and JSON raise many kinds for a damaged file
+        raise ValueError(f"The file {path} is missing or damaged ({error}). {cure}") from error
 
 
 def beta_sweep(dataset):
@@ -179,12 +194,8 @@ def beta_sweep(dataset):
     import numpy as np  # not at the top, because the self-check needs this module without it
 
     path = FOLDER / f"beta-sweep-{dataset}.csv"
-    try:
+    cure = f"Train it: python -m vae_course.runs.ship {path.stem}"
+    with _damage_told(f"{path} or its .npz", cure):
         rows = read_rows(path)
         with np.load(path.with_suffix(".npz")) as pictures:
             return rows, dict(pictures)
-    except Exception as error:  # zipfile, NumPy, csv and JSON raise many kinds for a damaged file
-        raise ValueError(
-            f"The sweep's file {path} or its .npz is missing or damaged ({error}). "
-            f"Train it: python -m vae_course.runs.ship beta-sweep-{dataset}"
-        ) from error

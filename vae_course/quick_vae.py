@@ -43,16 +43,28 @@ def from_cells(cells):
     return tf.nn.depth_to_space(cells, 2)
 
 
-def _doubles(layer):
-    return isinstance(layer, keras.layers.UpSampling2D) and layer.size == (2, 2)
+def _is(layer, kind, **settings):
+    return type(layer) is kind and all(getattr(layer, k) == v for k, v in settings.items())
 
 
-def _fits(layer):
-    return (
-        isinstance(layer, keras.layers.Conv2DTranspose)
-        and (layer.kernel_size, layer.strides) == ((3, 3), (1, 1))
-        and layer.activity_regularizer is None
-    )
+_doubles = functools.partial(
+    _is,
+    kind=keras.layers.UpSampling2D,
+    size=(2, 2),
+    interpolation="nearest",
+    data_format="channels_last",
+)
+_fits = functools.partial(
+    _is,
+    kind=keras.layers.Conv2DTranspose,
+    kernel_size=(3, 3),
+    strides=(1, 1),
+    dilation_rate=(1, 1),
+    padding="same",
+    data_format="channels_last",
+    use_bias=True,
+    activity_regularizer=None,
+)
 
 
 def _in_cells(x, layer, dtype):
@@ -84,7 +96,8 @@ class QuickVAE(VAE):
         **kwargs: Passed to `keras.Model`.
 
     Raises:
-        ValueError: If the decoder ends with layers other than those of `build_decoder`.
+        ValueError: If the decoder ends with layers other than those of `build_decoder`, or the likelihood is
+            "learned-gaussian".
     """
 
     def __init__(
@@ -97,11 +110,16 @@ class QuickVAE(VAE):
         products="float32",
         **kwargs,
     ):
+        if likelihood == "learned-gaussian":
+            raise ValueError(
+                'QuickVAE owns no weights, so it cannot be "learned-gaussian": use VAE.'
+            )
         super().__init__(encoder, decoder, beta, likelihood, draws, **kwargs)
         self.products = products
         start = next((i for i, layer in enumerate(decoder.layers) if _doubles(layer)), -2)
         doubled, self.wide = decoder.layers[start::2], decoder.layers[start + 1 :: 2]
-        fits = all(map(_doubles, doubled)) and all(map(_fits, self.wide))
+        fits = len(doubled) == len(self.wide) > 0
+        fits = fits and all(map(_doubles, doubled)) and all(map(_fits, self.wide))
         if not (fits and self.wide[-1].activation is keras.activations.sigmoid):
             kinds = " and ".join(type(layer).__name__ for layer in decoder.layers[-2:])
             raise ValueError(
@@ -146,8 +164,8 @@ def quickened(model, products="float32"):
     Returns:
         `QuickVAE`; `model` if it is of another class, learns its variance, or has another decoder.
     """
-    if type(model) is VAE and model.likelihood != "learned-gaussian":
-        with contextlib.suppress(ValueError):  # another decoder
+    if type(model) is VAE:
+        with contextlib.suppress(ValueError):  # another decoder, or a variance that is learned
             settings = model.beta, model.likelihood, model.draws, products
             return QuickVAE(model.encoder, model.decoder, *settings)
     return model
@@ -158,9 +176,9 @@ def one_operation_for_each_weight(optimizer):
     """Let Adam update a weight by one operation of TensorFlow, not ten: the same numbers up to rounding.
 
     Args:
-        optimizer: A Keras optimizer, built; others than `keras.optimizers.Adam` stay as they are.
+        optimizer: A Keras optimizer, built; all but a plain `keras.optimizers.Adam` stay as they are.
     """
-    if type(optimizer) is not keras.optimizers.Adam:
+    if type(optimizer) is not keras.optimizers.Adam or optimizer.amsgrad:
         yield
         return
     optimizer.update_step = functools.partial(_adam, optimizer)

@@ -151,16 +151,30 @@ def _data(dataset):
 
 
 def _trained():
-    bad = []
-    for name in pretrained.NAMES:
-        try:
-            pretrained.read_card(name)
-        except ValueError:
-            bad.append(name)
-    bad = " ".join(bad)
+    from vae_course.data import load_heart
+
+    bad = " ".join(_damaged(pretrained.read_card, pretrained.NAMES))
     cure = f"`git checkout vae_course/trained`, or retrain: `python -m vae_course.runs.ship {bad}`."
     value = f"damaged or missing: {bad}" if bad else f"{len(pretrained.NAMES)} shipped, all intact"
     yield Finding("trained models", value, not bad, cure)
+    bad = [
+        *_damaged(pretrained.table, pretrained.MAKERS),
+        *_damaged(pretrained.measured, pretrained.DATASETS, "recipes-"),
+        *_damaged(pretrained.beta_sweep, pretrained.DATASETS, "beta-sweep-"),
+        *_damaged(lambda _: load_heart(), ["heart"]),
+    ]
+    if bad:
+        cure = "`git checkout vae_course`, or install the course again."
+        yield Finding("measurements", f"damaged or missing: {' '.join(bad)}", False, cure)
+
+
+def _damaged(load, names, prefix=""):
+    """Yield the names, with the prefix of their files, of what cannot be loaded."""
+    for name in names:
+        try:
+            load(name)
+        except ValueError:
+            yield prefix + name
 
 
 def _cores():
@@ -191,8 +205,8 @@ def free_memory():
     inner = CGROUPS / own.lstrip("/")
     for folder in (CGROUPS / "memory", inner, *inner.parents):
         limit = _words(folder, "memory.max", "memory.limit_in_bytes")
-        if limit and limit != ["max"]:
-            used = _words(folder, "memory.current", "memory.usage_in_bytes")
+        used = _words(folder, "memory.current", "memory.usage_in_bytes")
+        if limit and used and limit != ["max"]:
             words = _words(folder, "memory.stat")
             stat = dict(zip(words[::2], words[1::2], strict=True))
             # The system frees its cache of files as soon as somebody needs the memory.

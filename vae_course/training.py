@@ -110,8 +110,10 @@ def build(recipe, data, kind="vae", latent_dim=100, beta=1.0, epochs=None, seed=
         `VAE` or `Autoencoder`.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range, or there is no such kind.
     """
+    if kind not in ("vae", "ae"):
+        raise ValueError(f"kind={kind!r} is unknown: use 'vae' or 'ae'.")
     epochs = recipe.epochs if epochs is None else epochs
     check_epochs(epochs)
     check_seed(seed)
@@ -149,12 +151,28 @@ def restart(model, fresh, learning_rate):
 
 
 def steps_per_epoch(recipe, data):
-    """Return the number of batches in an epoch; the last one may be smaller."""
+    """Count the batches in an epoch, of which the last one may be smaller.
+
+    Args:
+        recipe: A `Recipe`.
+        data: What `load_digits` or `load_pictures` returns.
+
+    Returns:
+        Number of batches.
+    """
     return math.ceil(len(data.x_train) / recipe.batch_size)
 
 
 def binarized(model, images):
-    """Return what a model is scored on: images in black and white if its likelihood is Bernoulli."""
+    """Prepare images for a model to be scored on.
+
+    Args:
+        model: `VAE` or `Autoencoder`.
+        images: Values in [0, 1].
+
+    Returns:
+        The images, drawn in black and white by `binarize` if the model's likelihood is Bernoulli.
+    """
     return binarize(images) if getattr(model, "likelihood", None) == "bernoulli" else images
 
 
@@ -208,7 +226,7 @@ class _Guard(keras.callbacks.Callback):
             # Keras does not save the state of the noise generator. Adjacent seeds would not do, because each
             # step adds 1 and they would run through the same noise.
             state = np.random.SeedSequence([self.seed, epoch]).generate_state(2)
-            self.model.encoder.get_layer("z").noise.state.assign(state)
+            self.model.noise.state.assign(state)
 
     def on_train_batch_end(self, batch, logs=None):
         self._check("the loss is", logs["loss"])

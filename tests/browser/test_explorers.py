@@ -112,6 +112,15 @@ def test_stamps_are_counted_and_sizes_told(js):
     assert "after 16 of 16 stamps" in seen[3]["text"] and "16 x kernel" in seen[3]["words"]
 
 
+def test_a_morph_of_one_number_offers_no_curved_path(js):
+    """Nothing can turn there; the straight one is drawn."""
+    codes, decoder = np.linspace(-1, 1, 60)[:, None], make_decoder(1)
+    _, end = js.probe(DigitMorph(decoder, codes, SIX), {"t, in %": 100})
+    assert "path" not in end["values"] and "lerp" in end["text"]
+    picture = pictures_of(decoder, codes[SIX == 7].mean(axis=0))[0]
+    np.testing.assert_allclose(end["digits"][0], picture, atol=1e-5)
+
+
 def test_a_morph_shows_the_decoded_point_of_its_path(js):
     """Ends, straight and round paths between images, a third by its weight; nine frames below."""
     explorer = DigitMorph(FIVE, CODES, SIX)

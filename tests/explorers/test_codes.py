@@ -74,6 +74,24 @@ def test_a_map_needs_models_and_two_numbers_for_each_image(codes, labels):
         LatentMap({"c": (make_decoder(5), PLANE)}, DIGITS, "toy")
 
 
+@pytest.mark.parametrize(
+    ("codes", "rows"),
+    [
+        ([[1, 0], [0, 1]], "Three rows"),
+        ([[1], [2]], "Two rows"),
+        ([[0, 0], [0, 0]], "Two rows"),
+        ([[9, 0], [2, 0], [-5, 0]], "Two rows"),
+    ],
+)
+def test_a_morph_without_an_arc_shows_the_straight_path_alone(codes, rows):
+    """In one dimension, from a zero vector, and between opposite ones; the two ends differ."""
+    explorer = DigitMorph(make_decoder(len(codes[0])), codes, np.full(len(codes), 7))
+    names, start, end, _ = explorer._names()
+    assert start != end and {start, end} <= set(names)
+    (_, metadata) = explorer.still()
+    assert metadata["image/png"]["alt"].startswith(rows)
+
+
 def test_a_traversal_needs_one_kl_for_each_dimension(decoder, codes, labels):
     """Too few, or not finite: refused with both shapes."""
     for kl in (np.ones(4), np.full(5, np.nan)):

@@ -1,6 +1,7 @@
 """LatentMap: where it starts, its gaps, and what its still figure shows."""
 
 import numpy as np
+import pytest
 from toys import make_decoder
 
 from vae_course.explorers import LatentMap
@@ -34,6 +35,18 @@ def test_few_codes_have_no_gaps():
     square = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     (one,) = LatentMap({"tiny": (PLAIN, square)}, np.arange(4), "toy")._maps.values()
     np.testing.assert_array_equal(one.start, square[0])
+
+
+@pytest.mark.parametrize("spread", [[0, 0], [1, 0], [2, 3]])
+def test_codes_on_a_line_have_no_gaps(spread):
+    """Nor have those that are all the same; the map has some width and height."""
+    codes = np.outer(np.arange(20.0), spread)
+    explorer = LatentMap({"flat": (PLAIN, codes)}, np.arange(20) % 10, "toy")
+    (one,) = explorer._maps.values()
+    low, high = one.corners()
+    assert len(one.radii) == 0 and (low < high).all()
+    assert (low <= codes).all() and (codes <= high).all()
+    explorer.still()
 
 
 def test_clusters_of_the_still_figure_are_places_among_one_kind():

@@ -64,6 +64,7 @@ def branching():
 
 REFUSED = {
     "activation gelu": lambda: chain(layers.Conv2D(1, 3, padding="same", activation="gelu")),
+    "activation ReLU": lambda: chain(layers.Conv2D(1, 3, activation=layers.ReLU(), padding="same")),
     "other settings": lambda: chain(layers.Conv2D(1, 3, padding="valid")),
     "other settings than": lambda: chain(layers.Conv2D(1, 3, padding="same", dilation_rate=2)),
     "has other settings": lambda: chain(layers.UpSampling2D(2, interpolation="bilinear")),

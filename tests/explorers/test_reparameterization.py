@@ -21,6 +21,13 @@ def test_the_gradient_is_that_of_the_mean():
         assert slope == pytest.approx(numeric, rel=1e-6)
 
 
+def test_plain_sampling_has_other_draws_whatever_the_seed():
+    """0 is the seed of the others, unless it is asked for."""
+    for seed in (0, 1):
+        explorer = ReparameterizationExplorer(seed)
+        assert not set(explorer._eps) & set(explorer._fresh)
+
+
 def test_the_seed_decides():
     """Another seed, other draws; the same seed, the same."""
     one, same, other = (ReparameterizationExplorer(seed) for seed in (3, 3, 4))

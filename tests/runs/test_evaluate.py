@@ -42,7 +42,7 @@ def test_scores_and_spread_are_what_numpy_makes_of_the_models_answers(images):
     scores = evaluate.evaluate(vae, images, passes=3)
     errors = []
     for seed in range(3):
-        vae.encoder.get_layer("z").noise.state.assign([seed, 0])
+        vae.noise.state.assign([seed, 0])
         x_hat = vae.predict(images, batch_size=500, verbose=0).astype("float64")
         errors.append(((images - x_hat) ** 2).reshape(40, -1))
     z_mean, z_log_var, _ = (np.asarray(o, "float64") for o in vae.encoder(images))
@@ -61,7 +61,7 @@ def test_scores_and_spread_are_what_numpy_makes_of_the_models_answers(images):
 
 def test_two_calls_give_the_same_numbers_and_leave_the_models_noise_alone(vae, images):
     """Whatever was drawn before; and an optimizer stays the one it was."""
-    noise, optimizer = vae.encoder.get_layer("z").noise.state, vae.optimizer
+    noise, optimizer = vae.noise.state, vae.optimizer
     first = evaluate.evaluate(vae, images, passes=2)
     vae.predict(images, verbose=0)
     before = noise.numpy()
@@ -69,6 +69,25 @@ def test_two_calls_give_the_same_numbers_and_leave_the_models_noise_alone(vae, i
     np.testing.assert_array_equal(noise.numpy(), before)
     assert vae.optimizer is optimizer
     assert first["loss"][1] > 0
+
+
+def test_an_interruption_leaves_the_models_noise_alone(vae, images):
+    """Ctrl-C while it scores."""
+
+    class Press(keras.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    vae.noise.state.assign([8, 9])
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.evaluate(vae, images, callbacks=[Press()])
+    np.testing.assert_array_equal(vae.noise.state.numpy(), [8, 9])
+
+
+def test_one_pass_has_no_spread(vae, images):
+    """So it is refused."""
+    with pytest.raises(ValueError, match="passes=1 show no spread: use 2 or more"):
+        evaluate.evaluate(vae, images, passes=1)
 
 
 def test_an_autoencoder_has_its_error_and_no_spread(images):

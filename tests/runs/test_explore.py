@@ -162,6 +162,25 @@ def test_a_page_has_the_explorers_that_make_sense(run, tmp_path):
         assert list(explore.explorers_of(model, data)) == expected
 
 
+def test_a_model_that_tells_nothing_has_a_page_as_well(tmp_path):
+    """One dimension has no arc; codes that are all the same, or on a line, have no gaps."""
+    digits = load_digits("digits")
+    for size, spread in (1, 1), (2, 0), (2, [1, 0]):
+        model = VAE(build_encoder(size), build_decoder(size))
+        kernel = model.encoder.get_layer("z_mean").kernel
+        kernel.assign(kernel.numpy() * spread)
+        explore.write_page(tmp_path / "page.html", model, digits, "flat")
+        assert (size == 2) == ("The map of all codes" in (tmp_path / "page.html").read_text())
+
+
+def test_pictures_that_do_not_fit_are_refused(run):
+    """Both shapes, and where the right ones are noted."""
+    model = VAE(build_encoder(2, (16, 16, 3)), build_decoder(2, (16, 16, 3)))
+    told = r"\(28, 28, 1\), but the model takes \(16, 16, 3\).*name the folder of its run"
+    with pytest.raises(ValueError, match=told):
+        explore.explorers_of(model, load_digits("digits"))
+
+
 def test_exploring_writes_a_page_and_opens_it(run, monkeypatch):
     """In the run's folder, and in the browser unless that is not wanted; it asks for nothing elsewhere."""
     _, folder, _ = run

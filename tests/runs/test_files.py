@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -15,13 +16,20 @@ CARD = {
     "epochs_done": 3,
     "resumed": 0,
     "passes": 10,
+    "seconds": 4.5,
     "dataset": "MNIST",
     "latent_dim": 2,
     "beta": 1.0,
     "seed": 1,
-    "recipe": {"name": "fast", "epochs": 3},
+    "recipe": {"name": "fast", "epochs": 3, "learning_rate": 0.006},
+    "test_scores": {"loss": 36.5, "mse": 0.04},
+    "test_spread": {"loss": 0.1, "mse": 0.001},
     "sha256": {name: hashlib.sha256(name.encode()).hexdigest() for name in files.MODELS},
 }
+
+
+OWN = {"source": "cats", "side": 16, "channels": 3, "digest": "ab"}
+GONE = object()
 
 
 @pytest.fixture
@@ -46,6 +54,26 @@ def test_only_one_process_at_a_time_has_a_folder(tmp_path):
         assert (tmp_path / "vae.12-ab.unfinished.keras").exists()
     with files.lock(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_page_that_another_process_writes_into_the_folder_stays(tmp_path):
+    """`vae-course explore` does not lock it."""
+    (tmp_path / "explore.12-ab.unfinished.html").touch()
+    with files.lock(tmp_path):
+        assert (tmp_path / "explore.12-ab.unfinished.html").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks of POSIX")
+def test_a_disk_without_locks_is_told(tmp_path, monkeypatch):
+    """As over some networks: folder, reason and cure."""
+
+    def fail(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", fail)
+    with pytest.raises(OSError, match=rf"{tmp_path} cannot be locked \(No locks.*--out"):
+        with files.lock(tmp_path):
+            pytest.fail("it was locked")
 
 
 def test_a_digest_is_that_of_the_content(tmp_path):
@@ -94,12 +122,23 @@ def test_a_folder_without_a_card_is_no_run(tmp_path):
         {"latent_dim": 10**8},
         {"recipe": "fast"},
         {"recipe": {"name": "fast"}},
+        {"recipe": CARD["recipe"] | {"learning_rate": "small"}},
         {"sha256": {}},
+        {"resumed": "once"},
+        {"epochs_done": [3]},
+        {"seconds": True},
+        {"test_scores": {"loss": 36.5}},
+        {"test_spread": None},
+        {"products": "float8"},
+        {"dataset": None, "pictures": OWN},
+        {"pictures": OWN | {"side": "16"}},
+        *({key: GONE} for key in CARD),
     ],
 )
 def test_a_damaged_card_is_refused(folder, change):
     """The error names the file and how to start anew."""
-    files.write_json(folder / "card.json", CARD | change)
+    card = {key: value for key, value in (CARD | change).items() if value is not GONE}
+    files.write_json(folder / "card.json", card)
     with pytest.raises(ValueError, match=r"card\.json is damaged.*--out"):
         files.read_card(folder)
 

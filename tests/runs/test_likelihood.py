@@ -64,7 +64,7 @@ def test_draws_are_added_up_in_parts(vae, images, monkeypatch):
 
 def test_the_same_seed_gives_the_same_estimate_and_the_models_noise_stays(vae, images):
     """Whatever has drawn from the model before, and without a trace in it."""
-    noise = vae.encoder.get_layer("z").noise.state
+    noise = vae.noise.state
     first = likelihood.log_likelihood(vae, images, 20, seed=4)
     noise.assign([8, 9])
     again = likelihood.log_likelihood(vae, images, 20, seed=4)
@@ -72,6 +72,27 @@ def test_the_same_seed_gives_the_same_estimate_and_the_models_noise_stays(vae, i
     np.testing.assert_array_equal(noise.numpy(), [8, 9])
     other = likelihood.log_likelihood(vae, images, 20, seed=5)
     assert (other[0] != first[0]).all()
+
+
+def test_doubles_give_the_same(vae, images):
+    """As NumPy makes them."""
+    expected = likelihood.log_likelihood(vae, images, 3)
+    np.testing.assert_array_equal(
+        likelihood.log_likelihood(vae, images.astype("float64"), 3), expected
+    )
+
+
+def test_an_interruption_leaves_the_models_noise(vae, images, monkeypatch):
+    """Ctrl-C while it draws."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(likelihood.tf, "function", lambda f: interrupt)
+    vae.noise.state.assign([8, 9])
+    with pytest.raises(KeyboardInterrupt):
+        likelihood.log_likelihood(vae, images, 3)
+    np.testing.assert_array_equal(vae.noise.state.numpy(), [8, 9])
 
 
 def test_effective_sample_sizes_lie_between_one_and_the_number_of_draws(vae, images):

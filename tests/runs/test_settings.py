@@ -116,6 +116,20 @@ def test_a_folder_that_holds_a_run_can_be_gone_on_with(run):
     assert settings.choose(run, NOTHING)[0] == run
 
 
+def test_a_failed_start_does_not_block_its_own_folder(here):
+    """What it leaves is a lock and half a file."""
+    (here / ".lock").touch()
+    (here / "card.12-ab.unfinished.json").touch()
+    assert settings.choose(here, NOTHING)[0] == here
+
+
+@pytest.mark.parametrize("card, told", [({}, "name the folder of its run"), (CARD, "leave it out")])
+def test_pictures_that_no_card_describes_are_refused(card, told):
+    """Of a file alone, the cure is its folder."""
+    with pytest.raises(ValueError, match=told):
+        settings.data_of(card, "cats")
+
+
 def test_a_run_that_diverged_is_not_gone_on_with(run):
     """It would diverge again: the epoch and the cure are named."""
     card = files.read_card(run)
@@ -140,7 +154,7 @@ def test_a_file_in_the_way_is_refused(here, below, monkeypatch):
     """Neither the file nor a path below it can be a folder; data are not looked for."""
     (here / "file").write_text("x")
     monkeypatch.setattr(settings, "load_digits", lambda *_: pytest.fail("data were loaded"))
-    with pytest.raises(OSError, match="Nothing can be written to .*file.*--out"):
+    with pytest.raises(OSError, match="Nothing can be written to .*file.*another folder"):
         settings.choose(here.joinpath("file", *below), NOTHING)
     assert (here / "file").read_text() == "x"
 

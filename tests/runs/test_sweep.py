@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import csv
 import json
+import math
 import os
 import shutil
 import signal
@@ -19,9 +20,11 @@ import pytest
 from click.testing import CliRunner
 from distributed import LocalCluster
 from distributed.scheduler import KilledWorker
+from tiny import tiny_digits
 
 from vae_course import cli, data, latent, pretrained, training
 from vae_course.runs import evaluate, files, grid, load, ship, sweep
+from vae_course.runs.settings import DEFAULTS
 
 RECIPE = "dataset: digits\nepochs: 1\nlatent_dim: 2\nbeta: [4, 0.5]\nseed: 7\n"
 NAMES = ["beta-0.5", "beta-4"]
@@ -309,6 +312,41 @@ def test_a_run_whose_worker_is_killed_each_time_has_a_reason():
     """A line with the cure."""
     error = KilledWorker("train_run-1", None, 3)
     assert "killed each time" in sweep._reason(error) and "--workers" in sweep._reason(error)
+
+
+def test_an_error_without_a_word_has_a_reason():
+    """At least its kind."""
+    assert sweep._reason(RuntimeError("")).startswith("RuntimeError")
+
+
+def test_a_score_that_is_not_finite_is_a_divergence(monkeypatch):
+    """Whichever it is, so that the others of the sweep go on."""
+    monkeypatch.setattr(data, "load_digits", tiny_digits)
+    monkeypatch.setattr(latent, "mutual_information", lambda *_: math.nan)
+    (run,) = grid.runs_of({key: [value] for key, value in DEFAULTS.items()} | {"epochs": [1]})
+    row, model = sweep.train_run(run)
+    assert row["status"] == "diverged" and "mutual information" in row["reason"] and model is None
+
+
+@pytest.mark.parametrize("key", ["status", "settings", "seconds", "reason", *sweep.SCORES])
+def test_a_row_that_lacks_something_is_not_taken(key, tmp_path):
+    """As if the run had not been trained."""
+    row = {"status": "diverged", "settings": {}, "reason": "beta", "seconds": None}
+    row |= dict.fromkeys(sweep.SCORES)
+    (tmp_path / "row.json").write_text(json.dumps(row))
+    assert sweep.read_row(tmp_path, {}) == row
+    del row[key]
+    (tmp_path / "row.json").write_text(json.dumps(row))
+    assert sweep.read_row(tmp_path, {}) is None
+
+
+def test_a_row_whose_scores_are_no_numbers_is_not_taken(copy):
+    """However whole its model is."""
+    path = copy / "runs" / "beta-4" / "row.json"
+    row = json.loads(path.read_text())
+    assert sweep.read_row(path.parent, row["settings"]) == row
+    path.write_text(json.dumps(row | {"kl": "small"}))
+    assert sweep.read_row(path.parent, row["settings"]) is None
 
 
 def test_ctrl_c_ends_it_soon_and_keeps_what_is_done(whole, recipe, tmp_path):

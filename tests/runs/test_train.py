@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -210,6 +211,31 @@ def test_a_killed_run_goes_on_to_the_same_place(whole, number, tmp_path):
     card = resume(tmp_path / "run")
     assert card["resumed"] == 1
     assert_same_run(tmp_path / "run", folder)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_run_keeps_its_kind_of_numbers_on_another_processor(whole, noted, tmp_path, monkeypatch):
+    """As its card says, or float32 where an older card does not; so the end is the same."""
+    folder = shutil.copytree(whole[1][5], tmp_path / "run")
+    card = files.read_card(folder)
+    assert card["products"] == "float32"
+    if not noted:
+        del card["products"]
+        files.write_json(folder / "card.json", card)
+    monkeypatch.setattr(training, "arithmetic", lambda *_: "bfloat16")
+    assert resume(folder)["products"] == "float32"
+    assert_same_run(folder, whole[0])
+
+
+@pytest.mark.parametrize("system, command", [("posix", "'my cats'"), ("nt", '"my cats"')])
+def test_a_command_quotes_as_its_shell_reads(system, command, monkeypatch):
+    """Double quotes for Windows."""
+    data = SimpleNamespace(
+        digest="ab", source="my cats", name="your cats", x_train=np.zeros((96, 16, 16, 3))
+    )
+    monkeypatch.setattr(train, "os", SimpleNamespace(name=system))
+    card = train._first_card(settings.DEFAULTS, data)
+    assert f"--images {command} --side 16" in card["command"]
 
 
 def press_before_file(monkeypatch, number):

@@ -42,6 +42,21 @@ def check_codes(codes, labels, what="codes"):
     return codes, labels
 
 
+def corners(*points):
+    """Return what a map of points must show, which has some width and height even if all are the same.
+
+    Args:
+        *points: Arrays of shape `(n, 2)`, of which one is not empty.
+
+    Returns:
+        The lower left and the upper right corner, each of shape `(2,)`.
+    """
+    points = np.concatenate(points)
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = np.where(high > low, 0, (high - low).max() / 2 or 1)
+    return low - margin, high + margin
+
+
 def starting_points(codes, labels):
     """List starting points by name: the mean of each digit, then its first test images.
 

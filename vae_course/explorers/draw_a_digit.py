@@ -7,7 +7,7 @@ from vae_course import plotting
 from vae_course.checks import check_images
 from vae_course.data import enlargement
 from vae_course.explorers import networks
-from vae_course.explorers.codes import check_codes, check_decoder, decode
+from vae_course.explorers.codes import check_codes, check_decoder, corners, decode
 from vae_course.explorers.explorer import Explorer
 
 
@@ -52,8 +52,8 @@ class DrawADigit(Explorer):
         return {int(digit): int(np.argmax(self._labels == digit)) for digit in digits}
 
     def _state(self):
-        shown = self._codes[: plotting.MOST_POINTS]
-        arrays = {"codes": self._codes, "low": shown.min(axis=0), "high": shown.max(axis=0)}
+        low, high = corners(self._codes[: plotting.MOST_POINTS])
+        arrays = {"codes": self._codes, "low": low, "high": high}
         pixels = np.round(255 * self._images[..., 0])
         matrix = enlargement(self._images)
         return {

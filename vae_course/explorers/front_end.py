@@ -31,7 +31,14 @@ def style():
 
 
 def as_json(state):
-    """Copy a state, with the bytes of its arrays as base64, so that a notebook can keep it."""
+    """Copy a state in a form that a notebook can keep.
+
+    Args:
+        state: Dictionary with arrays packed by `networks.array`.
+
+    Returns:
+        The same, with the bytes of its arrays as base64.
+    """
     return _changed(state, lambda data: base64.b64encode(data).decode("ascii"))
 
 

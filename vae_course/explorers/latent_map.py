@@ -1,12 +1,14 @@
 """Walk through a plane of codes, and see what the decoder makes of every place."""
 
+import contextlib
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.spatial import cKDTree
 
 from vae_course import latent, plotting
 from vae_course.explorers import networks
-from vae_course.explorers.codes import check_codes, check_decoder, decode, look
+from vae_course.explorers.codes import check_codes, check_decoder, corners, decode, look
 from vae_course.explorers.explorer import Explorer
 
 GAPS = 6
@@ -27,7 +29,8 @@ class _Map:
         self.tree = cKDTree(self.codes)
         self.centres, self.radii = np.empty((0, 2)), np.empty(0)
         if gaps:
-            self.centres, self.radii = latent.largest_gaps(self.codes, count=gaps)
+            with contextlib.suppress(ValueError):  # too few codes, or all on one line
+                self.centres, self.radii = latent.largest_gaps(self.codes, count=gaps)
         self.start = self.centres[0] if len(self.centres) else self.codes[0]
 
     def clusters(self, count=3):
@@ -41,9 +44,8 @@ class _Map:
     def corners(self):
         """Return the lower left and the upper right corner of what the map shows."""
         reach = self.radii[:, None]
-        drawn = self.codes[: plotting.MOST_POINTS], self.centres - reach, self.centres + reach
-        shown = np.concatenate(drawn)
-        return shown.min(axis=0), shown.max(axis=0)
+        shown = self.codes[: plotting.MOST_POINTS]
+        return corners(shown, self.centres - reach, self.centres + reach)
 
     def draw_on(self, ax):
         plotting.circles(self.centres, self.radii, plotting.latent_map(self.codes, self.labels, ax))
@@ -70,7 +72,7 @@ class LatentMap(Explorer):
             buttons switch between their maps.
         labels: Digit, or name of the class, of each code, shape `(n,)`.
         title: What the codes are, such as "codes of the test images, MNIST".
-        gaps: How many of the largest gaps to mark, 0 for none.
+        gaps: How many of the largest gaps to mark, 0 for none; codes on one line have none.
         light: Whether 0 is black and 1 is white, as in photographs, and not paper and ink.
 
     Raises:

@@ -1,5 +1,7 @@
 """Drag along a path between two digits, and mix in a third."""
 
+import contextlib
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -9,13 +11,13 @@ from vae_course.explorers.codes import check_codes, check_decoder, decode, look,
 from vae_course.explorers.explorer import Explorer
 
 FRAMES = 9
-WALKS = {"lerp": latent.lerp, "slerp": latent.slerp}
 
 
 class DigitMorph(Explorer):
     """Turn one digit into another along the straight or the curved path: drag t or press play.
 
-    A third digit can be mixed in. Nine frames of the whole path are shown below the large picture.
+    A third digit can be mixed in. Nine frames of the whole path are shown below the large picture. Codes of
+    one dimension have no curved path, nor have a zero vector and opposite ones.
 
     Args:
         decoder: Keras model from latent vectors to images.
@@ -39,7 +41,8 @@ class DigitMorph(Explorer):
     def _names(self):
         """Return all names, and the initial start, end and third: 3, 7 and 0 if all digits are there."""
         names = list(self._points)
-        return names, names[min(3, len(names) - 1)], names[min(7, len(names) - 1)], names[0]
+        last = len(names) - 1
+        return names, names[max(0, min(3, last - 1))], names[min(7, last)], names[0]
 
     def _state(self):
         names, *chosen = self._names()
@@ -54,20 +57,23 @@ class DigitMorph(Explorer):
     def _figure(self):
         names, start, end, _ = self._names()
         third = next((name for name in names if name not in (start, end)), start)
-        t = np.linspace(0, 1, FRAMES)
-        rows = [walk(self._points[start], self._points[end], t) for walk in WALKS.values()]
-        rows.append(0.5 * rows[0] + 0.5 * self._points[third])
+        path = self._points[start], self._points[end], np.linspace(0, 1, FRAMES)
+        rows = {"lerp": latent.lerp(*path)}
+        with contextlib.suppress(ValueError):  # there is no arc
+            rows["slerp"] = latent.slerp(*path)
+        count, kinds = ("Three", "straight, round") if "slerp" in rows else ("Two", "straight")
+        rows[f"half lerp, half\n{third}"] = 0.5 * rows["lerp"] + 0.5 * self._points[third]
         fig, ax = plt.subplots(figsize=(8.6, 3.2))
         plotting.image_grid(
-            decode(self._decoder, np.concatenate(rows)),
+            decode(self._decoder, np.concatenate(list(rows.values()))),
             FRAMES,
             ax,
-            row_labels=[*WALKS, f"half lerp, half\n{third}"],
-            column_labels=[f"{value:.3g}" for value in t],
+            row_labels=list(rows),
+            column_labels=[f"{value:.3g}" for value in path[-1]],
             light=self._light,
         )
         ax.set_title(f"t, from the {start} to the {end}")
         return fig, (
-            f"Three rows of {FRAMES} pictures from one digit to another: straight, round, and the straight "
+            f"{count} rows of {FRAMES} pictures from one digit to another: {kinds}, and the straight "
             f"one mixed half and half with the {third}."
         )

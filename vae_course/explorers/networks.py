@@ -94,7 +94,7 @@ def _convolution(layer, transposed, sides):
 
 
 def _weights(layer, kernel):
-    activation = layer.activation.__name__
+    activation = getattr(layer.activation, "__name__", type(layer.activation).__name__)
     if activation not in ACTIVATIONS:
         raise _refusal(layer, f"has the activation {activation}")
     bias = layer.bias if layer.use_bias else np.zeros(layer.output.shape[-1])

@@ -68,15 +68,16 @@ class ReparameterizationExplorer(Explorer):
     """
 
     def __init__(self, seed=1):
-        self._eps = np.random.default_rng(seed).standard_normal(DRAWS)
+        self._eps, self._fresh = (
+            np.random.default_rng(each).standard_normal(DRAWS) for each in (seed, int(seed == 0))
+        )
 
     def _state(self):
         return {"eps": networks.array(self._eps)}
 
     def _figure(self):
         fig, axes = plt.subplots(2, 2, figsize=(9.5, 7))
-        fresh = np.random.default_rng(0).standard_normal(DRAWS)
-        for row, kind, eps in zip(axes, (TRICK, PLAIN), (self._eps, fresh), strict=True):
+        for row, kind, eps in zip(axes, (TRICK, PLAIN), (self._eps, self._fresh), strict=True):
             _draw_on(*row, eps, kind == TRICK)
             row[0].set_ylabel(kind)
         return fig, (

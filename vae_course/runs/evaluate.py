@@ -41,30 +41,35 @@ def evaluate(model, x, passes=PASSES, callbacks=()):
         passes. An `Autoencoder` has no KL and no active units, and its reconstruction is its loss.
 
     Raises:
-        ValueError: If the images are not valid, or a weight or a score of the model is not finite.
+        ValueError: If the images are not valid, a weight or a score of the model is not finite, or `passes`
+            is less than 2.
     """
-    _check_finite("weights", model.get_weights())
     is_vae = isinstance(model, VAE)
+    if is_vae and passes < 2:
+        raise ValueError(f"passes={passes} show no spread: use 2 or more, such as {PASSES}.")
+    _check_finite("weights", model.get_weights())
     judge = quickened(model)  # the same scores, sooner
     if not judge.compiled:
         judge.compile()
-    if is_vae:
-        noise = model.encoder.get_layer("z").noise.state
-        before = noise.numpy()
-    runs = []
-    for seed in range(passes if is_vae else 1):
+    noise = model.noise.state if is_vae else None
+    before, runs = noise.numpy() if is_vae else None, []
+    try:
+        for seed in range(passes if is_vae else 1):
+            if is_vae:
+                noise.assign([seed, 0])
+            options = {"batch_size": BATCH_SIZE, "verbose": 0, "callbacks": list(callbacks)}
+            run = judge.evaluate(x, **options, return_dict=True)
+            runs.append({"reconstruction": run["loss"], **run})  # an Autoencoder's is its loss
         if is_vae:
-            noise.assign([seed, 0])
-        options = {"batch_size": BATCH_SIZE, "verbose": 0, "callbacks": list(callbacks)}
-        run = judge.evaluate(x, **options, return_dict=True)
-        runs.append({"reconstruction": run["loss"], **run})  # an Autoencoder's is its loss
+            z_mean, _, _ = model.encoder.predict(x, batch_size=BATCH_SIZE, verbose=0)
+    finally:
+        if is_vae:
+            noise.assign(before)
     columns = {name: [run[name] for run in runs] for name in METRICS if name in runs[0]}
     _check_finite("scores", columns.values())
     scores = {n: (float(np.mean(v)), float(np.std(v, ddof=is_vae))) for n, v in columns.items()}
     if is_vae:
-        z_mean, _, _ = model.encoder.predict(x, batch_size=BATCH_SIZE, verbose=0)
         scores["active_units"] = (float(active_units(z_mean)), 0.0)
-        noise.assign(before)
     return scores
 
 
@@ -84,7 +89,8 @@ def report(model, card, data, passes=PASSES, draws=None, images=None):
         range and verdict; yardsticks; and what `likelihood.summary` returned, or None.
 
     Raises:
-        ValueError: As in `evaluate`.
+        ValueError: As in `evaluate` and `likelihood.log_likelihood`, or if an `Autoencoder` is asked for log
+            p(x).
     """
     beta, latent_dim = getattr(model, "beta", None), model.decoder.input_shape[-1]
     kind, trained_on = "ae" if beta is None else "vae", card and card["dataset"]

@@ -35,9 +35,16 @@ def explorers_of(model, data):
         Dictionary from heading to explorer.
 
     Raises:
-        ValueError: If the images do not fit the model, or it has layers that the browser cannot run.
+        ValueError: If the images do not fit the model, it has layers that the browser cannot run, or its
+            codes or pictures are not finite.
     """
     images, labels = data.x_test[:MOST], data.y_test[:MOST]
+    if images.shape[1:] != model.encoder.input_shape[1:]:
+        raise ValueError(
+            f"The images of {data.name} have the shape {images.shape[1:]}, but the model takes "
+            f"{model.encoder.input_shape[1:]}: if it was trained on pictures of your own, name the folder of "
+            "its run instead of the file."
+        )
     own = data.x_train.dtype == np.uint8  # grey pictures of one's own are light, not ink
     if labels.dtype.kind == "U" and len(np.unique(labels)) > MOST_CLASSES:
         labels = np.full(len(labels), "")

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 from vae_course import checks
@@ -25,6 +26,7 @@ MODELS = ("vae.keras", "encoder.keras", "decoder.keras")
 LECTURES = {"likelihood": "gaussian", "draws": 1}  # what older cards do not say
 PASSES = 10  # over the test set, for the mean and the spread of a score
 STATUSES = ("running", "interrupted", "diverged", "complete")
+PRODUCTS = ("float32", "bfloat16")  # older cards, which do not say, mean the first
 DATASETS = {"MNIST": "mnist", "embedded digits": "digits"}  # name: value of --dataset
 PICTURES = ("source", "side", "channels", "digest")  # what a card says of somebody's own
 CURE = "Start again in another folder: leave out --resume, and choose the folder with --out."
@@ -37,8 +39,12 @@ def lock(folder):
     Args:
         folder: Path of the folder, which must exist.
 
+    Yields:
+        Nothing, once what a killed process left half-written is deleted.
+
     Raises:
         BlockingIOError: If another process is at work in the folder.
+        OSError: If it is on a disk that knows no locks.
     """
     with open(folder / ".lock", "ab") as file:
         try:
@@ -51,13 +57,29 @@ def lock(folder):
                 f"Another process is at work in {folder}: wait until it ends, or choose another folder "
                 "with --out."
             ) from error
-        for left in folder.glob("*.unfinished.*"):  # left by a killed process
-            left.unlink()
+        except OSError as error:
+            raise OSError(
+                f"{folder} cannot be locked ({error.strerror}), as on some network disks: choose a folder on "
+                "another disk with --out."
+            ) from error
+        for left in folder.glob("*.unfinished.*"):
+            if left.suffix in (".json", ".csv", ".keras"):  # `vae-course explore` may write a page
+                left.unlink()
         yield
 
 
 def sha256(path):
-    """Return a file's SHA-256 digest, 64 hexadecimal digits."""
+    """Compute a file's SHA-256 digest.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -87,17 +109,41 @@ def describe(model, scores):
 
 
 def rounded(value):
-    """Round to six digits, for a card."""
+    """Round to six digits, for a card.
+
+    Args:
+        value: A number.
+
+    Returns:
+        A float.
+    """
     return float(f"{value:.6g}")
 
 
 def write_json(path, content):
-    """Write a dictionary as JSON, completely or not at all."""
+    """Write a dictionary as JSON, completely or not at all.
+
+    Args:
+        path: Path of the file, in an existing folder.
+        content: The dictionary, without NaN or infinity.
+
+    Raises:
+        ValueError: If a number is not finite.
+        OSError: If the file cannot be written.
+    """
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def check_settings(settings):
-    """Raise a `ValueError` if `epochs`, unless None, or another setting of a run is out of range."""
+    """Check the settings of a run.
+
+    Args:
+        settings: Dictionary with "epochs", which may be None, "latent_dim", "beta", "likelihood", "draws" and
+            "seed".
+
+    Raises:
+        ValueError: If one of them is out of range.
+    """
     if settings["epochs"] is not None:
         checks.check_epochs(settings["epochs"])
     checks.check_latent_dim(settings["latent_dim"])
@@ -129,10 +175,19 @@ def read_card(folder):
     try:
         card = LECTURES | json.loads(path.read_text(encoding="utf-8"))
         check_settings(card | {"epochs": card["recipe"]["epochs"]})
-        others = [card[key] for key in ("epochs_done", "resumed", "passes")]
-        own = [card["pictures"][key] for key in PICTURES] if "pictures" in card else None
-        known = card["status"] in STATUSES and (own or card["dataset"] in DATASETS)
-        if not known or None in [*others, card["recipe"]["name"]]:
+        numbers = [card[key] for key in ("epochs_done", "resumed", "passes", "seconds")]
+        numbers.append(card["recipe"]["learning_rate"])
+        texts = [card["dataset"], card["recipe"]["name"]]
+        if card["status"] == "complete":
+            parts = product((card["test_scores"], card["test_spread"]), ("loss", "mse"))
+            numbers += [scores[name] for scores, name in parts]
+        if "pictures" in card:
+            source, side, channels, digest = (card["pictures"][key] for key in PICTURES)
+            numbers, texts = [*numbers, side, channels], [*texts, source, digest]
+        known = card["status"] in STATUSES and card.get("products", PRODUCTS[0]) in PRODUCTS
+        known = known and ("pictures" in card or card["dataset"] in DATASETS)
+        whole = {type(number) for number in numbers} <= {int, float}
+        if not (known and whole and {type(text) for text in texts} == {str}):
             raise ValueError("its status, data set or a setting is unknown")
         if card["status"] == "running":  # killed, so the checkpoint is newer than the card
             digests = {"vae.keras": None} if history.exists() else {}

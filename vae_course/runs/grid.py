@@ -81,20 +81,49 @@ def _check(run):
 
 
 def runs_of(grid):
-    """List the settings of every run of a grid, sorted by the keys of `settings.DEFAULTS`, in their order."""
+    """List the settings of every run of a grid.
+
+    Args:
+        grid: What `read_grid` returned.
+
+    Returns:
+        List of dictionaries, sorted by the keys of `settings.DEFAULTS`, in their order.
+    """
     return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
 
 
 def name_of(grid, run):
-    """Name a run by its settings that vary, such as "beta-0.1_seed-2"; "run" if none does."""
+    """Name a run by its settings that vary.
+
+    Args:
+        grid: As in `runs_of`.
+        run: One of its runs.
+
+    Returns:
+        Text, such as "beta-0.1_seed-2"; "run" if no setting varies.
+    """
     return "_".join(f"{key}-{told(run[key])}" for key in varying(grid)) or "run"
 
 
 def varying(grid):
-    """List the settings of a grid that have several values."""
+    """List the settings that vary from run to run.
+
+    Args:
+        grid: As in `runs_of`.
+
+    Returns:
+        Those keys of it that have several values.
+    """
     return [key for key, values in grid.items() if len(values) > 1]
 
 
 def told(value):
-    """Write a setting as a person would: a beta of 1.0 is 1."""
+    """Write a setting as a person would.
+
+    Args:
+        value: The setting.
+
+    Returns:
+        Text; a beta of 1.0 is 1.
+    """
     return str(value).removesuffix(".0")

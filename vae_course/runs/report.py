@@ -9,7 +9,15 @@ DECIMALS = {"mse": 5, "active_units": 0}  # as in the lecture; otherwise 3
 
 
 def of_training(card, folder):
-    """Summarize the training run in a folder, given its card, as text of several lines."""
+    """Summarize a training run.
+
+    Args:
+        card: Its card.
+        folder: Path of its folder.
+
+    Returns:
+        Text of several lines.
+    """
     done, planned = card["epochs_done"], card["recipe"]["epochs"]
     state = f"the model after epoch {done}" if done else "the untrained model"
     if card["status"] == "diverged":
@@ -42,7 +50,14 @@ def of_training(card, folder):
 
 
 def of_pictures(data):
-    """Say what `load_pictures` found, and name what it left out, as text of several lines."""
+    """Say what `load_pictures` found, and name what it left out.
+
+    Args:
+        data: What it returned.
+
+    Returns:
+        Text of several lines.
+    """
     colour = "in colour" if data.x_train.shape[3] == 3 else "in grey"
     height, width = data.x_train.shape[1:3]
     lines = [
@@ -57,7 +72,14 @@ def of_pictures(data):
 
 
 def of_scores(report):
-    """Lay out what `evaluate.report` returned as text: scores, their spread and their expected ranges."""
+    """Lay out scores, their spread and their expected ranges.
+
+    Args:
+        report: What `evaluate.report` returned.
+
+    Returns:
+        Text of several lines.
+    """
     scores, cost = dict(report["scores"]), report["yardsticks"]["mean_image"]
     word = "better" if scores["loss"]["mean"] < cost else "NOT better"
     kind, labels = "VAE, ", LABELS

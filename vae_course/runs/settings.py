@@ -38,9 +38,15 @@ def data_of(card, place=None):
     """
     noted = card.get("pictures")
     if not noted:
+        if place and not card:
+            raise ValueError(
+                f"{place} cannot be used, because the model's file does not say how pictures are prepared: "
+                "name the folder of its run instead of the file."
+            )
         if place:
-            trained = f"was trained on {card['dataset']}" if card else "has no card"
-            raise ValueError(f"{place} is not needed, because the model {trained}: leave it out.")
+            raise ValueError(
+                f"{place} is not needed, because the model was trained on {card['dataset']}: leave it out."
+            )
         return load_digits(files.DATASETS[card["dataset"]])
     data = load_pictures(place or noted["source"], noted["side"])
     if data.digest != noted["digest"]:
@@ -99,7 +105,8 @@ def choose(out, wanted, resume=False, images=None, side=None):
             return out, card, None
         check_writable(out)
         return out, card, data_of(card, images)
-    if out.is_dir() and any(out.iterdir()):
+    held = [path.name for path in out.iterdir()] if out.is_dir() else []
+    if any(name != ".lock" and ".unfinished." not in name for name in held):  # of a failed start
         go_on = ", or resume the run in it with --resume" * (out / "card.json").exists()
         raise FileExistsError(
             f"{out} is not empty, and nothing is overwritten: choose another with --out{go_on}."

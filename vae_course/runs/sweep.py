@@ -8,6 +8,7 @@ workers only.
 
 import contextlib
 import json
+import math
 import random
 import socket
 import sys
@@ -83,6 +84,8 @@ def _train_and_score(run, digits):
     try:
         scores = {name: mean for name, (mean, _) in evaluate(model, x_test).items()}
         scores["mutual_information"] = latent.mutual_information(z_mean, z_log_var)
+        if not math.isfinite(scores["mutual_information"]):
+            raise ValueError("Its mutual information is not finite: use a smaller beta.")
     except ValueError as error:  # not finite
         raise FloatingPointError(str(error)) from error
     row = {"status": "complete", **{name: files.rounded(scores[name]) for name in SCORES}}
@@ -174,10 +177,23 @@ def _claim(out, grid):
 
 
 def read_row(folder, run):
-    """Read a run's row, or return None unless both of its files are whole and its settings are these."""
+    """Read what a sweep wrote of a run.
+
+    Args:
+        folder: Path of the run's folder.
+        run: Its settings.
+
+    Returns:
+        Its row, a dictionary; or None unless both of its files are whole and its settings are these.
+    """
     try:
         row = json.loads((folder / "row.json").read_text(encoding="utf-8"))
-        whole = row["status"] == "diverged" or row["sha256"] == files.sha256(folder / "vae.keras")
+        scores = [row[key] for key in (*SCORES, "seconds")]
+        if row["status"] == "diverged":
+            whole = isinstance(row["reason"], str)
+        else:
+            whole = {type(score) for score in scores} <= {int, float}
+            whole = whole and row["sha256"] == files.sha256(folder / "vae.keras")
         return row if whole and row["settings"] == run else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -223,7 +239,7 @@ def _reason(error):
     """Say in one line why a run failed."""
     if type(error).__name__ == "KilledWorker":
         return "its worker was killed each time, perhaps for lack of memory: use fewer --workers."
-    kind = "" if type(error) is RuntimeError else f"{type(error).__name__}: "
+    kind = "" if type(error) is RuntimeError and str(error) else f"{type(error).__name__}: "
     return f"{kind}{error}".splitlines()[0]
 
 

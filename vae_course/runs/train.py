@@ -5,6 +5,7 @@ import dataclasses
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import time
 
@@ -40,7 +41,7 @@ def train(folder, card, data):
     folder.mkdir(parents=True, exist_ok=True)
     with files.lock(folder), _noted_interrupts() as pressed:
         if "status" in card:
-            card = card | {"resumed": card["resumed"] + 1}
+            card = {"products": files.PRODUCTS[0]} | card | {"resumed": card["resumed"] + 1}
         elif (folder / "card.json").exists():
             raise FileExistsError(
                 f"{folder} now holds another run: choose another folder with --out."
@@ -54,7 +55,8 @@ def train(folder, card, data):
                 f"{folder / 'card.json'} is damaged ({error}). {files.CURE}"
             ) from error
         model, rows = _open(folder, card, recipe, data)
-        card["products"] = training.arithmetic(model, len(data.x_train))
+        if "products" not in card:  # a run that is resumed goes on as it began
+            card["products"] = training.arithmetic(model, len(data.x_train))
         files.write_json(folder / "card.json", _new_card(card, model, rows, {}, "running"))
         if not (folder / "vae.keras").exists():
             _save(model, folder / "vae.keras")
@@ -90,7 +92,9 @@ def _first_card(settings, data):
         side, channels = data.x_train.shape[2:]
         noted = data.source, side, channels, digest
         own["pictures"] = dict(zip(files.PICTURES, noted, strict=True))
-        chosen |= {"dataset": None, "images": shlex.quote(data.source), "side": side}
+        on_windows = os.name == "nt"
+        quoted = (subprocess.list2cmdline if on_windows else shlex.join)([data.source])
+        chosen |= {"dataset": None, "images": quoted, "side": side}
     else:
         chosen["dataset"] = files.DATASETS[data.name]
     options = [f"--{k.replace('_', '-')} {v}" for k, v in chosen.items() if v is not None]

@@ -25,7 +25,7 @@ export function DigitMorph({ names, points, chosen, decoder, look }, ui) {
   const decode = network(decoder);
   const [start, end, third] = ["from", "to", "third"].map((label, i) => ui.choice(label, names, chosen[i]));
   const weight = ui.slider("third, in %", 0, 100, 0, 1, String);
-  const path = ui.radio("path", ["lerp", "slerp"], "lerp");
+  const path = points.shape[1] > 1 ? ui.radio("path", ["lerp", "slerp"], "lerp") : { value: "lerp" }; // one number cannot turn
   const t = ui.slider("t, in %", 0, 100, 50, 1, String);
   const { rows = 28, columns = 28, channels = 1 } = look;
   const atOnce = rows * columns > LARGE ? 1 : AT_ONCE;
