@@ -2,6 +2,7 @@
 
 import _thread
 import ast
+import functools
 import inspect
 import itertools
 import json
@@ -20,7 +21,7 @@ from scipy import linalg, spatial, special, stats
 from sklearn.decomposition import PCA
 
 from vae_course import exercises, losses
-from vae_course.exercises import answers, compare, ex04, ex06, riddles, verdict
+from vae_course.exercises import answers, compare, ex04, ex06, ex09, riddles, verdict
 from vae_course.models import VAE, Sampling, build_encoder
 
 CHECKS = {name for name in dir(exercises) if name.startswith("check_")}
@@ -115,12 +116,30 @@ def by_grouping(z, labels, amount):
     return sum(rows) / len(rows)
 
 
-def encoder(latent_dim, activation=None, padding="same", bias=True, filters=(16, 32), pool=2):
+def by_digit(z, labels, amount, weigh=False, common=False):
+    """Loop over the ten digits, as lesson 6 does."""
+    steps = []
+    for digit in range(10):
+        mine, own = z[labels == digit], amount[labels == digit]
+        upper = own > np.median(amount if common else own)
+        steps.append(mine[upper].mean(axis=0) - mine[~upper].mean(axis=0))
+    return np.average(steps, axis=0, weights=np.bincount(labels) if weigh else None)
+
+
+def all_halves_together(z, labels, amount):
+    """Put the upper halves of all classes together, and the lower ones."""
+    upper = amount > np.array([np.median(amount[labels == label]) for label in labels])
+    return z[upper].mean(axis=0) - z[~upper].mean(axis=0)
+
+
+def encoder(
+    latent_dim, activation=None, padding="same", bias=True, filters=(16, 32), pool=2, relu="relu"
+):
     """Build the encoder of exercise 1, or one with a mistake."""
     image = keras.Input((28, 28, 1))
     x = image
     for n in filters:
-        options = {"padding": padding, "activation": "relu", "use_bias": bias}
+        options = {"padding": padding, "activation": relu, "use_bias": bias}
         x = layers.Conv2D(n, 3, **options)(x)
         x = layers.MaxPooling2D(pool)(x)
     code = layers.Dense(latent_dim, activation=activation)(layers.Flatten()(x))
@@ -314,6 +333,14 @@ def without_gradient(z_mean, z_log_var):
     return np.random.normal(z_mean, np.exp(0.5 * np.asarray(z_log_var)))
 
 
+def zero_gradient(z_mean, z_log_var):
+    return without_gradient(z_mean, z_log_var) + 0.0 * z_mean + 0.0 * z_log_var
+
+
+def half_a_zero(z_mean, z_log_var):
+    return half_a_gradient(z_mean, z_log_var) + 0.0 * z_log_var
+
+
 def half_a_gradient(z_mean, z_log_var):
     sigma = ops.stop_gradient(ops.exp(0.5 * z_log_var))
     return z_mean + sigma * keras.random.normal(ops.shape(z_mean))
@@ -401,6 +428,7 @@ def first(train, test):
 
 NAMED = {
     "check_leaks": [
+        (lambda a, b, t: doubles_one_by_one(a[..., :1], b[..., :1], t), "the first channel alone"),
         (doubles(scale=1), "bytes from 0 to 255"),
         (doubles(axis=0), "which training pictures"),
         (lambda a, b, t: np.sqrt(((b - a[: len(b)] / 255) ** 2).mean(axis=(1, 2, 3))) < t, "the same number"),
@@ -537,6 +565,8 @@ NAMED = {
          "latent dimensions instead of the sum; and you take the sum over the batch"),
     ],
     "check_sample": [
+        (zero_gradient, "its gradient for z_mean is zero"),
+        (half_a_zero, "its gradient for z_log_var is zero"),
         (without_gradient, "without reparameterization, so no gradient"),
         (half_a_gradient, "no gradient passes from z to z_log_var"),
         (sampler(shape=lambda m: (1, 3)), "same eps is used for the whole batch"),
@@ -575,6 +605,8 @@ NAMED = {
         (lambda *a: -from_the_prior(*a), "KL[p || q] instead of"),
         (lambda m, s, n, rng: kl_by_quadrature(m, s**2), "exactly the same twice"),
         (lambda m, s, n, rng: rng.normal(1.5, 0.01), "gives a different result"),
+        (lambda m, s, n, rng: kl_by_quadrature(m, s**2) + rng.normal(0, 1e-3), "than the mean of 50 random"),
+        (lambda m, s, n, rng: monte_carlo(m, s, 200_000, rng), "than the mean of 50 random"),
     ],
     "check_reconstruction_error": [
         (lambda x, y: np.mean((x - y) ** 2, axis=(1, 2, 3)), "mean over the pixels"),
@@ -600,6 +632,9 @@ NAMED = {
          "each class has its own halves"),
         (lambda *a: -by_grouping(*a), "the sign is wrong"),
         (lambda z, y, a: -by_grouping(z, y, -a), "an image at the median belongs to the lower half"),
+        (lambda *a: by_digit(*a, weigh=True), "you weigh the differences by the sizes"),
+        (lambda *a: by_digit(*a, common=True), "you use the median of all images"),
+        (all_halves_together, "you put the halves of all classes together"),
     ],
     "check_score_gradient": [
         (lambda f, e, s: f * e, "division by sigma is missing"),
@@ -703,7 +738,8 @@ def test_an_exception_is_shown_with_the_line_and_the_input(in_a_kernel):
 
 def test_an_endless_loop_in_a_kernel_leaves_it_working(in_a_kernel):
     """The check comes back, prints below its cell, and the next cell runs."""
-    assert "I was here" in in_a_kernel[4] and "Is there a loop that never ends?" in in_a_kernel[4]
+    text = " ".join(in_a_kernel[4].split())
+    assert "I was here" in text and "Is there a loop that never ends, or one that takes too" in text
     assert in_a_kernel[5].startswith("TO DO")
 
 
@@ -806,6 +842,22 @@ def test_what_is_no_result_is_told_apart(value, words, capsys):
     """Each gets words of its own."""
     assert not exercises.check_gaussian_kl(value)
     assert words in told(capsys)
+
+
+def test_a_function_for_single_numbers_may_be_vectorized(capsys):
+    """It is the student's own, unless what is inside is not."""
+    check = exercises.check_log_evidence
+    assert check(np.vectorize(lambda a, b, c: a + b - c)), told(capsys)
+    assert not check(np.vectorize(np.hypot)) and "ready-made from numpy" in told(capsys)
+    assert check(np.vectorize(only_a_pass)).share is None
+    within = functools.partial(losses.gaussian_kl)
+    assert not exercises.check_gaussian_kl(within) and "from vae_course" in told(capsys)
+
+
+def test_the_ten_digits_of_a_property_may_be_looped_over(capsys):
+    """Every digit has images, and so every median is a number."""
+    for _ in range(4):
+        assert exercises.check_property_vector(by_digit), told(capsys)
 
 
 def only_a_docstring(z_mean, z_log_var):
@@ -925,6 +977,39 @@ def test_a_round_path_exists_between_all_vectors_that_are_drawn():
         assert abs(np.cross([*a, 0], [*b, 0])[2]) > 0.1
 
 
+def nested(whole):
+    """Let a function build a model in which all layers but the first are in a model of their own."""
+
+    def build(latent_dim):
+        model = whole(latent_dim)
+        inputs = keras.Input(model.input_shape[1:])
+        return keras.Model(inputs, keras.Sequential(model.layers[1:])(inputs))
+
+    return build
+
+
+@pytest.mark.parametrize("relu", [layers.ReLU, lambda: layers.Activation("relu")], ids=range(2))
+def test_layers_may_be_written_in_several_ways(relu, capsys):
+    """An activation as a layer, and a model in a model."""
+    assert exercises.check_encoder(lambda n: encoder(n, relu=relu())), told(capsys)
+    assert exercises.check_decoder(lambda n: decoder(n, first=relu())), told(capsys)
+    assert exercises.check_encoder(nested(encoder)), told(capsys)
+    assert exercises.check_decoder(nested(decoder)), told(capsys)
+    assert not exercises.check_encoder(lambda n: encoder(n, relu=layers.ReLU(max_value=6)))
+    assert "['another ReLU', 'another ReLU']" in told(capsys)
+
+
+def test_pictures_that_may_leak_are_pictures():
+    """Their numbers stay from 0 to 1, so a solution may turn them into bytes."""
+    rng = np.random.default_rng(0)
+    for trial in (0, 1, 2) * 5:
+        test = ex09._draw_pictures(rng, trial)["test"]
+        assert 0 <= test.min() and test.max() <= 1
+    in_bytes = doubles(scale=1)
+    for _ in range(4):
+        assert exercises.check_leaks(lambda a, b, t: in_bytes(1.0 * a, np.rint(255 * b), 255 * t))
+
+
 def test_every_kind_of_size_is_drawn():
     """Kernels larger and smaller than the stride with "valid", and "same": else a wrong formula passes."""
     for seed in range(20):
@@ -1018,6 +1103,8 @@ def test_several_choices_earn_their_share(capsys):
         in text
     )
     assert "d: still blank" in text
+    assert exercises.check_sides({"a": [26], "b": 14, "d": 16}).share == 0.5
+    assert "a: count again, and write a whole number; b: right; c: still blank" in told(capsys)
 
 
 def test_the_largest_gap_is_recognised(capsys):
@@ -1031,12 +1118,15 @@ def test_the_largest_gap_is_recognised(capsys):
         (places[2], 1.0, "more room"),
         (places[1], 1.0, "nearest to gap_centre is 1.5 away"),
         ([9.0, 9.0], 1.5, "not one of the given places"),
-        (places[1], [1.5, 1], "Does it have the form"),
+        (places[1], [1.5, 1], "a distance is one number"),
+        (places[1:2], 1.5, "gap_centre has shape (1, 2)"),
+        (places[1] + 0.004, 1.5, "Take one from `places` as it is, without rounding"),
         (places[1], "wide", "gap_radius is the text 'wide'"),
         (None, 1.5, "TO DO"),
     ]:
         assert not check(centre, radius, places, codes)
         assert words in told(capsys)
+    assert check((2.501, -0.001), 1.501, places, codes), told(capsys)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -1104,17 +1194,28 @@ def test_images_of_ones_own_are_looked_at(capsys):
     capsys.readouterr()
     for train, test, words in [
         (own(300), own(300)[:60], "60 images of my_test are also in my_train"),
-        (own(300)[..., 0], own(60, seed=1), "expected (n, 28, 28, 1)"),
+        (
+            own(300),
+            own(300)[:60] * 0.99 + 0.005,
+            "100% of the images in my_test are nearly the same",
+        ),
+        (np.tile(own(2), (150, 1, 1, 1)), own(60, seed=1), "300 images, but only 2 different ones"),
+        (own(300)[..., 0], own(60, seed=1), "as in `my_train[..., None]`."),
+        (own(300)[:, :27], own(60, seed=1), "expected (n, 28, 28, 1)"),
         (own(20), own(60, seed=1), "contains 20 images, but at least 200"),
         (255 * own(300), own(60, seed=1), "my_train has values from"),
         (np.zeros((300, 28, 28, 1)), own(60), "same picture again and again"),
         (course, own(60, seed=1), "the course's own digits"),
+        (own(300), course[:60], "the course's own digits"),
+        (0.99 * course, own(60, seed=1), "the course's own digits"),
+        (1 - course, own(60, seed=1), "the course's own digits"),
         (own(300) * np.nan, own(60, seed=1), "my_train has 235200 NaN"),
         (None, None, "TO DO"),
         ("doodles.png", own(60), "my_train has shape (), expected"),
     ]:
-        assert not check(train, test, course)
-        assert words in told(capsys), words
+        assert not check(train, test, course[:9], course)
+        text = told(capsys)
+        assert words in text and ("Make them grey" in text) == ("values from" in text), words
 
 
 def test_a_vae_of_ones_own_must_have_learned(images, capsys):

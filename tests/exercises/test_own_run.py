@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from sandbox import FAKE, put_npz
 
 from vae_course import exercises
 from vae_course.data import load_digits
@@ -164,6 +165,44 @@ def test_other_handwriting_is_ones_own():
     """Digits of other people are hardly ever as near, although the format is the same."""
     digits = load_digits("digits")
     assert share_of_known(digits.x_test, [digits.x_train]) < 0.05
+
+
+def test_pictures_from_first_to_last_are_compared():
+    """It is of no use to put a thousand others in front of the course's digits."""
+    digits = load_digits("digits")
+    noise = np.random.default_rng(0).random((1100, 28, 28, 1))
+    pictures = np.concatenate([noise, digits.x_train[:1100]])
+    assert 0.4 < share_of_known(pictures, [digits.x_train]) < 0.6
+
+
+def test_mnist_is_known_while_the_embedded_digits_are_in_use(sandbox, tmp_path, capsys):
+    """A notebook may choose them, and MNIST does not become its own thereby."""
+    np.save(tmp_path / "mine.npy", FAKE["x_train"])
+    data, digits = load_pictures(tmp_path / "mine.npy", 28), load_digits("digits")
+    in_use = digits.x_train, digits.x_test
+    in_grey = np.float32(FAKE["x_train"][..., None]) / 255
+    for found in (False, True):
+        if found:
+            put_npz(sandbox.data)
+        for verdict in (
+            exercises.check_own_pictures(data.x_train, data.x_test, *in_use),
+            exercises.check_own_images(in_grey[:240], in_grey[240:], *in_use),
+        ):
+            assert verdict.share == (not found)
+    assert told(capsys).count("the course's own digits") == 2
+
+
+class OwnVAE(keras.Model):
+    """A class of a student's own, which knows nothing of likelihoods."""
+
+
+def test_a_vae_of_another_class_is_named(mine, capsys):
+    """Also if it has the same name."""
+    train, test, _ = mine
+    for name, words in (("VAE", "of a class of your own that is called VAE"), ("Mine", "a Mine")):
+        vae = type(name, (OwnVAE,), {})()
+        assert not exercises.check_own_run(vae, train, test)
+        assert f"my_vae is {words}, not a VAE from" in told(capsys)
 
 
 def test_a_run_earns_what_the_model_is_worth(mine, capsys):

@@ -105,6 +105,12 @@ def borrowed(path, raw):
             each["source"] = lines
 
 
+def raises(path, raw):
+    for each in raw["cells"]:
+        if each["id"] == "x":
+            each["source"] = "x = 1.3069\nraise OSError('no file\\n\\x1b[31m')"
+
+
 def changed_kinds(path, raw):
     for each in raw["cells"]:
         if each["id"] == "x-check":
@@ -127,6 +133,7 @@ TRIALS = {
     broken_outputs: "",
     broken_cell: "",
     borrowed: "look at cell normal, whose answer uses 'vae_course'",
+    raises: "cell x raised OSError: no file",
     changed_kinds: "",
 }
 POINTS = {deleted_task: 3, borrowed: 2}

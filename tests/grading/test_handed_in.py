@@ -5,6 +5,7 @@ import zipfile
 
 import nbformat
 import pytest
+import small
 
 from vae_course.grading import clean, grade, handed_in
 
@@ -62,6 +63,111 @@ def test_what_nobody_meant_is_passed_over(tmp_path):
     ada, bo, eve = handed_in.find(tmp_path / "in", tmp_path / "unpacked", EXERCISES)
     assert ada.path.name == "ex01_first.ipynb" and list(ada.beside) == ["data/x.txt"]
     assert "no notebook" in bo.problem and "eve is a link" in eve.problem
+    assert ada.told[0] == "a folder venv beside it was left out"
+
+
+def test_what_pictures_are_loaded_from_is_there(tmp_path):
+    """Also names as cameras give them; a run knows its pictures by their number and order."""
+    names = ["pictures/_DSC1234.JPG", "pictures/_more/2.png", "pictures/3.png"]
+    put(tmp_path / "in", *(f"ada/{name}" for name in ["ex01_first.ipynb", *names]))
+    with zipfile.ZipFile(tmp_path / "in" / "bo.zip", "w") as archive:
+        for name in ("ex01_first.ipynb", *names):
+            archive.write(tmp_path / "in" / "ada" / name, name)
+    for one in handed_in.find(tmp_path / "in", tmp_path / "unpacked", EXERCISES):
+        assert sorted(one.beside) == sorted(names) and not one.told
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_zip_without_a_notebook_is_one_of_the_files_beside(flat, tmp_path):
+    """It is told, and a zip with a notebook is unpacked as before."""
+    folder = tmp_path / "in" if flat else tmp_path / "in" / "ada"
+    platform = "ada_7_assignsubmission_file_" if flat else ""
+    put(folder, f"{platform}ex01_first.ipynb")
+    for name, member in {"data.zip": "01_lesson.ipynb", "work.zip": "old/ex01_first.ipynb"}.items():
+        with zipfile.ZipFile(folder / f"{platform}{name}", "w") as archive:
+            archive.writestr(member, "{}")
+    found = handed_in.find(tmp_path / "in", tmp_path / "unpacked", EXERCISES)
+    one, other = sorted(found, key=lambda one: "unpacked" in one.path.parts)
+    assert list(one.beside) == ["data.zip"] and "data.zip holds no notebook" in one.told[0]
+    assert one.student == other.student == "ada" and not other.beside
+
+
+SETUP = "from vae_course import exercises, plotting\nfrom vae_course.models import VAE\n"
+
+
+def notes(setup="", **answers):
+    """Return what the instructor is told of a submission with these sources of cells."""
+    release = small.exercise(small.FIRST)
+    cells = {cell.id: cell for cell in release.cells}
+    cells["setup"].source += f"\n{SETUP}"
+    release.cells.append(nbformat.v4.new_markdown_cell("Train a `VAE`.", id="text"))
+    handed = [
+        {"cell_type": c.cell_type, "source": answers.get(c.id, c.source), "grade_id": c.id}
+        for c in release.cells
+    ]
+    own = {"cell_type": "code", "source": setup, "grade_id": None}
+    handed = [{"id": None, "attachments": None, **cell} for cell in [handed[0], own, *handed[1:]]]
+    return clean.clean(handed, release)[1]
+
+
+@pytest.mark.parametrize(
+    ("setup", "answer", "note"),
+    [
+        ("", "x = vae_course.latent.lerp(1)", "answer uses 'vae_course'"),
+        (
+            "from vae_course import latent",
+            "x = latent.lerp(1)",
+            "answer uses 'latent' of vae_course",
+        ),
+        ("import vae_course.latent as la", "x = la.lerp(1)", "answer uses 'la' of vae_course"),
+        (
+            "from vae_course.latent import lerp as f",
+            "%time\nx = f(1)",
+            "answer uses 'f' of vae_course",
+        ),
+        (
+            "from vae_course.latent import *",
+            "x = lerp(1)",
+            "which contains 'from vae_course.latent import",
+        ),
+        ("if 1:\n    from vae_course import latent", "x = latent", "answer uses 'latent'"),
+        ("from vae_course import latent", "x = 1  # latent\nlatent_dim = x.latent", ""),
+        ("from vae_course import latent\nx = latent.lerp(1)", "x = 1", ""),
+        ("", "x = VAE(1)\nplotting.show(x)", ""),
+        ("def f(:", "x = (", ""),
+        ("'\\d'\n" + "+".join(9000 * ["1"]), "x = " + "(" * 500 + ")" * 500, ""),
+    ],
+)
+def test_what_an_answer_borrows_is_told(setup, answer, note):
+    """By whatever name any cell has imported it; what the task itself proposes may be used."""
+    told = notes(setup, x=answer)
+    assert any(note in line for line in told) if note else not told
+
+
+@pytest.mark.parametrize(
+    ("setup", "answer", "is_told"),
+    [
+        ("", "def my_measure(images):\n    return my_vae.encoder(images)[0] @ my_vector", True),
+        ("e = my_vae.encoder", "my_measure = lambda images: e(images)[0]", True),
+        (
+            "def f(x):\n    return my_vae(x)\ng = f",
+            "def my_measure(images):\n    return g(images)",
+            True,
+        ),
+        ("", "if 1:\n    v = my_vae.codes\ndef my_measure(images):\n    return images @ v", True),
+        (
+            "class M:\n    def __call__(self, x):\n        return my_vae(x)",
+            "my_measure = M()",
+            True,
+        ),
+        ("z = my_vae(1)", "def my_measure(images):\n    z = images.mean()\n    return z", False),
+        ("", "def f(x):\n    return x\nmy_measure, my_vector = f, my_vae(1)", False),
+        ("", "def my_measure(images):\n    return 1\nmy_vector = my_measure(my_vae(1))", False),
+    ],
+)
+def test_a_measure_that_asks_the_model_is_told(setup, answer, is_told):
+    """Directly, or by what was computed with it."""
+    assert any("uses my_vae" in line for line in notes(setup, x=answer)) == is_told
 
 
 def test_a_zip_writes_only_where_it_should(tmp_path):
@@ -70,7 +176,10 @@ def test_a_zip_writes_only_where_it_should(tmp_path):
     link.external_attr = 0xA1FF << 16
     for name, members in {
         "ada.zip": {"../../out.ipynb": "{}", "/abs/ex01_first.ipynb": "{}", link: "/etc/passwd"},
-        "bo.zip": {"large.bin": b"\0" * (handed_in.MOST_BYTES + 1)},
+        "bo.zip": {
+            "large.bin": b"\0" * (handed_in.MOST_BYTES + 1),
+            "ex01_first.ipynb": "{}",
+        },
     }.items():
         (tmp_path / "in").mkdir(exist_ok=True)
         with zipfile.ZipFile(tmp_path / "in" / name, "w", zipfile.ZIP_DEFLATED) as archive:

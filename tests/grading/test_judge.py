@@ -139,6 +139,15 @@ def test_models_arrive_with_their_weights(kernel):
     np.testing.assert_allclose(carried(plain, kernel)(x), plain(x), rtol=1e-5, atol=1e-6)
 
 
+def test_a_vae_of_a_students_own_class_is_named(kernel):
+    """Even if it is called as ours, it need not have what ours has."""
+    for name in ("VAE", "Mine"):
+        own = type(name, (keras.Model,), {})()
+        assert type(carried(own, kernel)).__name__ == name
+    subclass = type("VAE", (VAE,), {})(build_encoder(3), build_decoder(3), beta=np.float32(2))
+    assert isinstance(carried(subclass, kernel), VAE)
+
+
 class Own(layers.Layer):
     """A student's own layer."""
 

@@ -4,7 +4,6 @@ import contextvars
 import ctypes
 import dis
 import functools
-import inspect
 import itertools
 import numbers
 import threading
@@ -60,14 +59,16 @@ def call(function, name, inputs, gradients=False):
     error = outcome.get("error")
     if late:
         words = f"it was still running after {time.monotonic() - started:.0f} seconds."
-        words += " Is there a loop that never ends?"
+        words += (
+            " Is there a loop that never ends, or one that takes too long? Work with whole arrays."
+        )
         if thread.is_alive():
             words += " It could not be stopped, so please restart the kernel."
     elif not isinstance(error, Exception):
         words = f"it tried to exit ({type(error).__name__})."
     else:  # its type, its text and the student's own line, without paths
         words = f"it raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
+        file = getattr(getattr(plain(function), "__code__", None), "co_filename", None)
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
         if frames and frames[-1].line:
             words += f"\n  in the line: {frames[-1].line}"
@@ -86,23 +87,36 @@ def gradients_of(function):
             tape.watch(inputs)
             z = function(*inputs)
             total = ops.sum(ops.cast(z, "float32")) if tf.is_tensor(z) else tf.constant(0.0)
-        return z, function(*inputs), tape.gradient(total, inputs)
+        gradients = tape.gradient(total, inputs)
+        return (
+            z,
+            function(*inputs),
+            [g if g is None else tf.convert_to_tensor(g) for g in gradients],
+        )
 
     return watched
 
 
+def plain(function):
+    """Return the function inside decorators, `np.vectorize` and `functools.partial`."""
+    for _ in range(20):
+        inner = [getattr(function, name, None) for name in ("__wrapped__", "pyfunc", "func")]
+        function = next(filter(callable, inner), None) or function
+    return function
+
+
 def is_empty(function):
     """Return whether a function does nothing, as one that is still blank."""
-    if code := getattr(function, "__code__", None):
+    if code := getattr(inside := plain(function), "__code__", None):
         steps = {step.opname for step in dis.get_instructions(code)}
         nothing = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
-        return steps <= nothing and set(code.co_consts) <= {None, function.__doc__}
+        return steps <= nothing and set(code.co_consts) <= {None, inside.__doc__}
     return bool(getattr(function, "empty", False))  # of one in another process
 
 
 def package_of(function):
     """Return the name of the package that a function comes from."""
-    return (getattr(inspect.unwrap(function), "__module__", None) or "").split(".")[0]
+    return (getattr(plain(function), "__module__", None) or "").split(".")[0]
 
 
 def require_own(function, name):
@@ -189,13 +203,14 @@ def combinations(*choices, most=9):
             yield "; and ".join(texts), [value for _, value in ways]
 
 
-def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False):
+def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False, last=None):
     """Return a decorator that turns a generator of expected results into a check of a function.
 
     The generator takes the inputs and yields pairs of a text and a value: first "" and the right result,
     then the name and the result of each common mistake. `draw` makes the inputs, a dictionary, from a random
     generator and the number of the trial, of which 0 is the smallest. With `afresh`, the function must make
-    new draws, and so return another result, at each call.
+    new draws, and so return another result, at each call. In the end, `last` gets the function and a random
+    generator, and raises `NotYet` if it finds anything else that is wrong.
     """
 
     def decorate(results):
@@ -220,6 +235,8 @@ def function_check(name, draw, tolerance=1e-4, trials=3, afresh=False):
                     raise NotYet(
                         f"{text}\nFor\n{inputs_shown(inputs)}\nthe results are\n{inputs_shown(both)}"
                     )
+            if last:
+                last(function, rng)
             return f"{name} agrees on {trials} fresh random inputs."
 
         def mistake_in(function, rng, inputs, found):

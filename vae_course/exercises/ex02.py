@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from vae_course.exercises.compare import combinations, function_check
+from vae_course.exercises.compare import combinations, function_check, result_of
+from vae_course.exercises.verdict import NotYet
 
 _KL = 0.5 * (4.0 + 1.0 - 1.0 - math.log(4.0))
 NUMBERS = {
@@ -104,9 +105,33 @@ def _draw_posterior(rng, trial):
     return {"mean": mean, "sigma": sigma, "n": 200_000, "rng": rng}
 
 
+def _look_for_draws(function, rng):
+    """Raise `NotYet` if results for few draws are nearer to the exact divergence than draws can be."""
+    name, away = "kl_monte_carlo", []
+    for _ in range(8):
+        inputs = _draw_posterior(rng, 0) | {"n": 50}
+        mean, sigma = inputs["mean"], inputs["sigma"]
+        # Of log q - log p, which is a constant plus mean sigma eps + (sigma^2 - 1) eps^2 / 2.
+        variance = (mean * sigma) ** 2 + (sigma**2 - 1) ** 2 / 2
+        found = result_of(function, name, inputs)
+        away.append((found - _normal_kl(mean, sigma**2, 0, 1)) / (variance / inputs["n"]) ** 0.5)
+    if np.sqrt(np.mean(np.square(away))) < 0.1:  # by chance in one of 10^7 checks
+        raise NotYet(
+            f"{name}: with n = 50, all results are far nearer to the exact value than the mean of 50 random "
+            "draws can be. Use n draws, and no formula for the divergence."
+        )
+
+
 # An honest estimate scatters by at most a fifteenth of the tolerance. A number copied from another call
 # passes for one input in 30, and for all six in one of 10^8 checks.
-@function_check("kl_monte_carlo", _draw_posterior, tolerance=0.015, trials=6, afresh=True)
+@function_check(
+    "kl_monte_carlo",
+    _draw_posterior,
+    tolerance=0.015,
+    trials=6,
+    afresh=True,
+    last=_look_for_draws,
+)
 def check_kl_monte_carlo(mean, sigma, n, rng):
     """Check `kl_monte_carlo(mean, sigma, n, rng)`: an estimate of KL[N(mean, sigma^2) || N(0, 1)]."""
     right, turned = _normal_kl(mean, sigma**2, 0, 1), _normal_kl(0, 1, mean, sigma**2)

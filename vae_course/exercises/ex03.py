@@ -69,6 +69,21 @@ def _fault(z_mean, z_log_var, first, second, gradients):
     return "the standard deviation of the noise is not sigma"
 
 
+def _wrong_gradient(z_mean, away, gradients):
+    """Return what is wrong with the gradients of the sum of draws that are right, or ""."""
+    # z_mean + sigma eps has the derivatives 1 and sigma eps / 2.
+    for name, found, right in zip(
+        ("z_mean", "z_log_var"), gradients, (np.ones_like(z_mean), away / 2), strict=True
+    ):
+        if not agree(found, right, 1e-2):
+            zero = "is zero" if not np.any(found) else "is not that of a draw"
+            return (
+                f"z has the right distribution, but its gradient for {name} {zero}. z must be computed from "
+                "z_mean and z_log_var, and from noise that does not depend on them"
+            )
+    return ""
+
+
 @announced
 def check_sample(function):
     """Check `sample(z_mean, z_log_var)`: a draw from N(z_mean, exp(z_log_var)) that lets gradients pass."""
@@ -83,7 +98,11 @@ def check_sample(function):
         both = [as_array(z, f"{name}: its result", where) for z in both]
         if both[0].shape != (images, 3):
             raise NotYet(f"{name}: z should have the shape of z_mean, not {both[0].shape}.{where}")
-    if fault := _fault(*np.float64(draws), *both, gradients):
+    fault = _fault(*np.float64(draws), *both, gradients)
+    if not fault:
+        gradients = [as_array(g, f"{name}: a gradient", where) for g in gradients]
+        fault = _wrong_gradient(draws[0], both[0] - draws[0], gradients)
+    if fault:
         raise NotYet(
             f"{name}: {fault}.\nIt was tried on {_IMAGES:,} random images with 3 latent dimensions."
         )

@@ -14,6 +14,7 @@ from vae_course.exercises.ex02 import (
     draw_posteriors,
     kl_terms,
 )
+from vae_course.exercises.own_run import are_the_courses, leaking, no_vae
 from vae_course.exercises.verdict import NotYet, announced, need
 from vae_course.losses import gaussian_kl
 from vae_course.models import VAE
@@ -66,43 +67,59 @@ def check_vae_loss(x, x_hat, z_mean, z_log_var, beta):
         yield text, batch(weigh(pixels(differences), kl, beta))
 
 
-def _rows(name, images, least):
-    """Return the set of a student's images as bytes; raise an error if something is wrong with them."""
+def _checked(name, images, least):
+    """Return a student's images, and the set of their bytes, once nothing is wrong with them."""
     images = np.asarray(images)
-    check_images(images, (28, 28, 1), name)
+    if images.shape[1:] == (28, 28):
+        raise NotYet(
+            f"{name} has shape {images.shape}: add an axis at the end, as in `{name}[..., None]`."
+        )
+    try:
+        check_images(images, (28, 28, 1), name)
+    except ValueError as error:
+        grey = (
+            " Make them grey, with 0 for paper and 1 for ink."
+            if "values from" in f"{error}"
+            else ""
+        )
+        raise NotYet(f"{error}{grey}") from error
     if len(images) < least:
         raise NotYet(f"{name} contains {len(images)} images, but at least {least} are needed.")
     if np.ptp(images, axis=0).max() < 0.1:
         raise NotYet(f"{name} contains the same picture again and again.")
-    return _bytes(images)
-
-
-def _bytes(images):
-    return {image.tobytes() for image in np.float32(images).round(4)}
+    images = np.float32(images)
+    different = {image.tobytes() for image in np.round(255 * images)}
+    if len(different) < least:
+        raise NotYet(
+            f"{name} contains {len(images):,} images, but only {len(different)} different ones. At least "
+            f"{least} are needed."
+        )
+    return images, different
 
 
 @announced
-def check_own_images(my_train, my_test, course_images):
-    """Check a student's own images: their format, and that no test image is among the training images.
+def check_own_images(my_train, my_test, *course_images):
+    """Check a student's own images: their format, that test images are new, and that they are the student's.
 
     Args:
         my_train: At least 200 images to train on, shape `(n, 28, 28, 1)`, in [0, 1]; None if blank.
         my_test: At least 50 images to score, like `my_train`; None if blank.
-        course_images: The course's training images, which do not count as the student's own.
+        *course_images: Arrays of the course's images, which do not count as the student's own.
     """
     need("my_train and my_test: create them in the cell above.", my_train, my_test)
-    try:
-        train, test = _rows("my_train", my_train, 200), _rows("my_test", my_test, 50)
-    except ValueError as error:
-        raise NotYet(f"{error} Make them grey, with 0 for paper and 1 for ink.") from error
-    if train & test:
+    train, trained = _checked("my_train", my_train, 200)
+    test, tested = _checked("my_test", my_test, 50)
+    nothing = "A score on training images says nothing about new ones."
+    if both := len(trained & tested):
+        raise NotYet(f"{both} images of my_test are also in my_train. {nothing}")
+    if (share := leaking(train, test)) > 0.1:
         raise NotYet(
-            f"{len(train & test)} images of my_test are also in my_train. A score on training images "
-            "says nothing about new ones."
+            f"{share:.0%} of the images in my_test are nearly the same as one in my_train. {nothing} "
+            "Make your pictures vary more, or leave out those that hardly differ."
         )
-    if len(train & _bytes(course_images)) > 0.1 * len(train):
+    if are_the_courses([train, test], course_images):
         raise NotYet("These are the course's own digits. Find or draw something else.")
-    return f"{len(my_train):,} images to train on, and {len(my_test):,} others to test on."
+    return f"{len(train):,} images to train on, and {len(test):,} others to test on."
 
 
 @announced
@@ -116,7 +133,7 @@ def check_own_vae(vae, my_train, my_test):
     """
     need("my_vae: train it in the cell above.", vae, my_train, my_test)
     if not isinstance(vae, VAE):
-        raise NotYet(f"my_vae is a {type(vae).__name__}, not a VAE from `vae_course.models`.")
+        raise NotYet(f"{no_vae(vae)} Use the one that is imported at the top of this notebook.")
     images = np.float32(my_test)
     blind = np.sum((images - np.mean(my_train, axis=0)) ** 2) / len(images)
     error = np.sum((images - np.asarray(vae(images))) ** 2) / len(images)

@@ -92,14 +92,17 @@ def check_prediction(prediction):
 
 
 def _draw_property(rng, trial):
-    n, d = [(15, 2), (33, 3), (63, 5)][trial]  # three classes of odd sizes
-    labels = np.resize(np.arange(3), n)
-    rng.shuffle(labels)
-    return {
-        "z": rng.uniform(-3, 3, (n, d)).round(1),
-        "labels": labels,
-        "amount": (rng.permutation(n) + 20.0 * labels).round(1),  # the classes differ in it, too
-    }
+    """Draw all ten labels, in classes of odd and different sizes, whose medians are images of theirs."""
+    sizes = rng.permutation([(3, 5, 7), (3, 7, 11), (5, 9, 13)][trial] * 3 + (5,))
+    labels, d = np.repeat(np.arange(10), sizes), 2 + trial
+    n = len(labels)
+    while True:
+        rng.shuffle(labels)
+        amount = (rng.permutation(n) + 2.0 * labels).round(1)  # the classes differ in it, too
+        middle = np.median(amount)
+        # Otherwise a class would have no images above the median of all.
+        if all((own := amount[labels == c]).min() <= middle < own.max() for c in range(10)):
+            return {"z": rng.uniform(-3, 3, (n, d)).round(1), "labels": labels, "amount": amount}
 
 
 def _split(z, amount, middle=None):
@@ -111,7 +114,8 @@ def _split(z, amount, middle=None):
 def check_property_vector(z, labels, amount):
     """Check `property_vector(z, labels, amount)`: high minus low within each class, then the mean."""
     classes = [labels == label for label in np.unique(labels)]
-    right = np.mean([_split(z[c], amount[c]) for c in classes], axis=0)
+    differences = [_split(z[c], amount[c]) for c in classes]
+    right = np.mean(differences, axis=0)
     yield "", right
     yield "you split all images at once, but each class has its own halves", _split(z, amount)
     yield "the sign is wrong; subtract the lower half from the upper", -right
@@ -119,9 +123,15 @@ def check_property_vector(z, labels, amount):
     shifted = [z[c][u].mean(0) - z[c][~u].mean(0) for c, u in zip(classes, at_least, strict=True)]
     yield "an image at the median belongs to the lower half", np.mean(shifted, axis=0)
     yield "you take the sum over the classes instead of the mean", right * len(classes)
-    upper = [z[c][amount[c] > np.median(amount[c])].mean(axis=0) for c in classes]
+    above = [amount[c] > np.median(amount[c]) for c in classes]
+    upper = [z[c][u].mean(axis=0) for c, u in zip(classes, above, strict=True)]
     yield "nothing is subtracted; this is the mean of the upper halves", np.mean(upper, axis=0)
-    middle = np.median(amount)
-    both = [c for c in classes if amount[c].min() <= middle < amount[c].max()]
-    common = np.mean([_split(z[c], amount[c], middle) for c in both], axis=0)
+    common = np.mean([_split(z[c], amount[c], np.median(amount)) for c in classes], axis=0)
     yield "you use the median of all images, but each class has its own", common
+    halves = (np.concatenate([z[c][u == up] for c, u in zip(classes, above, strict=True)])
+              for up in (True, False))  # fmt: skip
+    upper, lower = (half.mean(axis=0) for half in halves)
+    equal = "so large classes count more; each class has its own difference, and all count the same"
+    yield f"you put the halves of all classes together, {equal}", upper - lower
+    weighted = np.average(differences, axis=0, weights=[c.sum() for c in classes])
+    yield f"you weigh the differences by the sizes of the classes, {equal}", weighted

@@ -34,10 +34,15 @@ def _leaks(train, test, limit):
     yield "this is their number; answer for each test picture", (right.min(axis=1) < limit).sum()
     yield "this is their share; answer for each test picture", (right.min(axis=1) < limit).mean()
     yield "this is the smallest difference itself; compare it with limit", right.min(axis=1)
+    red = np.sqrt((d[..., :1] ** 2).mean(axis=pixels)).min(axis=1)
+    yield "you look at the first channel alone; take the mean over all of them, too", red < limit
 
 
 def _draw_pictures(rng, trial):
-    """Draw test pictures that differ from a training picture by much, or by little in all or few pixels."""
+    """Draw test pictures that differ from a training picture by much, or by little in all or few pixels.
+
+    Those in colour may also have the same red, but other green and blue.
+    """
     tests, side, channels = [(6, 4, 1), (8, 4, 3), (10, 6, 1)][trial]
     size = side * side * channels
     while True:
@@ -45,14 +50,29 @@ def _draw_pictures(rng, trial):
         limit = round(rng.uniform(0.04, 0.06), 3)
         test, near = rng.random((tests, side, side, channels)), rng.permutation(tests + 3)[:tests]
         near[0] = 0  # one pair has the same number
-        for place, kind in enumerate(rng.permutation(np.resize([0, 1, 2, 3, 4], tests))):
-            # The same; near; near but for a few pixels; near if no root is taken; and another picture.
-            share, root = [(1, 0.0), (1, 0.6), (size // 8 / size, 2.0), (1, 2.5), (1, 0.0)][kind]
-            little = limit * root / share**0.5 * (np.arange(size) < share * size)
-            if kind < 4:
-                test[place] = train[near[place]] / 255 + little.reshape(train.shape[1:])
+        kinds, place_of = np.arange(5 + (channels > 1)), np.arange(size)
+        for place, kind in enumerate(rng.permutation(np.resize(kinds, tests))):
+            # The same; near; near but for a few pixels; near if no root is taken; another picture; the same
+            # red alone.
+            few = place_of < size // 8
+            changed, root = [
+                (True, 0),
+                (True, 0.6),
+                (few, 2),
+                (True, 2.5),
+                (True, 0),
+                (place_of % 3 > 0, 2),
+            ][kind]
+            changed = np.broadcast_to(changed, size)
+            little = (limit * root / changed.mean() ** 0.5 * changed).reshape(train.shape[1:])
+            if kind != 4:
+                known = train[near[place]] / 255
+                test[place] = known + np.where(known > 0.5, -little, little)  # still from 0 to 1
         answers = [np.asarray(a).tolist() for _, a in _leaks(train, test, limit)]
-        if all(answers.count(answer) == 1 for answer in answers[:1] + answers[3:8]):
+        if channels == 1:  # the first is the only one
+            answers.pop()
+        # Only the mistakes with answers of the same form must differ.
+        if all(answers.count(answer) == 1 for answer in answers[:1] + answers[3:8] + answers[11:]):
             return {"train": train, "test": test.astype("float32"), "limit": limit}
 
 

@@ -1,5 +1,7 @@
 """Check exercise 9's run: a student's own pictures, a VAE trained on them, and an attribute's effect."""
 
+import contextlib
+import functools
 import hashlib
 import itertools
 
@@ -7,6 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.decomposition import PCA
 
+from vae_course import mnist
 from vae_course.checks import check_image_shape, check_images
 from vae_course.data import load_digits
 from vae_course.exercises.compare import as_array, require_own, result_of
@@ -63,15 +66,32 @@ def _split(my_train, my_test):
             "my_test is not the tenth that `vae-course train` sets aside by lot. Nobody may choose what is "
             "tested: take what `open_run` returns."
         )
-    flat = np.float32(train.reshape(len(train), -1)) / 255
-    nearest = [np.min(np.mean((flat - one.ravel()) ** 2, axis=1)) for one in test]
-    leaking = np.mean(np.sqrt(nearest) < SAME)
-    if leaking > 0.1:
+    if (share := leaking(np.float32(train) / 255, test)) > 0.1:
         raise NotYet(
-            f"{leaking:.0%} of the pictures in my_test are nearly the same as one in my_train, so a score on "
+            f"{share:.0%} of the pictures in my_test are nearly the same as one in my_train, so a score on "
             "them says little about new ones. Keep one of each series, and train again."
         )
     return train, np.float32(tested) / 255
+
+
+def _some(pictures):
+    """Return at most `LOOKED_AT` pictures, from the first to the last."""
+    return pictures[np.linspace(0, len(pictures) - 1, min(len(pictures), LOOKED_AT)).astype(int)]
+
+
+def leaking(train, test):
+    """Return the share of test pictures that differ from a training picture by less than `SAME`.
+
+    Args:
+        train: Pictures from 0 to 1, float32, shape `(n, side, side, channels)`.
+        test: Others of that form, of which 1,000 are compared.
+    """
+    test = _some(test).reshape(-1, train[0].size)
+    nearest = np.full(len(test), np.inf)
+    for part in np.array_split(train.reshape(len(train), -1), len(train) // 1000 + 1):
+        squares = (part**2).sum(axis=1) - 2 * test @ part.T + (test**2).sum(axis=1)[:, None]
+        nearest = np.minimum(nearest, squares.min(axis=1) / test.shape[1])
+    return np.mean(nearest < SAME**2)
 
 
 def _smoothing(side):
@@ -102,18 +122,50 @@ def share_of_known(pictures, known):
     """Return the share of pictures that are known ones, in whatever size, colours and orientation.
 
     Args:
-        pictures: Shape `(n, side, side, 1 or 3)`; the first 1,000 are compared.
+        pictures: Shape `(n, side, side, 1 or 3)`, of which 1,000 are compared.
         known: List of arrays of that form, each with any side.
     """
+    return _share_in(_tree(known), pictures)
+
+
+def _tree(known):
     known = np.concatenate([*map(_coarse, known)]).reshape(-1, COARSE**2)
-    tree = cKDTree(known, compact_nodes=False, balanced_tree=False)
-    upright = _coarse(pictures[:LOOKED_AT])
+    return cKDTree(known, compact_nodes=False, balanced_tree=False)
+
+
+def _share_in(tree, pictures):
+    upright = _coarse(_some(pictures))
     alike = np.zeros(len(upright), bool)
     for sign, turns, flip in itertools.product((1, -1), range(4), (1, -1)):
         turned = sign * np.rot90(upright[:, ::flip], turns, axes=(1, 2))
         distances, _ = tree.query(turned.reshape(len(turned), -1), distance_upper_bound=ALIKE)
         alike |= np.isfinite(distances)
     return alike.mean()
+
+
+@functools.cache
+def _mnist(path):
+    """Return MNIST's images as bytes, given where they have been found."""
+    with contextlib.suppress(mnist.CorruptedDataError):  # of another file, in front of it
+        _, arrays = mnist.open_mnist("mnist")
+        return [arrays[name][..., None] for name in ("x_train", "x_test")]
+    return []
+
+
+def are_the_courses(several, course_images):
+    """Tell whether in one of several arrays more than a tenth of the pictures are digits of the course.
+
+    Args:
+        several: List of arrays, each as `share_of_known` takes it.
+        course_images: Images of the data set in use. The embedded digits are compared in any case, and MNIST
+            if it can be found, because a notebook may choose either.
+    """
+    embedded = load_digits("digits")
+    known = [*course_images, embedded.x_train, embedded.x_test]
+    if max(map(len, known)) < 60_000:
+        known += next((_mnist(place.path) for place in mnist.check_mnist() if place.ok), [])
+    tree = _tree(known)
+    return any(_share_in(tree, pictures) > 0.1 for pictures in several)
 
 
 @announced
@@ -127,12 +179,18 @@ def check_own_pictures(my_train, my_test, *course_images):
     """
     need("my_train and my_test: open your run in the cell above.", my_train, my_test)
     train, test = _split(my_train, my_test)
-    embedded = load_digits("digits")
-    if share_of_known(train, [*course_images, embedded.x_train, embedded.x_test]) > 0.1:
+    if are_the_courses([train], course_images):
         raise NotYet(
             "These are the course's own digits, in whatever size and colour. Find or draw something else."
         )
     return f"{len(train):,} pictures to train on, and {len(test):,} others to test on."
+
+
+def no_vae(found):
+    """Say what is in the place of a VAE of the course."""
+    name = type(found).__name__
+    kind = "of a class of your own that is called VAE" if name == "VAE" else f"a {name}"
+    return f"my_vae is {kind}, not a VAE from `vae_course.models`."
 
 
 def _codes(vae, test):
@@ -141,7 +199,7 @@ def _codes(vae, test):
     An inactive dimension holds its mean for every picture, so a model cannot hide numbers in it.
     """
     if not isinstance(vae, VAE):
-        raise NotYet(f"my_vae is a {type(vae).__name__}, not a VAE. Take what `open_run` returns.")
+        raise NotYet(f"{no_vae(vae)} Take what `open_run` returns.")
     if vae.encoder.input_shape[1:] != test.shape[1:]:
         raise NotYet(
             "my_vae was made for pictures of another size. Open pictures and run together."

@@ -3,8 +3,11 @@
 So a submission is graded cell by cell, whatever was copied, deleted, renamed or saved by another program.
 """
 
+import ast
+import contextlib
 import json
 import re
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -14,11 +17,13 @@ from vae_course.teaching.notebooks import MOST_FILE_BYTES
 
 # What no answer needs: the course's own functions in a solution, and what changes how cells run, in any cell.
 BORROWED = re.compile(r"\b(vae_course|exercises)\b")
+HARMLESS = {"begin", "plotting", "record"}  # of what is imported from the package
+MOST_PARSED = 200_000  # characters of a cell
 TABLES = ("table", "caption", "thead", "tbody", "tr", "th", "td")  # as `record` shows numbers
 TAG = re.compile(r"<[a-zA-Z/!?]")
 ODD = re.compile(
     r"sys\.modules|ast_node_interactivity|ast_transformers|choices\.json|wire\b.*=|exercises\.\w+ *=[^=]|"
-    r"setattr\( *exercises|Verdict"
+    r"setattr\( *exercises|Verdict|from vae_course\S* import *\*"
 )
 
 
@@ -115,7 +120,9 @@ def clean(cells, release):
         name = names.get(place)
         result.append(_merged(ours[name], cell, cells, places[name]) if name else _own(cell, place))
         result += [_copy(ours[lost]) for lost in after.get(name, []) if name]
-    told += [words for cell in result if (words := _suspicious(cell, ours))]
+    borrowed = _imported(result) - HARMLESS - _offered(release)
+    told += [words for cell in result if (words := _suspicious(cell, ours, borrowed))]
+    told += _measured_by_model(result)
     notebook = nbformat.v4.new_notebook(cells=result, metadata=release.metadata)
     nbformat.validate(notebook)
     return notebook, told
@@ -127,15 +134,95 @@ def is_test(cell):
     return bool(cell.cell_type == "code" and mine.get("grade") and not mine.get("solution"))
 
 
-def _suspicious(cell, ours):
-    """Return what a person should look at in a cell, or ""."""
+def _tree_of(cell):
+    """Return the parsed code of a cell, which is empty if it is a text, far too long, or no Python."""
+    if cell.cell_type == "code" and len(cell.source) < MOST_PARSED:
+        errors = SyntaxError, ValueError, RecursionError, MemoryError
+        with contextlib.suppress(*errors), warnings.catch_warnings(action="ignore"):
+            return ast.parse(without_magics(cell.source))
+    return ast.parse("")
+
+
+def without_magics(source):
+    """Return code without IPython's magic lines."""
+    return "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
+
+
+def _imported(cells):
+    """Return the names that code cells import from the package, under whatever name."""
+    names = set()
+    for node in (node for cell in cells for node in ast.walk(_tree_of(cell))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "vae_course":
+            names |= {alias.asname or alias.name for alias in node.names}
+        if isinstance(node, ast.Import):
+            ours = [alias for alias in node.names if alias.name.split(".")[0] == "vae_course"]
+            names |= {alias.asname for alias in ours if alias.asname}
+    return names
+
+
+def _offered(release):
+    """Return the names that a release imports from the package and whose use its texts propose."""
+    text = "\n".join(cell.source for cell in release.cells if cell.cell_type == "markdown")
+    return {name for name in _imported(release.cells) if f"`{name}`" in text}
+
+
+def _names_in(node):
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
+def _free_names(node):
+    """Return the names that a value depends on, without those that a function gives a value itself."""
+    own = set()
+    if isinstance(node, ast.FunctionDef | ast.Lambda):
+        for part in ast.walk(node):
+            own |= {part.arg} if isinstance(part, ast.arg) else set()
+            stored = isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+            own |= {part.id} if stored else set()
+    return _names_in(node) - own
+
+
+def _definitions(nodes):
+    """Yield each name that statements outside of functions define, and the node of its value."""
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                parts = getattr(target, "elts", [target]), getattr(node.value, "elts", [node.value])
+                if len(parts[0]) != len(parts[1]):
+                    parts = [target], [node.value]
+                for one, value in zip(*parts, strict=True):
+                    yield from ((name, value) for name in _names_in(one))
+        elif isinstance(node, ast.stmt | ast.ExceptHandler):  # such as `if`, but no long expression
+            yield from _definitions(ast.iter_child_nodes(node))
+
+
+def _measured_by_model(cells):
+    """Return a note if `my_measure` of exercise 9 uses the model, or what was computed with it."""
+    given = {}  # from a name to all names that it depends on
+    for cell in cells:
+        for name, value in _definitions(ast.iter_child_nodes(_tree_of(cell))):
+            given.setdefault(name, set()).update(_free_names(value))
+    reached, new = set(), {"my_measure"}
+    while new:
+        reached |= new
+        new = set().union(*(given.get(name, ()) for name in new)) - reached
+    if "my_vae" in reached:
+        return ["look at `my_measure`, which uses my_vae: a measure looks at pictures alone"]
+    return []
+
+
+def _suspicious(cell, ours, borrowed):
+    """Return what a person should look at in a cell, or ""; `borrowed` are names from the package."""
     if cell.cell_type != "code" or about(cell).get("locked"):
         return ""
     if found := ODD.search(cell.source):
         return f"look at cell {_name(cell)}, which contains {found[0]!r}"
-    if about(cell).get("solution") and (found := BORROWED.search(cell.source)):
-        if not BORROWED.search(ours[_name(cell)].source):
+    if about(cell).get("solution") and not BORROWED.search(ours[_name(cell)].source):
+        if found := BORROWED.search(cell.source):
             return f"look at cell {_name(cell)}, whose answer uses {found[0]!r}"
+        if names := sorted(_names_in(_tree_of(cell)) & borrowed):
+            return f"look at cell {_name(cell)}, whose answer uses {names[0]!r} of vae_course"
     return ""
 
 

@@ -15,7 +15,7 @@ import zmq
 
 from vae_course import lesson
 from vae_course.grading import cage
-from vae_course.grading.clean import is_test
+from vae_course.grading.clean import about, is_test
 from vae_course.grading.watch import Watch
 from vae_course.teaching.kernel import KERNEL_OPTIONS, BoundedClient, CellError
 
@@ -170,11 +170,20 @@ def _execute_cells(client, notebook, task, told, reading, broken):
                     client.execute_cell(cell, place)
                     if client.late:
                         told.append(f"cell {place + 1}: {client.late}")
+                    elif about(cell).get("solution") and (why := _raised(cell)):
+                        told.append(f"cell {about(cell).grade_id} raised {why}")
     except CellError as error:
         told.append(str(error))
         notebook.cells[place].outputs = [_error("CellError", str(error))]
         return place
     return None
+
+
+def _raised(cell):
+    """Return the error that a cell has raised, in a line, or ""."""
+    errors = [o for o in cell.get("outputs", ()) if o.output_type == "error"]
+    words = "".join(f"{o.ename}: {o.evalue}" for o in errors[:1])
+    return textwrap.shorten("".join(c if c.isprintable() else " " for c in words), 200)
 
 
 def _error(name, text):

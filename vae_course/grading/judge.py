@@ -20,7 +20,7 @@ from nbformat.v4 import new_output
 from vae_course.exercises.compare import called_with
 from vae_course.exercises.verdict import NotYet, Verdict
 from vae_course.exercises.wire import MIME_TYPE, pack, unpack
-from vae_course.grading.clean import about, is_test
+from vae_course.grading.clean import about, is_test, without_magics
 from vae_course.grading.models import build
 from vae_course.teaching.kernel import CellError
 
@@ -164,7 +164,7 @@ class _Function:
 
 def _names(source, context):
     """Return the names that code uses anywhere (`ast.Load`) or defines outside functions (`ast.Store`)."""
-    names, nodes = set(), [ast.parse(_python(source))]
+    names, nodes = set(), [ast.parse(without_magics(source))]
     while nodes:
         node = nodes.pop()
         if isinstance(node, ast.Name) and isinstance(node.ctx, context):
@@ -180,14 +180,9 @@ def _names(source, context):
     return names
 
 
-def _python(source):
-    """Return code without IPython's magic lines."""
-    return "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
-
-
 def _run(source, names):
     """Run code, and return the value of its last line if that is an expression."""
-    tree = ast.parse(_python(source))
+    tree = ast.parse(without_magics(source))
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, "<test>", "exec"), names)
     if last is not None:
