@@ -57,7 +57,9 @@ EXACT = {
     # Half the logarithm of 19, worked out; what counts as telling, as in use, as near; hardly any noise.
     "08_rate_distortion": {"1.47", "0.9", "0.1", "0.01", "0.001", "95", "100", "30"},
     # What papers and a tutorial have published; log 10; how often a digit is asked for; sections and betas.
-    "09_beyond_digits": set("0.1 0.25 100 11.82 2.3 3.1 77.1 88.0 88.2 93.2 96.7 three five".split()),
+    "09_beyond_digits": set(
+        "0.1 0.25 100 11.82 2.3 3.1 77.1 88.0 88.2 93.2 96.7 three five".split()
+    ),
     # Versions of Python and of licences; scores of the lecture, and of three seeds in benchmarks/RESULTS.md.
     "README.md": {
         "3.11",

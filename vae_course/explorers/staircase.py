@@ -63,7 +63,7 @@ class Staircase(Explorer):
             left.step(counts, bound - bound[-1], where="post", label=name)
             shares = np.sort(np.exp(log_w - bound[-1]) / DRAWS)[::-1]
             right.plot(np.arange(1, 51), np.cumsum(shares)[:50], label=name)
-        left.set(xscale="log", xlabel="draws K", ylabel=f"bound, less that of {DRAWS} draws")
+        left.set(xscale="log", xlabel="draws K", ylabel=f"bound minus that of all {DRAWS} draws")
         right.set(xlabel="heaviest draws", ylabel="share of the weight", ylim=(0, 1))
         left.legend()
         return fig, (
