@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import types
 import venv
 from pathlib import Path
@@ -196,9 +198,9 @@ def test_an_interrupted_change_of_packages_is_not_taken_for_the_old_ones(course,
 @pytest.mark.parametrize(
     ("where", "what", "value", "words"),
     [
-        (make_venv.platform, "machine", lambda: "x86_64", "A Mac must have Apple silicon"),
+        (platform, "machine", lambda: "x86_64", "A Mac must have Apple silicon"),
         (sys, "maxsize", 2**31 - 1, "TensorFlow needs 64 bits"),
-        (make_venv.sysconfig, "get_platform", lambda: "win-arm64", "win-arm64"),
+        (sysconfig, "get_platform", lambda: "win-arm64", "win-arm64"),
     ],
 )
 def test_a_machine_without_tensorflow_is_refused_at_once(

@@ -136,16 +136,6 @@ def test_on_a_phone_it_fits_and_answers_to_a_finger(browser, page_file, name):
             assert seen.text() != before and page.evaluate("scrollY") == scrolled
 
 
-def test_on_the_smallest_phone_no_control_is_cut(browser, page_file):
-    """320 pixels, as wide as accessibility asks for."""
-    with decks.opened(browser, page_file, **PHONE | {"width": 320}) as (page, _):
-        for name, node in explorers(page).items():
-            right = node.evaluate("(root) => root.getBoundingClientRect().right")
-            for control in node.locator(".vae-course-control > *").all():
-                box = control.bounding_box()
-                assert box["x"] + box["width"] <= right, (name, control.inner_text())
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_on_a_slide_it_is_dragged_and_its_keys_do_not_turn_the_slide(browser, deck_file, name):
     """Scaled as slides are, to fill what the text leaves; on a larger screen as well."""
