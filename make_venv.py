@@ -1,4 +1,4 @@
-"""Make a virtual environment that works, or say what is in the way. `make` runs this before every target.
+"""Make a virtual environment that works, or say what is in the way. `make` runs this where it needs one.
 
     python make_venv.py FOLDER [locked|newest|lowest]
 
@@ -6,14 +6,24 @@ An environment that works is left alone. One that was moved, copied or interrupt
 is made anew. Any Python from 3.6 can run this file, so that an old one is told what the course needs.
 """
 
+import contextlib
+import errno
 import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import time
 from pathlib import Path
+
+if os.name == "nt":
+    import msvcrt
+else:
+    import fcntl
 
 ROOT = Path(__file__).resolve().parent
 # The Python below an activated environment: that environment may be the one to delete.
@@ -44,17 +54,49 @@ def main():
     os.chdir(str(ROOT))
     clean_environment(folder)
     try:
-        trouble = find_trouble(folder)
-        if trouble:
-            print(f"{folder.name} cannot be used: {trouble}. It is made anew.", flush=True)
-            remove(folder)
-        if not folder.exists():
-            check_machine(kind)
-            create(folder)
-        if _read(folder / ".ready") != wanted():
-            install(folder, kind)
+        if _read(folder / ".ready") == wanted() and not find_trouble(folder):
+            return
+        with lock(folder):
+            make(folder, kind)
     except OSError as error:
         sys.exit(f"{folder.name} could not be written: {error}. Mend that, then run make again.")
+
+
+@contextlib.contextmanager
+def lock(folder):
+    """Let only one process at a time make an environment; another waits, and says so."""
+    with open(str(folder) + ".lock", "ab") as file:
+        free = _lock(file)
+        if not free:
+            print(f"Another make is at work on {folder.name}. Waiting for it.", flush=True)
+        while not free:
+            time.sleep(1)
+            free = _lock(file)
+        yield
+
+
+def _lock(file):
+    try:
+        if os.name == "nt":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # some network drives know no locks, so there nobody waits
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
+    return True
+
+
+def make(folder, kind):
+    """Make an environment, or what is missing of it."""
+    trouble = find_trouble(folder)
+    if trouble:
+        print(f"{folder.name} cannot be used: {trouble}. It is made anew.", flush=True)
+        remove(folder)
+    if not folder.exists():
+        check_machine(kind)
+        create(folder)
+    if _read(folder / ".ready") != wanted():
+        install(folder, kind)
 
 
 def clean_environment(folder):
@@ -97,6 +139,16 @@ def check_machine(kind):
             f"Python {sys.version_info[0]}.{sys.version_info[1]} found, but this needs {needed}. "
             f"Name one: make PYTHON=python3.11 ..."
         )
+    if sys.platform == "darwin" and platform.machine() == "x86_64":
+        sys.exit(
+            "This Python is one for Intel. A Mac must have Apple silicon, because TensorFlow no longer "
+            "supports Intel Macs."
+        )
+    if sys.maxsize < 2**32 or sysconfig.get_platform() == "win-arm64":
+        sys.exit(
+            f"This Python is one for {sysconfig.get_platform()}, but TensorFlow needs 64 bits, and on "
+            "Windows Intel or AMD. Name another Python: make PYTHON=..."
+        )
     if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
         sys.exit(
@@ -132,6 +184,8 @@ def create(folder):
 
 def install(folder, kind):
     """Install the packages. `.ready` tells that they are all there."""
+    if (folder / ".ready").exists():  # of other requirements
+        (folder / ".ready").unlink()
     print(f"Installing packages into {folder.name}, about 3 GB: a few minutes, once.", flush=True)
     for step in STEPS[kind]:
         if subprocess.call([str(python_of(folder)), *step.split()]):

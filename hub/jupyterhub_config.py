@@ -30,7 +30,7 @@ c.SharedPasswordAuthenticator.admin_password = KNOWN["instructor"]
 c.Authenticator.admin_users = {"instructor"}
 c.Authenticator.allow_all = True
 # It becomes the name of a folder, which `vae-course grade` then takes for the name of a student.
-c.Authenticator.username_pattern = r"[^\W_]([\w.-]*[^\W_])?"
+c.Authenticator.username_pattern = r"[^\W_]([\w.-]*[^\W_])?\Z"
 
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(FOLDER / "homes" / "{username}")

@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build" / "hub"
 PROXY = BUILD / "proxy"
 NODE = 18  # the oldest that the proxy runs on
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([] if os.name == "nt" else [signal.SIGHUP]))
 SECONDS = 120  # for the hub to answer
 WORDS = """
 JupyterHub is at {address}, for TRYING OUT, and for this machine only.
@@ -42,7 +43,7 @@ def main():
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--folder", type=Path, default=BUILD)
     options = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM, *([] if os.name == "nt" else [signal.SIGHUP])):
+    for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
     try:
         run(options.folder.resolve(), options.port)
@@ -164,11 +165,14 @@ def serve(folder, known):
         print(WORDS.format(address=address, folder=folder, **known), flush=True)
         hub.wait()
     finally:
+        for number in SIGNALS:  # another Ctrl-C would leave processes behind
+            signal.signal(number, signal.SIG_IGN)
         started = []
         with contextlib.suppress(psutil.NoSuchProcess):
             started = psutil.Process(hub.pid).children(recursive=True)
         hub.terminate()  # it stops its users' servers, and they their kernels
-        psutil.wait_procs([psutil.Process(hub.pid)] if hub.poll() is None else [], timeout=30)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            hub.wait(timeout=30)
         _, left = psutil.wait_procs(started, timeout=5)
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -13,6 +13,7 @@ import types
 
 import pytest
 import yaml
+from jupyterhub.auth import Authenticator
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from pins import ROOT, locked
@@ -111,6 +112,21 @@ def test_a_taken_port_and_a_second_hub_are_told(start, monkeypatch, tmp_path, ca
     with pytest.raises(SystemExit, match="^make hub: port 70000"):
         start.main()
     assert stat.S_IMODE((tmp_path / "hub").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        *(("ada", True), ("ada.b-c", True), ("a", True), ("ö1", True)),
+        *(("a*", False), ("ada b", False), ("ada_", False), ("_ada", False), ("ada\n", False)),
+    ],
+)
+def test_a_name_that_makes_no_folder_is_refused(name, allowed):
+    """The whole name is looked at."""
+    text = (HUB / "jupyterhub_config.py").read_text(encoding="utf-8")
+    (pattern,) = re.findall(r'username_pattern = r"(.*)"', text)
+    config = Config({"Authenticator": {"username_pattern": pattern}})
+    assert Authenticator(config=config).validate_username(name) == allowed
 
 
 def test_passwords_stay_the_same(start, tmp_path):

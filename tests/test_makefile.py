@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import types
 import venv
 from pathlib import Path
@@ -160,6 +162,58 @@ def test_what_cannot_be_used_is_made_anew_with_one_line_that_says_why(course, sp
     assert course.run() == []
 
 
+def test_a_second_make_waits_for_the_first(course, monkeypatch):
+    """Rather than to delete what the first is installing; and what the first has made is good."""
+    import fcntl
+
+    course.run()
+    shutil.move(course.folder, course.root / "made")
+    with (course.root / ".venv.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        course.folder.mkdir()
+        (course.folder / ".installing").touch()
+
+        def end(seconds):
+            shutil.rmtree(course.folder)
+            shutil.move(course.root / "made", course.folder)
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(make_venv.time, "sleep", end)
+        assert course.run() == ["Another make is at work on .venv. Waiting for it."]
+    assert course.run() == []
+
+
+def test_an_interrupted_change_of_packages_is_not_taken_for_the_old_ones(course, monkeypatch):
+    """Back on the old requirements, they are installed again."""
+    course.run()
+    before = (course.root / "requirements.lock").read_text()
+    (course.root / "requirements.lock").write_text(before + "# another version\n")
+    monkeypatch.setenv("FAILS", "1")
+    assert "failed, see above" in course.run()[-1]
+    monkeypatch.delenv("FAILS")
+    (course.root / "requirements.lock").write_text(before)
+    assert course.run()[0].startswith("Installing packages") and course.run() == []
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "value", "words"),
+    [
+        (platform, "machine", lambda: "x86_64", "A Mac must have Apple silicon"),
+        (sys, "maxsize", 2**31 - 1, "TensorFlow needs 64 bits"),
+        (sysconfig, "get_platform", lambda: "win-arm64", "win-arm64"),
+    ],
+)
+def test_a_machine_without_tensorflow_is_refused_at_once(
+    course, monkeypatch, where, what, value, words
+):
+    """Before anything is downloaded."""
+    if what == "machine":
+        monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(where, what, value)
+    (said,) = course.run()
+    assert words in said and not course.folder.exists()
+
+
 def test_other_requirements_are_installed_into_the_same_environment(course, monkeypatch):
     """Without a network that fails, and takes away nothing: it is tried again the next time."""
     course.run()
@@ -210,7 +264,7 @@ def test_a_python_that_does_not_fit_is_refused(course, monkeypatch):
         monkeypatch.setattr(sys, "version_info", version)
         (said,) = course.run(".venv-x", kind)
         assert needed in said and "make PYTHON=python3.11" in said
-    assert not list(course.root.glob(".venv*"))
+    assert not (course.root / ".venv-x").exists()
 
 
 def test_a_python_without_venv_is_told_the_package(course, monkeypatch):

@@ -163,7 +163,10 @@ def run(lessons, dataset, profile, out, strict, workers, notebooks):
         click.echo("\n".join(differing), err=True)
     elif any(result.expected for result in results):
         click.echo("All numbers are as expected, up to chance and differences between machines.")
-    click.echo(f"Open {site.build(results, out, notebooks)[0]}")
+    index, warnings = site.build(results, out, notebooks)
+    for warning in warnings:
+        click.echo(warning, err=True)
+    click.echo(f"Open {index}")
     statuses = {result.status for result in results}
     failed = "FAILED" in statuses or (strict and differing)
     sys.exit(130 if "interrupted" in statuses else 1 if failed else 0)
@@ -211,6 +214,8 @@ def lab(folder, options):
     """
     from vae_course.teaching import lab
 
+    if str(folder).startswith("-"):  # no folder was named, only options
+        folder, options = Path("vae-course"), (str(folder), *options)
     check_writable(folder)
     kept = lab.copy_lessons(LESSONS, folder)
     click.echo(f"Your lessons are in {folder.absolute()}")
@@ -237,10 +242,13 @@ def site(lessons, out, notebooks):
     # What `vae-course run` left has neither exercises nor expected numbers beside it.
     home = notebooks if (notebooks / "numbers.json").exists() else LESSONS
     results = [stored(path, out, home) for path in find_lessons(notebooks, lessons)]
-    index, _ = site.build(results, out, home)
+    for result in results:
+        if result.error:
+            click.echo(f"{result.status} {result.name}\n  {result.error}", err=True)
+    index, warnings = site.build(results, out, home)
+    for warning in warnings:
+        click.echo(warning, err=True)
     failed = [result for result in results if result.error]
-    for result in failed:
-        click.echo(f"{result.status} {result.name}\n  {result.error}", err=True)
     good = len(results) - len(failed)
     click.echo(f"{good} lesson(s) in {time.perf_counter() - start:.0f} s")
     if home == notebooks:

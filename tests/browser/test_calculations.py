@@ -233,6 +233,12 @@ def test_a_network_that_gives_nan_says_so(js):
         packed,
     )
     assert "NaN" in told and "lower learning rate" in told
+    packed[0]["bias"] = networks.array(np.zeros(784))
+    told = js(
+        "(() => { try { network(unpack(a))([1, NaN]); } catch (error) { return error.message; } })()",
+        packed,
+    )
+    assert "NaN" in told  # of the input, too
 
 
 def test_a_drawing_is_centred_as_mnist_is(js):

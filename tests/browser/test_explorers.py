@@ -9,6 +9,7 @@ from scipy.special import logsumexp, softmax
 from toys import BETAS, make_decoder, make_judge, make_sweep, pictures_of, toy_explorer
 
 from vae_course.explorers import DigitMorph, LatentMap, LatentTraversal, RateDistortion, Staircase
+from vae_course.explorers.networks import array
 
 RNG = np.random.default_rng(5)
 LABELS = np.arange(200) % 10
@@ -263,6 +264,33 @@ def test_a_digit_is_drawn_encoded_rebuilt_and_dragged_away(js):
     np.testing.assert_allclose(dragged["digits"][1], expected, atol=0.02)
     assert "cross was moved" in dragged["text"] and dragged["text"] != stepped["text"]
     np.testing.assert_allclose(stepped["digits"][0], dot, atol=1e-6)
+
+
+def test_nothing_is_moved_once_a_drawing_is_cleared(js):
+    """What the next drawing is rebuilt as is not called the place of the cross."""
+    explorer = toy_explorer("DrawADigit")
+    steps = [{"grab": [600, 200]}, {"start with": "my own drawing"}]
+    _, moved, cleared = js.probe(explorer, *steps)
+    assert "draws at the cross" in moved["words"] and "and rebuilds" in cleared["words"]
+
+
+def test_the_cross_stays_on_the_map_when_the_code_does_not(js):
+    """As that of a strange drawing."""
+    explorer = toy_explorer("DrawADigit")
+    state = explorer._state() | {"low": array([4, 4]), "high": array([6, 6])}
+    explorer._state = lambda: state
+    (seen,) = js.probe(explorer)
+    crosses = [line for line in seen["lines"] if len(line) == 2][-4:]
+    assert all(476 <= x <= 856 and 30 <= y <= 350 for line in crosses for x, y in line)
+
+
+def test_one_point_makes_a_map_and_a_curve(js):
+    """Its range is nothing, and is not divided by."""
+    one = LatentMap({"VAE": (VARIATIONAL, CLOUD[:1])}, LABELS[:1], "toy", gaps=0)
+    single = RateDistortion(*make_sweep(BETAS[:1], seeds=1))
+    for seen in (js.probe(one)[0], js.probe(single)[0]):
+        assert "NaN" not in seen["text"] and seen["lines"]
+        assert all(np.isfinite(line).all() for line in seen["lines"])
 
 
 def test_any_digit_is_written_in_a_hand_that_is_dragged(js):

@@ -13,6 +13,7 @@ from seen import Seen
 from toys import NAMES as TOYS
 from toys import toy_explorer, toy_explorers
 
+from vae_course.explorers import front_end
 from vae_course.explorers.networks import array
 from vae_course.lesson import EXPLORER
 from vae_course.teaching.carried import render
@@ -272,6 +273,90 @@ def test_a_window_resized_while_dragging_keeps_the_place_under_the_mouse(browser
         page.mouse.click(x, y)
         seen.settle()
         assert seen.text() == dragged != ""
+
+
+# Jupyter loads the module once for each explorer.
+LOAD_TWICE = """async ([script, { module, state }]) => {
+  for (let i = 0; i < 2; i++) {
+    const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+    const { default: loaded } = await import(address);
+    loaded.render({ model: { get: (name) => ({ module, state })[name] }, el: document.body });
+  }
+}"""
+
+
+def test_two_copies_of_the_module_in_one_page_share_no_names(browser, tmp_path):
+    """A button pressed in one explorer stays pressed in the other, and each label leads to its own."""
+    (tmp_path / "page.html").write_text("<!doctype html><title>t</title><body>")
+    with decks.opened(browser, tmp_path / "page.html") as (page, _):
+        for name in ("LatentMap", "ReparameterizationExplorer"):
+            page.evaluate(LOAD_TWICE, [front_end.script(), bundle_of(toy_explorer(name))])
+        first, second, *_ = map(Seen, page.locator(".vae-course-explorer[data-frames]").all())
+        second.button("VAE").check()
+        assert first.button("autoencoder").is_checked() and second.button("VAE").is_checked()
+        before = first.text()
+        first.press(first.image, "ArrowLeft")
+        assert first.text() != before and not first.node.get_by_role("alert").is_visible()
+        ids = page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
+        assert len(ids) == len(set(ids)) >= 4 and not re.search(r"\s|[^\w-]", "".join(ids))
+
+
+def test_a_second_finger_does_not_disturb_the_first(browser, page_file):
+    """It neither draws nor ends the stroke."""
+    with decks.opened(browser, page_file, **PHONE) as (page, _):
+        seen = Seen(explorers(page)["LatentMap"])
+        finger = page.context.new_cdp_session(page)
+
+        def touch(kind, *places):
+            points = [
+                {"id": number, **dict(zip("xy", seen.at(*place), strict=True))}
+                for number, place in enumerate(places)
+            ]
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+            seen.settle()
+            return seen.numbers(r"z = \((-?[\d.]+), (-?[\d.]+)\)")
+
+        alone = touch("touchStart", (0.4, 0.2))
+        assert touch("touchStart", (0.4, 0.2), (0.7, 0.4)) == alone
+        assert touch("touchMove", (0.4, 0.2), (0.6, 0.3)) == alone
+        touch("touchEnd", (0.4, 0.2))
+        assert touch("touchMove", (0.5, 0.25)) != alone
+
+
+def test_in_a_deck_keys_that_the_explorer_does_not_use_are_the_decks(browser, deck_file):
+    """Those of a presenter's remote among them; with Alt or Ctrl, the arrows are the browser's."""
+    with decks.opened(browser, deck_file) as (page, _):
+        decks.wait_for_deck(page)
+        place = TOYS.index("LatentMap")
+        for name in ("canvas", "input"):
+            page.evaluate("(i) => Reveal.slide(i)", place)
+            seen = Seen(page.locator(f"section.present {LIVE}"))
+            seen.node.locator(name).first.focus()
+            page.keyboard.press("PageDown")
+            assert page.evaluate("Reveal.getIndices().h") == place + 1
+            page.evaluate("(i) => Reveal.slide(i)", place)
+            seen.node.locator(name).first.focus()
+            page.keyboard.press("Escape")
+            assert page.evaluate("Reveal.isOverview()")
+            page.evaluate("Reveal.toggleOverview(false)")
+        before = seen.text()
+        seen.image.focus()
+        page.evaluate(
+            "() => addEventListener('keydown', (e) => (window.kept = e.defaultPrevented))"
+        )
+        page.keyboard.press("Control+ArrowLeft")
+        seen.settle()
+        assert seen.text() == before and page.evaluate("window.kept") is False
+
+
+def test_the_picture_stays_sharp_when_the_browser_zooms(browser, page_file):
+    """The window is as wide as before, but has more dots."""
+    with decks.opened(browser, page_file) as (page, _):
+        seen = Seen(explorers(page)["KLExplorer"])
+        before = seen.picture().shape
+        zoom = "Object.defineProperty(window, 'devicePixelRatio', { value: 2 })"
+        seen.after(lambda: page.evaluate(f"{zoom}; dispatchEvent(new Event('resize'))"))
+        assert seen.picture().shape == (2 * before[0], 2 * before[1], 4)
 
 
 def test_a_later_fault_is_told_and_the_next_frame_works(browser, page_file):

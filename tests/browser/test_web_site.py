@@ -10,6 +10,7 @@ import pytest
 from pins import ROOT
 
 from vae_course.teaching import notebooks, site
+from vae_course.teaching.carried import TEMPLATES
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 LIVE = "00_a_live_explorer"
@@ -52,6 +53,16 @@ def drawn(page):
     )
     for figure in page.query_selector_all("figure.vae-course-still"):
         page.wait_for_function("(figure) => figure.matches('.vae-course-live')", arg=figure)
+
+
+def test_a_link_with_a_stray_percent_sign_breaks_no_script(browser, tmp_path):
+    """The script of the pages runs to its end."""
+    script = (TEMPLATES / "site" / "static" / "site.js").read_text(encoding="utf-8")
+    fold = '<section id="100%"><details class="second-reading">x</details></section>'
+    page = f"<!doctype html><title>t</title><body>{fold}<script>{script}</script>"
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    with decks.opened(browser, tmp_path / "page.html", query="#100%") as (page, _):
+        assert page.locator("details[open]").count() == 1
 
 
 @pytest.mark.parametrize("look", LOOKS)

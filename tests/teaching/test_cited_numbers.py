@@ -5,6 +5,7 @@ import pytest
 
 from vae_course import lesson
 from vae_course.teaching import cited_numbers, slides
+from vae_course.teaching.deck import slides_of
 
 NUMBERS = {
     "01_first": {
@@ -42,6 +43,24 @@ def test_texts_cite_the_data_set_that_was_run():
     text = "0.1<!--gap--> and 0.1<!--gap@mnist-->"
     cited = cited_numbers.cite(text, NUMBERS, "01_first", "embedded digits")
     assert cited == "0.9<!--gap--> and 0.8<!--gap@mnist-->"
+
+
+def test_an_unknown_data_set_is_not_taken_for_another():
+    """Nothing is cited."""
+    text = "0.1<!--gap@fashion-->"
+    assert cited_numbers.cite(text, {"01_a": {"MNIST": {"gap": [0.8, None]}}}, "01_a") == text
+
+
+def test_a_slide_that_is_a_text_is_refused_and_kept():
+    """Its letters are not taken for lines, neither here nor in a deck."""
+    cell = nbformat.v4.new_markdown_cell("# A", metadata={"slide": "One line."})
+    cell.metadata["slideshow"] = {"slide_type": "slide"}
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    with pytest.raises(ValueError, match=f"cell {cell.id}: .*must be a list of lines"):
+        cited_numbers.cite_notebook(notebook, {}, "01_a", "MNIST")
+    with pytest.raises(ValueError, match=f"cell {cell.id}: .*must be a list of lines"):
+        slides_of(notebook)
+    assert cell.metadata.slide == "One line."
 
 
 def test_slides_and_texts_of_a_notebook_are_corrected():

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from unittest import mock
 
 import nbformat
 import pytest
@@ -14,6 +15,7 @@ from pins import ROOT
 
 from vae_course.cli import main
 from vae_course.teaching import carried, deck
+from vae_course.teaching import slides as printed_slides
 from vae_course.teaching.slides import build
 
 CODE = "a = 1\n\n\ndef twice(a):\n    return 2 * a"
@@ -213,9 +215,32 @@ def test_broken_lessons_are_named_and_the_other_decks_are_built(lessons, tmp_pat
     assert "FAILED 02_asleep\n  cell 2 (one) was not executed" in result.output
     assert "FAILED 03_torn" in result.output
     (line,) = [line for line in result.output.splitlines() if "no PDF" in line]
-    assert "no Chromium" in line and "VAE_COURSE_CHROMIUM" in line
+    assert f"{tmp_path / 'no-browser'} does not start" in line and "VAE_COURSE_CHROMIUM" in line
     index = (out / "index.html").read_text(encoding="utf-8")
     assert 'href="00_good.html"' in index and "not executed" in index
+
+
+def test_a_deck_that_cannot_be_printed_or_replaced_stops_no_other(lessons, tmp_path, monkeypatch):
+    """It is told, and the index is there, with links that lead to the files."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    out = tmp_path / "out"
+    (out / "02_asleep.pdf").mkdir(parents=True)  # as one that a viewer on Windows holds open
+    good = (lessons / "00_good.ipynb").read_text(encoding="utf-8")
+    (lessons / "04_50% #1.ipynb").write_text(good, encoding="utf-8")
+
+    def give_up(browser, path):
+        if path.stem == "00_good":
+            raise sync_api.Error("Page crashed\nCall log: ...")
+        path.with_suffix(".pdf").touch()
+
+    monkeypatch.setattr(printed_slides, "_launch", lambda *_: mock.Mock())
+    monkeypatch.setattr(printed_slides, "_print", give_up)
+    result = CliRunner().invoke(main, ["slides", "--notebooks", str(lessons), "--out", str(out)])
+    assert "1 PDF(s)\n  no PDF of 00_good: Page crashed\n" in result.output
+    assert "FAILED 02_asleep" in result.output and "Traceback" not in result.output
+    index = BeautifulSoup((out / "index.html").read_text(encoding="utf-8"), "html.parser")
+    links = [link["href"] for link in index.find_all("a")]
+    assert links == ["00_good.html", "04_50%25%20%231.html", "04_50%25%20%231.pdf"]
 
 
 def test_a_notebook_saved_by_another_program_makes_a_deck(tmp_path):

@@ -53,7 +53,18 @@ def test_work_is_never_overwritten_and_the_rest_is_brought_up_to_date(tmp_path):
     assert lab.copy_lessons(source, folder) == ["00_a.ipynb"]  # asked again, it still stays
 
 
-@pytest.mark.parametrize("damage", ["{", "gone"])
+def test_what_jupyter_and_file_managers_hide_is_not_copied(tmp_path):
+    """Checkpoints are a folder as soon as anybody has opened an exercise."""
+    (tmp_path / "source" / "exercises" / ".ipynb_checkpoints").mkdir(parents=True)
+    (tmp_path / "source" / "exercises" / "a.folder").mkdir()
+    for name in ("numbers.json", "rise.css", "exercises/.DS_Store.x", "exercises/START_HERE.md"):
+        (tmp_path / "source" / name).touch()
+    lab.copy_lessons(tmp_path / "source", tmp_path / "mine")
+    wanted = ["exercises/START_HERE.md", "numbers.json", "rise.css"]
+    assert names_in(tmp_path / "mine") == wanted
+
+
+@pytest.mark.parametrize("damage", ["{", "null", "[]", "gone"])
 def test_without_a_record_of_what_was_copied_everything_else_stays(tmp_path, damage):
     """A file of that name that is not ours is somebody's work."""
     (tmp_path / "00_start_here.ipynb").write_text("somebody's")
@@ -77,6 +88,39 @@ def test_blank_exercises_are_what_nbgrader_releases(path):
     assert [cell.source for cell in blank.cells] == [cell.source for cell in released.cells]
     assert not [c for c in blank.cells if c.get("outputs") or c.get("execution_count")]
     nbformat.validate(blank)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "a = 1\n# BEGIN SOLUTION\na = 2\n# END SOLUTION\nb",
+        "def f():\n    ### BEGIN SOLUTION  \n    return 2\n    ### END SOLUTION  # here",
+        "a = 2  # no mark at all",
+    ],
+)
+def test_marks_are_read_as_nbgrader_reads_them(source):
+    """However they are written; without any, nothing of a solution is left, but of a blank everything."""
+    cells = [nbformat.v4.new_code_cell(source), nbformat.v4.new_markdown_cell("It is 2.")]
+    for number, cell in enumerate(cells):
+        cell.metadata["nbgrader"] = {"solution": True, "grade_id": str(number), "grade": False}
+    exercise = nbformat.v4.new_notebook(cells=cells)
+    blank = lab.blank(exercise)
+    released, _ = ClearSolutions(config=Config(CONFIG)).preprocess(exercise, {})
+    assert [cell.source for cell in blank.cells] == [cell.source for cell in released.cells]
+    assert "2" not in "".join(cell.source for cell in blank.cells)
+    assert lab.blank(blank) == blank
+
+
+def test_options_for_jupyterlab_need_no_folder(tmp_path, monkeypatch):
+    """They begin with a hyphen."""
+    monkeypatch.chdir(tmp_path)
+    called = []
+    monkeypatch.setattr(lab, "open_jupyterlab", lambda *given: called.append(given) or 0)
+    result = CliRunner().invoke(main, ["lab", "--", "--no-browser", "--port=9999"])
+    assert result.exit_code == 0, result.output
+    assert [str(folder) for folder, _ in called] == ["vae-course"]
+    assert called[0][1] == ("--no-browser", "--port=9999")
+    assert [path.name for path in tmp_path.iterdir()] == ["vae-course"]
 
 
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path):

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from pins import ROOT
 
 from vae_course.cli import main
-from vae_course.teaching import release
+from vae_course.teaching import lab, release
 
 NAMES = [path.name for path in sorted(release.EXERCISES.glob("*.ipynb"))]
 
@@ -60,6 +60,47 @@ def test_the_zip_holds_all_that_a_student_needs(made, released):
     assert not [n for n in names if "__pycache__" in n or n.startswith("tests") or ".db" in n]
     assert "make lab" in start and "Hand in" in start
     assert size < 11_500_000  # models and pictures; MNIST, for one, would double it
+
+
+def test_lessons_can_be_copied_from_the_zip(made, tmp_path):
+    """With the expected numbers; its exercises are blank already, and stay as they are."""
+    with zipfile.ZipFile(made / "vae-course-exercises.zip") as archive:
+        archive.extractall(tmp_path)
+    source = tmp_path / "vae-course-exercises" / "notebooks"
+    assert lab.copy_lessons(source, tmp_path / "mine") == []
+    assert (tmp_path / "mine" / "numbers.json").exists()
+    for name in NAMES:
+        given, copied = (
+            nbformat.read(folder / "exercises" / name, as_version=4)
+            for folder in (source, tmp_path / "mine")
+        )
+        assert [cell.source for cell in copied.cells] == [cell.source for cell in given.cells]
+
+
+def test_hidden_files_and_old_dates_change_nothing(tmp_path, monkeypatch):
+    """What a file manager leaves is not released; a zip has no dates before 1980."""
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    for name in ("a.py", ".DS_Store", ".ipynb_checkpoints/a.py", "__pycache__/a.pyc"):
+        (tmp_path / "vae_course" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "vae_course" / name).touch()
+    assert release._files_in("vae_course") == [tmp_path / "vae_course" / "a.py"]
+    os.utime(tmp_path / "vae_course" / "a.py", (0, 0))
+    monkeypatch.setattr(release, "STUDENT_FILES", [])
+    monkeypatch.setattr(release, "prepare", lambda *_: [])
+    monkeypatch.setattr(release, "EXERCISES", tmp_path)
+    (tmp_path / "START_HERE.md").touch()
+    assert (
+        "vae-course-exercises/vae_course/a.py"
+        in zipfile.ZipFile(release.make_zip(tmp_path)).namelist()
+    )
+
+
+@pytest.mark.parametrize("text", ["{", "null", "[]"])
+def test_damaged_digests_are_as_none(tmp_path, text):
+    """Everything is released and graded again."""
+    (tmp_path / "gradebook.db").touch()
+    (tmp_path / "digests.json").write_text(text)
+    assert release.known_digests(tmp_path) == {}
 
 
 def test_what_a_student_reads_leads_somewhere(made):

@@ -18,7 +18,9 @@ import pytest
 from bs4 import BeautifulSoup
 from click.testing import CliRunner
 from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError
 
+from vae_course import lesson
 from vae_course.atomic import write_atomically
 from vae_course.cli import main
 from vae_course.lesson import EXPLORER
@@ -607,8 +609,78 @@ def test_refresh_stores_outputs_without_noise(tmp_path, monkeypatch):
     assert not notebooks.tidy(path)
 
 
-def test_refresh_keeps_numbers_of_both_data_sets_and_corrects_what_cites_them(tmp_path):
+def test_a_notebook_without_a_kernel_of_its_own_runs(tmp_path):
+    """Some programs leave it out."""
+    path = write_lesson(tmp_path, "00_first", "print('out')")
+    notebook = nbformat.read(path, as_version=4)
+    del notebook.metadata["kernelspec"]
+    nbformat.write(notebook, path)
+    result = notebooks.execute(path, tmp_path.parent, {"dataset": "digits"})
+    assert result.status == "ok", result.error
+
+
+@pytest.mark.parametrize("text", ["{", "null", '{"00_first": []}'])
+def test_damaged_numbers_are_told_before_anything_runs(tmp_path, monkeypatch, text):
+    """And if they are damaged meanwhile, what was executed is kept."""
+    path, started = write_lesson(tmp_path, "00_first", RECORD), []
+    (tmp_path / "numbers.json").write_text(text)
+    monkeypatch.setattr(notebooks, "run_cells", lambda *_: started.append(1))
+    result = notebooks.execute(path, tmp_path.parent, {})
+    assert result.status == "FAILED" and "numbers.json is damaged" in result.error and not started
+    with pytest.raises(ValueError, match="numbers.json is damaged"):
+        notebooks.refresh(path)
+    assert not started
+    damage = lambda *_: (tmp_path / "numbers.json").write_text(text)  # noqa: E731
+    monkeypatch.setattr(notebooks, "run_cells", damage)
+    (tmp_path / "numbers.json").write_text("{}")
+    data = {lesson.MIME_TYPE: {"dataset": "MNIST", "numbers": []}}
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[2].outputs = [nbformat.v4.new_output("display_data", data)]
+    nbformat.write(notebook, path)
+    result = notebooks.execute(path, tmp_path.parent, {})
+    assert result.status == "FAILED" and (tmp_path.parent / "00_first.ipynb").exists()
+
+
+def test_only_the_courses_own_lessons_change_its_readme_and_picture(tmp_path, monkeypatch):
+    """Not those that somebody else refreshes elsewhere."""
+    folder, picture = tmp_path / "notebooks", tmp_path / "picture.png"
+    folder.mkdir()
+    path = write_lesson(folder, "00_first", FIGURE)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[2].metadata["tags"] = ["readme-picture"]
+    notebook.cells[2].outputs = [nbformat.v4.new_output("display_data", {"image/png": ""})]
+    nbformat.write(notebook, path)
+    cited_numbers.keep(folder, "00_first", {"dataset": "MNIST", "numbers": {"loss": [2.5, None]}})
+    (tmp_path / "README.md").write_text("9<!--00.loss-->")
+    monkeypatch.setattr(notebooks, "run_cells", lambda *_: None)
+    monkeypatch.setattr(notebooks, "README_PICTURE", picture)
+    for own in (False, True):
+        if own:
+            monkeypatch.setattr(notebooks, "LESSONS", folder.resolve())
+        notebooks.refresh(path)
+        notebooks.cite(folder)
+        assert picture.exists() == own
+        assert (tmp_path / "README.md").read_text() == f"{2 if own else 9}<!--00.loss-->"
+
+
+def test_outputs_that_do_not_come_are_not_taken_for_a_cell_that_does_not_end(tmp_path, monkeypatch):
+    """The reason is another, and so are the seconds."""
+
+    def late(client, cell, *_, **__):
+        message = "Timeout waiting for IOPub output"
+        raise CellTimeoutError.error_from_timeout_and_cell(message, client.iopub_timeout, cell)
+
+    monkeypatch.setattr(NotebookClient, "execute_cell", late)
+    path = write_lesson(tmp_path, "00_first", "1")
+    result = notebooks.execute(path, tmp_path.parent, {})
+    assert "it ended, but its output had not come after 60 seconds" in result.error
+
+
+def test_refresh_keeps_numbers_of_both_data_sets_and_corrects_what_cites_them(
+    tmp_path, monkeypatch
+):
     """In the lesson and in the guides beside the folder of lessons."""
+    monkeypatch.setattr(notebooks, "LESSONS", (tmp_path / "notebooks").resolve())
     folder = tmp_path / "notebooks"
     folder.mkdir()
     source = "from vae_course.lesson import record\n"

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from pins import ROOT
 
 from vae_course.cli import main
+from vae_course.lesson import EXPLORER
 from vae_course.teaching import notebooks, pages, site
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -146,6 +147,18 @@ def test_exercises_have_no_solutions(built):
         assert "SOLUTION" not in text and "HIDDEN" not in text and "YOUR CODE HERE" in text
 
 
+def test_the_front_page_says_how_to_install_only_what_lies_beside_it(tmp_path):
+    """In an environment of its own, as in the README."""
+    _, arguments = small_site(tmp_path)
+    assert "pip install" not in parsed(site.build(*arguments)[0]).text
+    (tmp_path / "out" / "vae_course-9-py3-none-any.whl").touch()
+    text = parsed(site.build(*arguments)[0]).text
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for line in ("python3 -m venv course", "course/bin/vae-course lab", "py -3.12 -m venv course"):
+        assert line in text and line in readme
+    assert "course/bin/pip install vae_course-9-py3-none-any.whl" in text
+
+
 def test_a_lesson_that_cannot_be_read_is_told_and_stops_no_other(tmp_path):
     """Its old page goes, and the front page says why."""
     folder, out = tmp_path / "notebooks", tmp_path / "out"
@@ -167,6 +180,78 @@ def test_a_lesson_that_cannot_be_read_is_told_and_stops_no_other(tmp_path):
     assert page.select_one(".start a")["href"] == f"{NAMES[4]}.html"
     assert not (out / "00_torn.html").exists() and (out / f"{NAMES[4]}.html").exists()
     assert not [path for path in Path(out).iterdir() if path.name.startswith(".")]
+
+
+def small_site(tmp_path, output=None, exercise=None, name="00_small"):
+    """Write a lesson with an output and an exercise; give its result, and the arguments of `site.build`."""
+    lessons, out = tmp_path / "lessons", tmp_path / "out"
+    (lessons / "exercises").mkdir(parents=True)
+    out.mkdir()
+    cells = [nbformat.v4.new_markdown_cell("# Small\n\n[Next](07_likelihood.ipynb)")]
+    if output:
+        code = nbformat.v4.new_code_cell("1", execution_count=1)
+        code.outputs = [nbformat.v4.new_output("display_data", output)]
+        cells.append(code)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), lessons / f"{name}.ipynb")
+    if exercise:
+        (lessons / "exercises" / f"ex{name}.ipynb").write_text(exercise)
+    result = notebooks.stored(lessons / f"{name}.ipynb", out, lessons)
+    return result, ([result], out, lessons)
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ({"output": {EXPLORER: {"module": "KLExplorer", "state": {}}}}, "image/png"),
+        ({"exercise": "{"}, "ex00_small.ipynb is not a valid notebook"),
+    ],
+)
+def test_a_lesson_that_no_page_can_be_made_of_stops_no_other(tmp_path, odd, words):
+    """The front page and the warnings say why."""
+    result, arguments = small_site(tmp_path, **odd)
+    index, warnings = site.build(*arguments)
+    assert result.status == "FAILED" and words in result.error
+    assert [line for line in warnings if words in line]
+    assert words in parsed(index).select_one(".lesson .wrong").text
+
+
+def test_a_page_that_sphinx_could_not_write_is_put_over_no_other(tmp_path, monkeypatch):
+    """It only warns on a full disk; other warnings are passed on; what stops it is told in one line."""
+    from sphinx import errors
+    from sphinx.builders import html
+
+    _, arguments = small_site(tmp_path)
+    (tmp_path / "lessons" / "07_likelihood.ipynb").touch()
+    index, warnings = site.build(*arguments)
+    assert warnings == []  # the link leads to a lesson that is left out
+    (tmp_path / "lessons" / "07_likelihood.ipynb").unlink()
+    assert "07_likelihood" in site.build(*arguments)[1][0]
+    (tmp_path / "lessons" / "numbers.json").write_text("{}")
+    result = CliRunner().invoke(
+        main, ["site", "--notebooks", str(tmp_path / "lessons"), "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 0 and "07_likelihood" in result.stderr
+    before = index.read_text(encoding="utf-8")
+
+    write_text = Path.write_text
+
+    def write_half(path, text, *others, **options):
+        write_text(path, text[:9] if "target" in path.parts else text, *others, **options)
+        if "target" in path.parts:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", write_half)
+        with pytest.raises(OSError, match="cannot be written.*No space left"):
+            site.build(*arguments)
+    assert index.read_text(encoding="utf-8") == before
+    monkeypatch.setattr(
+        html.StandaloneHTMLBuilder,
+        "prepare_writing",
+        lambda *_: (_ for _ in ()).throw(errors.SphinxError("a fault")),
+    )
+    with pytest.raises(RuntimeError, match="Sphinx could not make the pages: a fault"):
+        site.build(*arguments)
 
 
 def test_signs_of_html_and_markdown_in_titles_and_texts_stay_as_they_are(tmp_path):

@@ -64,8 +64,11 @@ def read(folder):
     if not path.exists():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        numbers = json.loads(path.read_text(encoding="utf-8"))
+        if not all(isinstance(kept, dict) for kept in (numbers, *dict(numbers).values())):
+            raise ValueError("it does not map lessons to their numbers")
+        return numbers
+    except (ValueError, TypeError) as error:
         cure = "Take it from the course again, or run `make refresh`."
         raise ValueError(f"{path} is damaged ({error}). {cure}") from error
 
@@ -110,7 +113,7 @@ def look_up(mark, numbers, lesson="", dataset="MNIST"):
     """Return the value and scatter that a mark, a match of `MARK`, refers to, or None if unknown."""
     if mark["lesson"]:
         lesson = next((name for name in numbers if name.startswith(mark["lesson"])), "")
-    dataset = DATASETS.get(mark["dataset"], dataset)
+    dataset = DATASETS.get(mark["dataset"]) if mark["dataset"] else dataset
     return numbers.get(lesson, {}).get(dataset, {}).get(mark["name"])
 
 
@@ -147,8 +150,18 @@ def cite_notebook(notebook, numbers, lesson, dataset):
         if cell.cell_type == "markdown":
             cell.source = cite(cell.source, numbers, lesson, dataset)
         if "slide" in cell.metadata:
-            lines = cell.metadata.slide
+            lines = slide_lines(cell)
             cell.metadata.slide = [cite(line, numbers, lesson, dataset) for line in lines]
+
+
+def slide_lines(cell):
+    """Return a cell's lines for its slide, or raise a `ValueError` if its metadata hold something else."""
+    lines = cell.metadata.get("slide", [])
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise ValueError(
+            f'cell {cell.get("id")}: in its metadata, "slide" must be a list of lines: ["first", "second"].'
+        )
+    return lines
 
 
 def cite_run(notebook, path):

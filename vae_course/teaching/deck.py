@@ -14,6 +14,8 @@ import re
 import textwrap
 from typing import NamedTuple
 
+from vae_course.teaching.cited_numbers import slide_lines
+
 TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
 MOST_CODE_LINES = 15
 STEP = ". . ."  # as in Pandoc's slides
@@ -102,7 +104,7 @@ def _type_of(cell, where):
 
 
 def _add_text(slide, cell, kind):
-    lines = cell.metadata.get("slide")
+    lines = slide_lines(cell) if "slide" in cell.metadata else None
     prose = re.sub(r"\A#+ .*\n*", "", cell.source)
     if lines is not None and prose.strip():
         slide.notes.append(prose)
@@ -125,7 +127,7 @@ def _add_pieces(slide, kind, text):
 def _add_code(slide, cell, kind, where):
     tags = cell.metadata.get("tags", [])
     if "slide" in cell.metadata:
-        _add_pieces(slide, kind, "\n".join(cell.metadata.slide))
+        _add_pieces(slide, kind, "\n".join(slide_lines(cell)))
         kind = "-"  # its output appears with its text
     figures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
     prints = [o for o in cell.outputs if o.output_type == "stream" and o.text.strip()]

@@ -118,8 +118,10 @@ class BoundedClient(NotebookClient):
             reason = f"{error.ename}: {error.evalue}"
             if "Memory" in error.ename or error.ename == "ResourceExhaustedError":
                 reason = f"{textwrap.shorten(reason, 200)} {_memory_advice()}"
-        except CellTimeoutError:
+        except CellTimeoutError as error:
             reason = f"it was stopped because it had not finished after {self.timeout} seconds"
+            if "IOPub" in str(error):
+                reason = f"it ended, but its output had not come after {self.iopub_timeout} seconds"
         except DeadKernelError:
             status = run_sync(self.km.provisioner.poll)()
             reason = f"its kernel ended with exit status {status}"  # a negative one is a signal

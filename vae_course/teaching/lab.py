@@ -4,7 +4,6 @@ import copy
 import hashlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,8 +14,6 @@ import nbformat
 from vae_course.atomic import write_atomically, write_text
 from vae_course.teaching.notebooks import read_notebook
 
-SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.M | re.S)
-HIDDEN = re.compile(r"^ *### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS\n?", re.M | re.S)
 CODE = "# YOUR CODE HERE"
 TEXT = "*Double-click here, and write your answer in place of this line.*"
 KNOWN = ".vae-course.json"  # what was copied, as digests by name
@@ -58,7 +55,9 @@ def _contents(source):
     """Return the files that a student needs: a dictionary from names to bytes."""
     paths = [*source.glob("[0-9][0-9]_*.ipynb"), source / "numbers.json", source / "rise.css"]
     contents = {path.name: path.read_bytes() for path in sorted(paths)}
-    for path in sorted(source.glob("exercises/*.*")):
+    for path in sorted(source.glob("exercises/[!.]*.*")):
+        if not path.is_file():
+            continue
         content = path.read_bytes()
         if path.suffix == ".ipynb":
             content = (nbformat.writes(blank(read_notebook(path))) + "\n").encode()
@@ -68,9 +67,10 @@ def _contents(source):
 
 def _read_known(folder):
     try:
-        return json.loads((folder / KNOWN).read_text(encoding="utf-8"))
+        known = json.loads((folder / KNOWN).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # a new folder, or a damaged file: then all counts as changed
         return {}
+    return known if isinstance(known, dict) else {}
 
 
 def open_jupyterlab(folder, options=()):
@@ -92,8 +92,25 @@ def blank(exercise):
         mine = cell.metadata.get("nbgrader", {})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-        elif mine.get("solution"):
-            cell.source = TEXT
-        cell.source = SOLUTION.sub(rf"\1{CODE}", cell.source)
-        cell.source = HIDDEN.sub("", cell.source).rstrip("\n")
+        stub = CODE if cell.cell_type == "code" else TEXT
+        cell.source, marked = _without(cell.source, "SOLUTION", [stub])
+        # What has a stub without marks was released before.
+        if mine.get("solution") and not marked and stub not in cell.source:
+            cell.source = stub
+        cell.source, _ = _without(cell.source, "HIDDEN TESTS", [])
     return released
+
+
+def _without(source, what, stub):
+    """Put a stub in place of what nbgrader's marks enclose; return the source, and if there were marks."""
+    lines, inside, marked = [], False, False
+    for line in source.split("\n"):
+        if f"BEGIN {what}" in line:
+            inside = marked = True
+            indent = line[: len(line) - len(line.lstrip())]
+            lines += [indent + text for text in stub]
+        elif f"END {what}" in line:
+            inside = False
+        elif not inside:
+            lines.append(line)
+    return "\n".join(lines), marked

@@ -19,6 +19,7 @@ from vae_course.teaching import cited_numbers
 from vae_course.teaching.kernel import CellError, run_cells
 
 ROOT = Path(__file__).resolve().parents[2]
+LESSONS = ROOT / "notebooks"
 README_PICTURE = ROOT / ".github" / "latent_maps.png"
 MOST_FILE_BYTES = 100_000_000  # of a notebook; the largest lesson has 0.5 MB
 # Metadata about the execution, and what Colab adds; none of it teaches anything.
@@ -124,7 +125,10 @@ def title_of(notebook):
 
 def _with_parameters(notebook, wanted):
     """Let papermill add a cell with the wanted values, as far as the notebook has parameters for them."""
-    notebook.metadata.setdefault("language_info", {"name": "python"})  # papermill requires it
+    # papermill requires both.
+    notebook.metadata.setdefault("language_info", {"name": "python"})
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata.setdefault("kernelspec", kernel)
     known = papermill.inspect_notebook(notebook)
     values = {name: value for name, value in wanted.items() if name in known}
     options = {"prepare_only": True, "kernel_name": "python3", "language": "python"}
@@ -151,6 +155,7 @@ def execute(path, folder, wanted, bar=tqdm):
         notebook = read_notebook(path)
         result.title = title_of(notebook)
         notebook = _with_parameters(notebook, wanted)
+        cited_numbers.read(path.parent)  # if it is damaged, that is told before anything runs
         try:
             run_cells(notebook, path.parent, path.stem, bar)
         finally:
@@ -189,9 +194,11 @@ def stored(path, folder, home):
 
 def _keep(notebook, path, target, result):
     """Write an executed lesson, whose texts cite its own numbers, and put these into its result."""
-    run = cited_numbers.cite_run(notebook, path)
-    result.dataset, result.numbers, result.expected = run
-    write_notebook(notebook, target)
+    try:
+        run = cited_numbers.cite_run(notebook, path)
+        result.dataset, result.numbers, result.expected = run
+    finally:
+        write_notebook(notebook, target)
 
 
 def write_notebook(notebook, path):
@@ -234,13 +241,14 @@ def refresh(path):
     digits as well, only for its numbers.
 
     Args:
-        path: Path of the notebook, which does not change if a cell fails. The figure of a cell tagged
-            `readme-picture` also becomes the README's picture.
+        path: Path of the notebook, which does not change if a cell fails. Of the course's own lessons, the
+            figure of a cell tagged `readme-picture` also becomes the README's picture.
 
     Raises:
         CellError: If a cell fails.
     """
     notebook, found = read_notebook(path), []
+    cited_numbers.read(path.parent)
     try:
         run_cells(notebook, path.parent, path.stem)
         if re.match(r"\d\d_", path.name):
@@ -252,7 +260,7 @@ def refresh(path):
     write_notebook(_tidied(notebook), path)
     for numbers in found:
         cited_numbers.keep(path.parent, path.stem, numbers)
-    for cell in notebook.cells:
+    for cell in notebook.cells if path.resolve().parent == LESSONS else ():
         if "readme-picture" in cell.metadata.get("tags", []):
             (picture,) = [
                 o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
@@ -262,12 +270,13 @@ def refresh(path):
 
 
 def cite(folder):
-    """Update the numbers cited in a folder of lessons, and in guides beside it, from what they recorded."""
+    """Update the numbers that lessons, and the guides beside the course's own, cite of what was recorded."""
     numbers = cited_numbers.read(folder)
     for path in find_lessons(folder):
         notebook = read_notebook(path)
         cited_numbers.cite_notebook(notebook, numbers, path.stem, "MNIST")
         write_notebook(notebook, path)
-    for name in ("README.md", "TEACHING.md"):
-        if (path := Path(folder).absolute().parent / name).exists():
+    guides = ("README.md", "TEACHING.md") if Path(folder).resolve() == LESSONS else ()
+    for name in guides:
+        if (path := LESSONS.parent / name).exists():
             write_text(path, cited_numbers.cite(path.read_text(encoding="utf-8"), numbers))

@@ -36,7 +36,7 @@ MARK = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 STUDENT_FILES = """
 LICENSE pyproject.toml requirements.lock environment.yml Makefile make_venv.py
 data/README.md data/registry.txt
-notebooks/rise.css
+notebooks/numbers.json notebooks/rise.css
 """.split()
 
 
@@ -116,9 +116,14 @@ def prepare(course, exercises=EXERCISES):
 
 
 def _files_in(folder):
-    """List the files of a folder of the course, apart from what Python writes there."""
-    paths = sorted((ROOT / folder).rglob("*"))
-    return [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
+    """List the files of a folder of the course, apart from what Python and file managers write there."""
+    paths = [path.relative_to(ROOT) for path in sorted((ROOT / folder).rglob("*"))]
+    hidden = (".", "__pycache__")
+    return [
+        ROOT / path
+        for path in paths
+        if not any(part.startswith(hidden) for part in path.parts) and (ROOT / path).is_file()
+    ]
 
 
 def digest_of(*parts):
@@ -130,9 +135,9 @@ def known_digests(course):
     """Read from which sources and files things were released and graded, as digests by name."""
     try:
         known = json.loads((course / "digests.json").read_text(encoding="utf-8"))
-        return known if (course / "gradebook.db").exists() else {}
     except (OSError, ValueError):  # missing or damaged, so everything is released and graded again
         return {}
+    return known if isinstance(known, dict) and (course / "gradebook.db").exists() else {}
 
 
 def keep_digest(course, name, digest):
@@ -202,7 +207,8 @@ def make_zip(out, exercises=EXERCISES):
     target = out / f"{FOLDER}.zip"
     with (
         write_atomically(target) as unfinished,
-        zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive,
+        # Some file systems and archives set dates before 1980, which a zip cannot hold.
+        zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive,
     ):
         for name, path in contents.items():
             archive.write(path, f"{FOLDER}/{name}")

@@ -1,12 +1,13 @@
 """Build the web site of the course from executed lessons, with Sphinx and MyST-NB; it needs no network."""
 
 import base64
-import importlib.metadata
 import io
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
 import markupsafe
@@ -18,6 +19,8 @@ from vae_course.teaching.notebooks import read_notebook, write_notebook
 
 SHOWN = ("05", "06")  # lessons whose figures are on the front page, besides the first
 TITLE = "Variational autoencoders"
+# Of these, Sphinx only warns.
+UNWRITTEN = re.compile("error writing file|(cannot|Failed to) copy|No space left", re.I)
 SIDEBAR = ("brand", "search", "scroll-start", "navigation", "scroll-end")
 SETTINGS = {
     "extensions": ["myst_nb", "sphinx_copybutton"],
@@ -57,9 +60,14 @@ def build(results, folder, lessons):
         lessons: Path of the folder of lessons; their exercises are in its subfolder `exercises`.
 
     Returns:
-        Path of the front page, and a list of Sphinx' warnings, such as of links to lessons that are left out.
+        Path of the front page, and a list of warnings: of lessons that no page can be made of, which are then
+        failed `results`, and of Sphinx, but not of links to lessons that are left out.
+
+    Raises:
+        OSError: If a page cannot be written, as on a full disk. The pages of an earlier run then stay.
+        RuntimeError: If Sphinx fails.
     """
-    folder = Path(folder)
+    folder, warnings = Path(folder), []
     for name in ("slides", "exercises"):
         (folder / name).mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as place:
@@ -67,18 +75,39 @@ def build(results, folder, lessons):
         (source / "_static").mkdir(parents=True)
         shutil.copy(path_in("mathjax", "static/mathjax/es5/tex-svg.js"), source / "_static")
         shutil.copy(glossary.SOURCE, source)
-        rows = [_add_lesson(result, folder, Path(lessons), source) for result in results]
+        rows = [_add_lesson(result, folder, Path(lessons), source, warnings) for result in results]
         _add_front(rows, folder, source)
-        warnings = _run_sphinx(source, target)
+        missing = {path.name for path in Path(lessons).glob("*.ipynb")}
+        missing -= {path.name for path in source.glob("*.ipynb")}
+        for warning in _run_sphinx(source, target):
+            if UNWRITTEN.search(warning):
+                raise OSError(f"{folder} is as it was, because a page cannot be written: {warning}")
+            if not any(name in warning for name in missing):
+                warnings.append(warning)
         _put(target, folder)
     return folder / "index.html", warnings
 
 
-def _add_lesson(result, folder, lessons, source):
+def _add_lesson(result, folder, lessons, source, warnings):
     """Add a lesson to the sources, and its deck and exercise to the site; return what to tell about it."""
-    name = result.name
-    row = {"result": result, "name": name, "number": int(name[:2])}
+    row = {"result": result, "name": result.name, "number": int(result.name[:2])}
     row["numbers"] = [(n.replace("_", " "), *others) for n, *others in report.measured(result)]
+    try:
+        return row | _page(result.name, folder, lessons, source)
+    except OSError:
+        raise
+    except (
+        Exception
+    ) as error:  # a damaged exercise, or a notebook with outputs that no page can show
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        result.status, result.error = "FAILED", result.error or f"no page: {reason}"
+        warnings.append(f"FAILED {result.name}\n  no page: {reason}")
+        return row
+
+
+def _page(name, folder, lessons, source):
+    """Add a lesson's page, deck and exercise; return what the front page tells about them."""
+    row = {}
     (folder / f"{name}.html").unlink(missing_ok=True)  # an earlier run's page is not this one's
     executed = folder / f"{name}.ipynb"
     if not executed.exists():
@@ -98,7 +127,7 @@ def _add_lesson(result, folder, lessons, source):
         row["live"] = f"{name}.html"
         (source / row["live"]).write_text(explorer, encoding="utf-8")
     row["page"], row["chosen"] = f"{name}.html", name[:2] in SHOWN
-    row["links"] = _links(row)
+    row["links"] = _links(name, row)
     write_notebook(pages.page_of(notebook, row["links"]), source / f"{name}.ipynb")
     return row
 
@@ -115,7 +144,6 @@ def _add_front(rows, folder, source):
         "failed": sum(row["result"].status != "ok" for row in rows),
         "wrong": sum(differing),
         "count": len(differing),
-        "version": importlib.metadata.version("vae-course"),
         # Who publishes the site may put the wheel beside it.
         "wheel": next((path.name for path in sorted(folder.glob("*.whl"))), ""),
     }
@@ -124,11 +152,11 @@ def _add_front(rows, folder, source):
         (source / name).write_text(text, encoding="utf-8")
 
 
-def _links(row):
-    kinds = {"Slides": row["slides"], "Notebook": f"{row['name']}.ipynb"}
+def _links(name, row):
+    kinds = {"Slides": row["slides"], "Notebook": f"{name}.ipynb"}
     kinds["Exercise"] = row.get("exercise")
     links = [
-        f'<a href="{path}"{" download" if path.endswith(".ipynb") else ""}>{kind}</a>'
+        f'<a href="{quote(path)}"{" download" if path.endswith(".ipynb") else ""}>{kind}</a>'
         for kind, path in kinds.items()
         if path
     ]
@@ -138,15 +166,19 @@ def _links(row):
 def _run_sphinx(source, target):
     """Let Sphinx turn the sources into pages. Return its warnings."""
     from sphinx.application import Sphinx
+    from sphinx.errors import SphinxError
     from sphinx.util.console import strip_escape_sequences
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
     warnings, doctrees = io.StringIO(), source.with_name("doctrees")
-    with patch_docutils(), docutils_namespace():
-        app = Sphinx(source, None, target, doctrees, "html", SETTINGS, None, warnings)
-        app.connect("doctree-resolved", glossary.explain)
-        app.connect("html-page-context", _name_buttons)
-        app.build()
+    try:
+        with patch_docutils(), docutils_namespace():
+            app = Sphinx(source, None, target, doctrees, "html", SETTINGS, None, warnings)
+            app.connect("doctree-resolved", glossary.explain)
+            app.connect("html-page-context", _name_buttons)
+            app.build()
+    except SphinxError as error:
+        raise RuntimeError(f"Sphinx could not make the pages: {error}") from error
     return strip_escape_sequences(warnings.getvalue()).splitlines()
 
 

@@ -6,6 +6,7 @@ import html
 import os
 import re
 import shutil
+from urllib.parse import quote
 
 from vae_course.atomic import write_text
 from vae_course.teaching.carried import fonts, render
@@ -58,11 +59,11 @@ def build(paths, folder):
 
 
 def _build_one(path, folder):
-    target = folder / f"{path.stem}.html"
-    for old in target, target.with_suffix(".pdf"):
-        old.unlink(missing_ok=True)  # so that nobody takes an earlier run's files for this one's
-    deck = Deck(path.stem, path.stem)
+    target, deck = folder / f"{path.stem}.html", Deck(path.stem, path.stem)
     try:
+        # So that nobody takes an earlier run's files for this one's.
+        for old in target, target.with_suffix(".pdf"):
+            old.unlink(missing_ok=True)
         notebook = read_notebook(path)
         cite_run(notebook, path)  # a deck cites the numbers of the same run as its figures
         deck.title = title_of(notebook)
@@ -81,7 +82,7 @@ def _build_one(path, folder):
 
 
 def write_pdfs(decks):
-    """Print HTML decks to PDFs of the same names; return how many there are, or what is missing for them."""
+    """Print HTML decks to PDFs of the same names; return how many there are, and why others are missing."""
     try:
         from playwright import sync_api
     except ModuleNotFoundError:
@@ -89,16 +90,30 @@ def write_pdfs(decks):
         return NO_PDF.format("Playwright is not installed", cure)
     with sync_api.sync_playwright() as playwright:
         if not (browser := _launch(playwright.chromium, sync_api.Error)):
+            if named := os.environ.get("VAE_COURSE_CHROMIUM"):
+                cure = "correct VAE_COURSE_CHROMIUM or unset it"
+                return NO_PDF.format(f"{named} does not start as a Chromium", cure)
             cure = "install one, or set VAE_COURSE_CHROMIUM to its path"
             return NO_PDF.format("no Chromium, Chrome or Edge was found", cure)
-        with browser:
-            page = browser.new_page()
-            for deck in decks:
-                page.goto(f"{deck.resolve().as_uri()}?print-pdf")
-                page.wait_for_selector("html[data-ready][data-printed]", state="attached")
-                paper = {"prefer_css_page_size": True, "print_background": True}
-                page.pdf(path=deck.with_suffix(".pdf"), **paper)
-    return f"{len(decks)} PDF(s)"
+        failed = []
+        for deck in decks:
+            try:
+                _print(browser, deck)
+            except (sync_api.Error, OSError) as error:
+                failed.append(f"\n  no PDF of {deck.stem}: {str(error).splitlines()[0]}")
+        with contextlib.suppress(sync_api.Error):
+            browser.close()
+    return f"{len(decks) - len(failed)} PDF(s)" + "".join(failed)
+
+
+def _print(browser, deck):
+    """Print one deck, in a tab of its own."""
+    page = browser.new_page()
+    page.goto(f"{deck.resolve().as_uri()}?print-pdf")
+    page.wait_for_selector("html[data-ready][data-printed]", state="attached")
+    paper = {"prefer_css_page_size": True, "print_background": True}
+    page.pdf(path=deck.with_suffix(".pdf"), **paper)
+    page.close()
 
 
 def _launch(chromium, Error):
@@ -117,12 +132,14 @@ def write_index(decks, folder):
     """Write `index.html` with each deck, its PDF and number of slides, and the keys; return its path."""
     rows = []
     for deck in decks:
-        name, title = deck.name, html.escape(deck.title)
+        link, title = quote(deck.name), html.escape(deck.title)
         if deck.error:
             rows.append(f"<tr><td>{title}</td><td colspan=3>{html.escape(deck.error)}</td></tr>")
             continue
-        pdf = f'<a href="{name}.pdf">PDF</a>' if (folder / f"{name}.pdf").exists() else "no PDF"
+        printed = (folder / f"{deck.name}.pdf").exists()
+        pdf = f'<a href="{link}.pdf">PDF</a>' if printed else "no PDF"
         cells = f"<td>{len(deck.titles)} slides</td><td>{deck.minutes}</td><td>{pdf}</td>"
-        rows.append(f'<tr><td><a href="{name}.html">{int(name[:2])} {title}</a></td>{cells}</tr>')
+        lesson = f'<a href="{link}.html">{int(deck.name[:2])} {title}</a>'
+        rows.append(f"<tr><td>{lesson}</td>{cells}</tr>")
     write_text(folder / "index.html", INDEX.format(fonts=fonts(), rows="".join(rows)))
     return folder / "index.html"

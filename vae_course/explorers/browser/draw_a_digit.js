@@ -84,12 +84,12 @@ export function DrawADigit(state, ui) {
   const example = ui.choice("start with", [MINE, ...names], names[0], () => {
     strokes = [];
     if (example.value !== MINE) take(examples[names.indexOf(example.value)].pixels);
-    else [image, z] = [new Float32Array(784), undefined];
+    else [image, z, moved] = [new Float32Array(784), undefined, false];
   });
   ui.button("clear", () => {
     strokes = [];
     example.value = MINE;
-    [image, z] = [new Float32Array(784), undefined];
+    [image, z, moved] = [new Float32Array(784), undefined, false];
   });
   take(examples[0].pixels);
 
@@ -129,7 +129,8 @@ export function DrawADigit(state, ui) {
       }
       const picture = decode(Float32Array.from(z));
       pen.digit(picture, x, below, side);
-      pen.cross(chart.x(z[0]), chart.y(z[1]));
+      const [right, up] = stepped(map, z, 0, 0); // a strange drawing's code may be beyond the map
+      pen.cross(chart.x(right), chart.y(up));
       const near = nearest(codes, z);
       const where = `z = (${z[0].toFixed(2)}, ${z[1].toFixed(2)}), nearest to a ${labels[near]}`;
       if (narrow) pen.text(where, 190, 312);

@@ -44,7 +44,8 @@ export function Handwriting({ title, names, images, hands, directions, codes, la
       map = mapBox({ low: [-limit, -limit], high: [limit, limit] }, box);
       const shown = { codes, centres: [], radii: [], names: ["direction 1 of z", "direction 2 of z"] };
       const chart = pen.layer(`map, ${narrow}`, (ground) => drawMap(ground, map, shown, labels, title));
-      pen.cross(chart.x(place[0]), chart.y(place[1]));
+      const [right, up] = stepped(map, place, 0, 0); // a strange hand may be beyond the map
+      pen.cross(chart.x(right), chart.y(up));
 
       const at = names.indexOf(hand.value), chosen = digit.value;
       const original = Float32Array.from(images.subarray(784 * at, 784 * (at + 1)), (value) => value / 255);

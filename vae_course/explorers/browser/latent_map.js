@@ -24,8 +24,11 @@ export function LatentMap({ title, labels, models, names: classes, marks, look }
       const near = nearest(codes, z);
       const distance = Math.hypot(codes[2 * near] - z[0], codes[2 * near + 1] - z[1]);
       const [x, y] = [chart.x(z[0]), chart.y(z[1])];
-      pen.line([[x, y], [chart.x(codes[2 * near]), chart.y(codes[2 * near + 1])]], { width: 2 });
-      pen.dot(chart.x(codes[2 * near]), chart.y(codes[2 * near + 1]), 4, pen.theme.classes[labels[near] % 10]);
+      const there = [chart.x(codes[2 * near]), chart.y(codes[2 * near + 1])];
+      pen.inside(map.box, () => {
+        pen.line([[x, y], there], { width: 2 });
+        pen.dot(...there, 4, pen.theme.classes[labels[near] % 10]);
+      });
       pen.cross(x, y);
 
       const gap = Array.from(radii).findIndex((radius, i) => Math.hypot(centres[2 * i] - z[0], centres[2 * i + 1] - z[1]) < radius);
@@ -54,7 +57,8 @@ export function LatentMap({ title, labels, models, names: classes, marks, look }
 
 // Widen the limits of a map until a unit is as long in both directions.
 export function mapBox({ low, high }, box) {
-  const scale = Math.min(box.width / (high[0] - low[0]), box.height / (high[1] - low[1])) * 0.96;
+  const most = Math.min(box.width / (high[0] - low[0]), box.height / (high[1] - low[1]));
+  const scale = 0.96 * (Number.isFinite(most) ? most : Math.min(box.width, box.height) / 2); // one point has no range
   const [x, y] = [0, 1].map((axis) => {
     const [middle, half] = [(low[axis] + high[axis]) / 2, [box.width, box.height][axis] / scale / 2];
     return [middle - half, middle + half];

@@ -59,7 +59,7 @@ const LAYERS = {
     const width = out.length;
     for (let i = 0, w = 0; i < x.length; i++, w += width) {
       const value = x[i];
-      if (value) for (let j = 0; j < width; j++) out[j] += value * weights[w + j];
+      if (value !== 0) for (let j = 0; j < width; j++) out[j] += value * weights[w + j];
     }
   },
 
@@ -84,7 +84,7 @@ const LAYERS = {
             let w = (p * columns + q) * given * made;
             for (let i = from; i < from + given; i++, w += made) {
               const value = x[i]; // often 0 after a relu
-              if (value) for (let j = 0; j < made; j++) out[to + j] += value * weights[w + j];
+              if (value !== 0) for (let j = 0; j < made; j++) out[to + j] += value * weights[w + j];
             }
           }
         }

@@ -155,18 +155,18 @@ export function makePen(context, theme, dots) {
     },
 
     // Draw axes in a box { x, y, width, height } and return functions from data to pixels and back.
-    chart(box, { x, y, xLabel = "", yLabel = "", title = "", logX = false, xTicks = ticks(x, box.width / 60), yTicks = ticks(y, box.height / 45), grid = false }) {
+    chart(box, { x, y, xLabel = "", yLabel = "", title = "", logX = false, xTicks = ticks(x, box.width / 60), yTicks = ticks(y, box.height / 45) }) {
       const bend = logX ? Math.log10 : (value) => value;
       const [low, high] = x.map(bend);
       const toX = (value) => box.x + ((bend(value) - low) / (high - low)) * box.width;
       const toY = (value) => box.y + box.height - ((value - y[0]) / (y[1] - y[0])) * box.height;
       const bottom = box.y + box.height;
       for (const value of xTicks) {
-        pen.line([[toX(value), bottom], [toX(value), grid ? box.y : bottom + 4]], { colour: theme.soft, width: 1 });
+        pen.line([[toX(value), bottom], [toX(value), bottom + 4]], { colour: theme.soft, width: 1 });
         pen.text(short(value), toX(value), bottom + 14, { size: 12 });
       }
       for (const value of yTicks) {
-        pen.line([[box.x - 4, toY(value)], [grid ? box.x + box.width : box.x, toY(value)]], { colour: theme.soft, width: 1 });
+        pen.line([[box.x - 4, toY(value)], [box.x, toY(value)]], { colour: theme.soft, width: 1 });
         pen.text(short(value), box.x - 8, toY(value), { size: 12, align: "right" });
       }
       pen.line([[box.x, box.y], [box.x, bottom], [box.x + box.width, bottom]], { colour: theme.ink, width: 1 });

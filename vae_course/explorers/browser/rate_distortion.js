@@ -82,5 +82,6 @@ export function RateDistortion(state, ui) {
 
 function widened(values) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  return [low - 0.05 * (high - low), high + 0.05 * (high - low)];
+  const margin = 0.05 * (high - low) || 1; // one point has no range
+  return [low - margin, high + margin];
 }

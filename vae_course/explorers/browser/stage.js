@@ -12,7 +12,9 @@ const make = (kind, properties = {}, ...children) => {
   return element;
 };
 
-let count = 0; // of explorers on this page, for names that must differ
+// Keys that a control or the picture answers to. In a deck, all others turn the slides and the like.
+const USED = { CANVAS: /^Arrow/, INPUT: /^(Arrow.*|Home|End| )$/, SELECT: /^(Arrow.*|Home|End|Enter|.)$/, BUTTON: /^(Enter| )$/ };
+const HELD = /^(Tab|Shift|Control|Alt|Meta)$/;
 
 // Start an explorer inside an element. `Explorer(state, ui)` makes its controls by `ui`, and returns
 //   shape(narrow): width and height of its drawing in CSS pixels,
@@ -21,7 +23,9 @@ let count = 0; // of explorers on this page, for names that must differ
 //   step(dx, dy), if they can be moved by the arrow keys, and hint, which says so.
 // `onLive` is called after the first frame, `onError` with an error that comes before it.
 export function stage(parent, Explorer, state, { onLive = () => {}, onError = () => {} } = {}) {
-  const name = `vae-course-${++count}`;
+  // For names that must differ. Jupyter loads this module once for each explorer, so only the page can count.
+  const number = (document.vaeCourseExplorers = (document.vaeCourseExplorers ?? 0) + 1);
+  const named = (label) => `vae-course-${number}-${label.replace(/\W+/g, "-")}`;
   const controls = make("div", { className: "vae-course-controls" });
   const canvas = make("canvas", { className: "vae-course-canvas" });
   const frame = make("div", { className: "vae-course-frame" }, canvas);
@@ -93,7 +97,7 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
 
     // A slider for numbers, with its name before it and its value after it.
     slider(label, low, high, value, step = 0.01, words = (number) => number.toFixed(2)) {
-      const input = make("input", { type: "range", min: low, max: high, step, value, id: `${name}-${label}` });
+      const input = make("input", { type: "range", min: low, max: high, step, value, id: named(label) });
       const output = make("output", { htmlFor: input.id });
       const tell = () => {
         output.textContent = words(+input.value);
@@ -111,7 +115,7 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
 
     // A list of which one is chosen.
     choice(label, options, value, onChange = () => {}) {
-      const select = make("select", { id: `${name}-${label}` }, ...options.map((option) => new Option(option, option)));
+      const select = make("select", { id: named(label) }, ...options.map((option) => new Option(option, option)));
       select.value = value;
       select.addEventListener("change", () => (onChange(), redraw()));
       controls.append(make("div", { className: "vae-course-control" }, make("label", { htmlFor: select.id }, label), select));
@@ -121,7 +125,7 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
     // A row of buttons of which one is pressed.
     radio(label, options, value, onChange = () => {}) {
       const inputs = options.map((option) =>
-        make("input", { type: "radio", name: `${name}-${label}`, value: option, checked: option === value }));
+        make("input", { type: "radio", name: named(label), value: option, checked: option === value }));
       for (const input of inputs) input.addEventListener("change", () => (onChange(), redraw()));
       const labels = inputs.map((input) => make("label", {}, input, make("span", {}, input.value)));
       controls.append(make("fieldset", { className: "vae-course-control" }, make("legend", {}, label), ...labels));
@@ -143,16 +147,19 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
   }
 
   function press(event) {
-    if (event.button) return;
+    if (event.button || grabbed) return; // a second finger, or the palm
     const follow = explorer.grab(...place(event));
     if (!follow) return;
-    canvas.setPointerCapture(event.pointerId);
+    const { pointerId } = event;
+    canvas.setPointerCapture(pointerId);
     const move = (event) => {
+      if (event.pointerId !== pointerId) return;
       for (const part of event.getCoalescedEvents?.() ?? [event]) follow(...place(part));
       redraw();
     };
     grabbed = true;
-    const end = () => {
+    const end = (event) => {
+      if (event.pointerId !== pointerId) return;
       grabbed = false;
       canvas.removeEventListener("pointermove", move);
       canvas.removeEventListener("pointerup", end);
@@ -165,9 +172,14 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
   }
 
   function key(event) {
-    event.stopPropagation(); // or the notebook would go to another cell, and the deck to another slide
+    const { target } = event;
+    const plain = !event.ctrlKey && !event.altKey && !event.metaKey;
+    const used = HELD.test(event.key) || (plain && USED[target.tagName]?.test(event.key));
+    // What is used would also turn the slide. In a notebook, any key would move the focus to a cell.
+    if (used || !root.closest(".reveal")) event.stopPropagation();
+    else if (plain) target.blur(); // while a slider has the focus, reveal.js ignores all keys
     const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (event.target !== canvas || !direction) return;
+    if (target !== canvas || !plain || !direction) return;
     event.preventDefault();
     explorer.step(...direction.map((sign) => sign * (event.shiftKey ? 5 : 1)));
     redraw();
@@ -187,6 +199,7 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
     }
     root.addEventListener("keydown", key);
     size.observe(frame);
+    addEventListener("resize", redraw); // the browser's zoom changes only how many dots there are
     for (const element of [document.documentElement, document.body])
       themes.observe(element, { attributeFilter: ["class", "data-theme", "theme", "data-jp-theme-light"] });
   } catch (error) {
@@ -194,6 +207,7 @@ export function stage(parent, Explorer, state, { onLive = () => {}, onError = ()
   }
   return () => {
     size.disconnect();
+    removeEventListener("resize", redraw);
     themes.disconnect();
     clearTimeout(speaking);
     cancelAnimationFrame(asked);

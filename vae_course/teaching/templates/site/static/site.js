@@ -25,7 +25,11 @@ document.querySelector(".toc-drawer")?.setAttribute("aria-label", "On this page"
 
 // Who follows a link to a second reading wants to read it.
 function openFold() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  let name = location.hash.slice(1);
+  try {
+    name = decodeURIComponent(name);
+  } catch {} // a link with a stray percent sign
+  const target = document.getElementById(name);
   target?.querySelector(":scope > details.second-reading")?.setAttribute("open", "");
 }
 openFold();
