@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import stat
+import subprocess
 import sys
 import tomllib
 import types
@@ -127,6 +128,39 @@ def test_a_name_that_makes_no_folder_is_refused(name, allowed):
     (pattern,) = re.findall(r'username_pattern = r"(.*)"', text)
     config = Config({"Authenticator": {"username_pattern": pattern}})
     assert Authenticator(config=config).validate_username(name) == allowed
+
+
+IMPATIENT = """
+import os, pathlib, signal, subprocess, sys, threading, time
+sys.path.insert(0, sys.argv[1])
+import start
+folder, real = pathlib.Path(sys.argv[2]), subprocess.Popen
+hub = "import pathlib, signal, sys, time\\nsignal.signal(15, lambda *_: (pathlib.Path('asked').touch(),"
+hub += " time.sleep(1), pathlib.Path('ended').touch(), sys.exit()))"
+hub += "\\npathlib.Path('up').touch()\\ntime.sleep(60)"
+subprocess.Popen = lambda command, **options: real([sys.executable, "-c", hub], **options)
+start.wait_until_it_answers = lambda *_: None
+start.run = lambda folder, port: start.serve(folder, dict(port=port, student="", instructor=""))
+
+def press():
+    for name in ("up", "asked"):
+        while not (folder / name).exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=press, daemon=True).start()
+sys.argv = ["start.py", "--folder", str(folder)]
+start.main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="JupyterHub does not run on Windows")
+def test_a_second_ctrl_c_leaves_no_process_behind(tmp_path):
+    """The hub is given the time that it needs to end its users' servers."""
+    command = [sys.executable, "-c", IMPATIENT, str(HUB), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.endswith("The hub has stopped.\n"), done.stderr
+    assert (tmp_path / "ended").exists()
 
 
 def test_passwords_stay_the_same(start, tmp_path):

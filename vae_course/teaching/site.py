@@ -81,9 +81,11 @@ def build(results, folder, lessons):
         missing -= {path.name for path in source.glob("*.ipynb")}
         for warning in _run_sphinx(source, target):
             if UNWRITTEN.search(warning):
-                raise OSError(f"{folder} is as it was, because a page cannot be written: {warning}")
+                raise OSError(f"The pages in {folder} stay as they were: {warning}")
             if not any(name in warning for name in missing):
                 warnings.append(warning)
+        for row in rows:  # an earlier run's page is not this one's
+            (folder / f"{row['name']}.html").unlink(missing_ok=True)
         _put(target, folder)
     return folder / "index.html", warnings
 
@@ -96,9 +98,8 @@ def _add_lesson(result, folder, lessons, source, warnings):
         return row | _page(result.name, folder, lessons, source)
     except OSError:
         raise
-    except (
-        Exception
-    ) as error:  # a damaged exercise, or a notebook with outputs that no page can show
+    except Exception as error:
+        # A damaged exercise, or outputs that no page can show.
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         result.status, result.error = "FAILED", result.error or f"no page: {reason}"
         warnings.append(f"FAILED {result.name}\n  no page: {reason}")
@@ -108,7 +109,6 @@ def _add_lesson(result, folder, lessons, source, warnings):
 def _page(name, folder, lessons, source):
     """Add a lesson's page, deck and exercise; return what the front page tells about them."""
     row = {}
-    (folder / f"{name}.html").unlink(missing_ok=True)  # an earlier run's page is not this one's
     executed = folder / f"{name}.ipynb"
     if not executed.exists():
         return row
