@@ -119,4 +119,4 @@ lock: venv  ## pin the newest allowed versions in requirements.lock and environm
 	$(BIN)/python tests/pins.py
 
 clean:  ## delete the virtual environments and all of build, including grades and trained models
-	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', '.venv-newest', '.venv-lowest', '.venv-bench', 'build', '.pytest_cache', '.ruff_cache')]"
+	$(PYTHON) -c "import glob, os, shutil; [os.remove(f) for f in glob.glob('.venv*.lock')]; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', '.venv-newest', '.venv-lowest', '.venv-bench', 'build', '.pytest_cache', '.ruff_cache')]"
