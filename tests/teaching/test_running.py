@@ -1,7 +1,10 @@
 """Executing lessons: good ones, failing ones, their site and table; and reading and tidying them."""
 
+import asyncio
 import errno
+import gc
 import json
+import logging
 import os
 import re
 import signal
@@ -316,6 +319,27 @@ def test_an_interrupted_run_keeps_what_is_done_and_leaves_no_kernel(number, tmp_
         assert sorted(p.stem for p in out.glob(f"[0-9]*.{end}")) == ["00_first", "01_long"]
     assert (out / "index.html").exists() and not list(out.glob(".*"))
     assert "so far" in (out / "01_long.html").read_text(encoding="utf-8")
+
+
+def test_what_an_interrupt_hit_shows_no_traceback(monkeypatch, tmp_path, caplog):
+    """A task that nobody asks any more would log its exception when it is deleted."""
+
+    def interrupted(*_):
+        async def cell():
+            raise KeyboardInterrupt
+
+        async def lesson():
+            await asyncio.create_task(cell())
+
+        asyncio.new_event_loop().run_until_complete(lesson())
+
+    monkeypatch.setattr(notebooks, "run_cells", interrupted)
+    monkeypatch.setattr(logging.getLogger("asyncio"), "level", logging.ERROR)
+    write_lesson(tmp_path, "00_first", RECORD)
+    (tmp_path / "out").mkdir()
+    result = notebooks.execute(tmp_path / "00_first.ipynb", tmp_path / "out", {})
+    gc.collect()
+    assert (result.status, caplog.text) == ("interrupted", "")
 
 
 SIDE_BY_SIDE = """

@@ -314,7 +314,7 @@ def check_effect(my_vector, my_measure, my_vae, my_test):
             "my_measure says the same of all your pictures. Measure something that varies."
         )
     error = change.std(ddof=1) / np.sqrt(len(change))
-    by_chance = max(np.mean(one - before) for one in random)
+    by_chance = max(abs(np.mean(one - before)) for one in random)  # its sign is chance, too
     told = (
         f"On average, my_vector changes what you measure by {change.mean():.3g} ± {error:.2g}, where your "
         f"pictures scatter by {spread:.3g}. Of {RANDOM} random steps of that length, the best changes it by "

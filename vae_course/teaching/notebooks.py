@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import logging
 import re
 import time
 import warnings
@@ -161,6 +162,8 @@ def execute(path, folder, wanted, bar=tqdm):
         finally:
             _keep(notebook, path, target, result)
     except KeyboardInterrupt:
+        # The task that it hit may keep it, and would show a traceback when it is deleted.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         result.status, result.error = "interrupted", "stopped before the end; run it again"
     except Exception as error:  # of any kind, so that the other lessons still run
         known = isinstance(error, (CellError, OSError, ValueError))
