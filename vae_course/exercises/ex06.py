@@ -128,10 +128,12 @@ def check_property_vector(z, labels, amount):
     yield "nothing is subtracted; this is the mean of the upper halves", np.mean(upper, axis=0)
     common = np.mean([_split(z[c], amount[c], np.median(amount)) for c in classes], axis=0)
     yield "you use the median of all images, but each class has its own", common
-    halves = (np.concatenate([z[c][u == up] for c, u in zip(classes, above, strict=True)])
-              for up in (True, False))  # fmt: skip
-    upper, lower = (half.mean(axis=0) for half in halves)
+    sorted_out = list(zip(classes, above, strict=True))
+    upper, lower = (np.concatenate([z[c][u == up] for c, u in sorted_out]) for up in (True, False))
     equal = "so large classes count more; each class has its own difference, and all count the same"
-    yield f"you put the halves of all classes together, {equal}", upper - lower
+    yield (
+        f"you put the halves of all classes together, {equal}",
+        upper.mean(axis=0) - lower.mean(axis=0),
+    )
     weighted = np.average(differences, axis=0, weights=[c.sum() for c in classes])
     yield f"you weigh the differences by the sizes of the classes, {equal}", weighted
