@@ -398,6 +398,18 @@ def test_the_memory_of_kernels_is_that_of_the_processes_that_this_one_has_starte
         process.communicate(b"\n")
 
 
+def test_networks_are_compared_image_by_image(tmp_path, monkeypatch):
+    """By hand; the scatter that both share does not count, and nothing is compared with itself."""
+    from benchmarks import likelihood
+
+    monkeypatch.setattr(likelihood, "FOLDER", tmp_path)
+    short = np.array([-80.0, -120.0, -60.0])
+    assert likelihood.ahead_of_short(short) == (None, None)
+    np.save(tmp_path / "short-1.bounds.npy", np.stack([short, np.ones(3)]))
+    assert likelihood.ahead_of_short(short) == (None, None)
+    assert likelihood.ahead_of_short(short + [1, 2, 3]) == (2.0, 0.577)
+
+
 def test_scoring_a_likelihood_goes_on_where_it_was(images, monkeypatch, tmp_path):
     """Two images at a time, stopped after four of six: the result is that of a single run."""
     from benchmarks import likelihood

@@ -19,6 +19,9 @@ PAGES = ["index", LIVE, *NAMES, "numbers", "glossary"]
 WIDE = {"color_scheme": "light", "width": 1440, "height": 900}
 PHONE = {"color_scheme": "dark", "width": 390, "height": 844, "has_touch": True}
 LOOKS = {"light, wide": WIDE, "dark, phone": PHONE}
+# How many pixels of each piece of code and of each formula lie outside the page, where one has to scroll.
+OUTSIDE = """() => [...document.querySelectorAll("div.cell_input pre, .math-wrapper")]
+  .map((part) => part.scrollWidth - part.clientWidth)"""
 DARK = "() => getComputedStyle(document.body).backgroundColor"
 
 
@@ -81,6 +84,9 @@ def test_a_page_is_whole_and_shuts_nobody_out(browser, folder, axe, name, look):
         page.evaluate("() => scrollTo(0, 0)")
         page.screenshot(path=lab.SCREENSHOTS / f"site {name}, {look}.png")
         page.evaluate("() => document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        if look == "light, wide" and name in NAMES:
+            # Hardly anything is to be scrolled: lines of the full length in a second reading lose two words.
+            assert max(page.evaluate(OUTSIDE)) <= 40
         page.evaluate(axe)
         found = page.evaluate("axe.run({ preload: false }).then((result) => result.violations)")
         serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]

@@ -371,10 +371,20 @@ SOLUTIONS = set(lines_of_solutions())
 assert len(SOLUTIONS) > 40
 
 
-def naive(x, a):
-    """Take the logarithm of a sigmoid that has been rounded to 0 or 1."""
+def naive(x, a, added=0):
+    """Take the logarithm of a sigmoid that has been rounded to 0 or 1, perhaps with something added."""
     p = special.expit(a)
-    return (x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=(1, 2, 3))
+    return (x * np.log(p + added) + (1 - x) * np.log(1 - p + added)).sum(axis=(1, 2, 3))
+
+
+def clipped(least, dtype="float32"):
+    """Keep the probability away from 0 and 1, as Keras does, in 32 or 64 bits."""
+
+    def log_likelihood(x, a):
+        p = np.clip(1 / (1 + np.exp(-a.astype(dtype))), least, 1 - least)
+        return (x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=(1, 2, 3))
+
+    return log_likelihood
 
 
 def wrong_weights(prior=1, q=-1, likelihood=1, sums=np.sum, power=1):
@@ -474,6 +484,7 @@ NAMED = {
         (lambda z, t: ((z**2).mean(axis=0) > t).sum(), "the mean square instead of the variance"),
         (lambda z, t: (0.5 * (z**2).mean(axis=0) > t).sum(), "the KL of the means"),
         (lambda z, t: (z.mean(axis=0) > t).sum(), "compare the mean over the images"),
+        (lambda z, t: (abs(z).mean(axis=0) > t).sum(), "compare the mean absolute value"),
         (lambda z, t: (z.var(axis=0) < t).sum(), "that are not active"),
         (lambda z, t: (z.var(axis=0) > 0.01).sum(), "compare with 0.01"),
         (lambda z, t: (z.var(axis=0) > t).mean(), "the fraction"),
@@ -487,8 +498,9 @@ NAMED = {
         (on_axes(back=same), "the last exp is missing"),
         (lambda r, b, rs, d: np.exp(np.interp(np.log(r), np.log(rs)[::-1], np.log(b))), "not the betas"),
         (lambda r, b, rs, d: np.exp(np.interp(np.log(r), np.log(rs), np.log(b))), "in rising order"),
-        (lambda r, b, rs, d: b[rs > r][-1], "the next smaller beta"),
-        (lambda r, b, rs, d: b[rs < r][0], "the next larger beta"),
+        (lambda r, b, rs, d: b[rs > r][-1], "this is a beta of the table"),
+        (lambda r, b, rs, d: b[rs < r][0], "this is a beta of the table"),
+        (lambda r, b, rs, d: b[abs(rs - r).argmin()], "this is a beta of the table"),
         (lambda r, b, rs, d: beta_by_halving(r, b[[0, -1]], rs[[0, -1]], d), "from the first to the last"),
         (lambda r, b, rs, d: (b[rs > r][-1] * b[rs < r][0]) / beta_by_halving(r, b, rs, d), "are swapped"),
         (lambda r, b, rs, d: np.exp(np.interp(np.log(r), np.log(d), np.log(b))), "rate and distortion"),
@@ -515,7 +527,10 @@ NAMED = {
         (lambda x, a: (x * special.log_expit(a)).sum(axis=(1, 2, 3)), "pixels that are 0 are missing"),
         (lambda x, a: np.array(coins_one_by_one(x, a)) / x[0].size, "mean over the pixels"),
         (lambda x, a: np.sum(coins_one_by_one(x, a)), "sum over the batch"),
-        (naive, "contains NaN"),
+        (naive, "contains NaN (not a number). Is there a division by zero, a root"),
+        (clipped(1e-7), "you keep the probability away from 0 and 1"),
+        (clipped(1e-12, np.float64), "you keep the probability away from 0 and 1"),
+        (lambda x, a: naive(x, a.astype(float), added=1e-8), "you keep the probability away from 0 and 1"),
     ],
     "check_log_weights": [
         (wrong_weights(q=0), "log q is missing"),
@@ -526,6 +541,7 @@ NAMED = {
         (wrong_weights(sums=np.mean), "mean over the latent dimensions"),
         (wrong_weights(power=0.5), "taken for a variance"),
         (wrong_weights(power=2), "you square sigma"),
+        (lambda p, z, m, s: p - 0.5 * (s**2 + m**2 - 1 - 2 * np.log(s)).sum(), "the KL in closed form"),
     ],
     "check_importance_bound": [
         (lambda w: w.mean(axis=0), "this is the mean of the logarithms, the ELBO"),

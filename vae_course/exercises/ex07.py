@@ -27,6 +27,9 @@ PIXELS = {
     ),
     "x and 1 - x are swapped": lambda x, a: (1 - x) * a - np.logaddexp(0, a),
 }
+_HELD = (
+    "you keep the probability away from 0 and 1, so a pixel never costs much; work with the logit"
+)
 REDUCTIONS = {
     "": lambda p: p.sum(axis=(1, 2, 3)),
     "you take the mean over the pixels instead of the sum": lambda p: p.mean(axis=(1, 2, 3)),
@@ -48,6 +51,13 @@ def check_bernoulli_log_likelihood(x, logits):
     """Check `bernoulli_log_likelihood(x, logits)`: nats for each image, summed over the pixels."""
     for text, (sign, pixels, reduce) in combinations(SIGNS, PIXELS, REDUCTIONS):
         yield text, sign * reduce(pixels(np.float64(x), np.float64(logits)))
+    for sigmoid in special.expit(logits), special.expit(np.float64(logits)):
+        for least in 1e-7, 1e-8, 1e-10, 1e-12:
+            p = np.clip(sigmoid, least, 1 - least)
+            for black, white in (p, 1 - p), (sigmoid + least, 1 - sigmoid + least):
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    nats = x * np.log(black) + (1 - x) * np.log(white)
+                yield _HELD, nats.sum(axis=(1, 2, 3))
 
 
 def _draw_factors(rng, trial):
@@ -71,6 +81,11 @@ def check_log_weights(log_likelihood, z, mean, sigma):
     yield "log q has to be subtracted, because q is in the denominator", log_likelihood + p + q
     yield "p(z) and q are swapped", log_likelihood - p + q
     yield "log p(x given z) is missing", p - q
+    kl = 0.5 * (sigma**2 + mean**2 - 1 - 2 * np.log(sigma)).sum()
+    yield (
+        "you subtract the KL in closed form, but each draw needs its own weight",
+        log_likelihood - kl,
+    )
     means = log_likelihood + log_p.mean(axis=1) - log_q.mean(axis=1)
     yield "you take the mean over the latent dimensions, but logarithms of densities add up", means
     variance = stats.norm(mean, sigma**0.5).logpdf(z).sum(axis=1)

@@ -40,6 +40,9 @@ def _counts(z_mean, threshold):
         "you compare the standard deviation with the threshold, but it is one for the variance": (
             z_mean.std(axis=0)
         ),
+        "you compare the mean absolute value with the threshold; take the variance": (
+            np.abs(z_mean).mean(axis=0)
+        ),
         "you take the variance of everything, but each dimension needs its own": z_mean.var(),
         "you take the mean square instead of the variance: a dimension that has the same mean for every "
         "image tells nothing": square,
@@ -125,8 +128,10 @@ def check_beta_for_rate(rate, betas, rates, distortions):
     yield "the logarithm of the rates is missing", np.exp(_between(rate, r0, r1, *logs[3:]))
     yield "the logarithm of the betas is missing", _between(*logs[:3], b0, b1)
     yield "the last exp is missing: this is the logarithm of beta", _between(*logs)
-    yield "this is the next smaller beta of the table; interpolate", b0
-    yield "this is the next larger beta of the table; interpolate", b1
+    neighbour = "this is a beta of the table; interpolate between the two neighbours of the rate"
+    nearest = np.abs(rates - rate).argmin()
+    for place in right - 1, right, nearest:
+        yield neighbour, betas[place]
     backwards = "the two neighbours are swapped, so a larger rate would give a larger beta"
     yield backwards, np.exp(_between(*logs[:3], logs[4], logs[3]))
     order, wrong = "np.interp needs its points in rising order", "but the rates fall"
