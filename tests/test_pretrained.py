@@ -280,3 +280,12 @@ def test_the_biases_are_possible(dataset):
     rows = pretrained.table(f"bias-{dataset}")
     assert len({row["direction"] for row in rows}) == 3 and len(rows) == 15
     assert all(abs(row["shift"]) <= 2 and 0 <= row["becomes"] <= 1 for row in rows)
+
+
+def test_the_likelihoods_have_their_seeds_and_the_papers_protocol():
+    """Three seeds of the networks that are held against the papers, 5,000 draws, all test images."""
+    rows = pretrained.table("likelihood-mnist")
+    seeds = [(row["network"], row["seed"]) for row in rows]
+    several = [(name, seed) for name in ("lecture", "wide") for seed in (1, 2, 3)]
+    assert sorted(seeds) == sorted([*several, ("short", 1), ("weighted", 1)])
+    assert {(row["draws"], row["images"]) for row in rows} == {(5000, 10_000)}
