@@ -1,6 +1,7 @@
 """Files that are whole or not there: what a reader, a second writer and a failure find."""
 
 import os
+import socket
 import stat
 
 import pytest
@@ -66,6 +67,23 @@ def test_permissions_and_links_are_kept(tmp_path):
         unfinished.write_text("by the link")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "new").read_text() == "by the link"
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "link to a pipe"])
+def test_what_is_no_ordinary_file_is_not_replaced(tmp_path, kind, monkeypatch):
+    """It is told before anything is written, with the name and a cure."""
+    monkeypatch.chdir(tmp_path)  # the name of a socket has to be short
+    os.mkfifo("pipe")
+    os.mkdir("folder")
+    os.symlink("pipe", "link to a pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+    before = {path: path.lstat() for path in tmp_path.iterdir()}
+    with pytest.raises(OSError, match=f"^{kind} cannot be written: .*no ordinary.*another name"):
+        with write_atomically(kind):
+            pytest.fail("there was something to write to")
+    assert {path: path.lstat() for path in tmp_path.iterdir()} == before
 
 
 def test_a_table_is_whole_and_the_same_on_every_system(tmp_path):

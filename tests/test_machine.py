@@ -2,11 +2,14 @@
 
 import base64
 import hashlib
+import importlib.metadata
 import json
 import os
 import runpy
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -191,11 +194,69 @@ def test_a_file_that_keras_cannot_use_is_named(content, fresh):
     assert str(fresh / "keras.json") in only_fault()
 
 
-def test_a_file_that_hides_a_package_is_named(fresh, monkeypatch):
-    """A `keras.py` beside the notebook is imported in place of Keras."""
+@pytest.mark.parametrize(
+    ("name", "hidden"),
+    [
+        ("keras.py", "the package keras"),
+        ("keras/__init__.py", "the package keras"),
+        ("scipy/__init__.py", "the package scipy"),
+        ("PIL/__init__.py", "the package PIL"),
+        ("requests.py", "the package requests"),
+        ("calendar.py", "Python's own module calendar"),
+        ("types.py", "Python's own module types"),
+        ("enum/__init__.py", "Python's own module enum"),
+    ],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_what_hides_a_package_or_a_part_of_python_is_named(
+    name, hidden, zipped, fresh, monkeypatch
+):
+    """A file or a folder, beside the notebook or in a zip file, is imported in the place of Keras."""
+    place = fresh / "all.zip" if zipped else fresh
+    for file in (name, "other.py", "os.py", "time.py", "my keras/__init__.py"):
+        if zipped:
+            with zipfile.ZipFile(place, "a") as archive:
+                archive.writestr(file, "")
+        else:
+            put((fresh / file).parent, {Path(file).name: b""})
+    monkeypatch.syspath_prepend(place)
+    assert only_fault() == f"{place / name.removesuffix('/__init__.py')} hides {hidden}."
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    assert "unset PYTHONPATH" in checks.faults()[0][1]
+
+
+def test_folders_that_hide_nothing_are_no_fault(fresh, monkeypatch):
+    """Without `__init__.py`, Python prefers its own and the installed ones."""
+    for name in ("keras", "scipy", "calendar", "json"):
+        put(fresh / name, {"notes.txt": b""})
     monkeypatch.syspath_prepend(fresh)
-    put(fresh, {"keras.py": b"", "other.py": b""})
+    monkeypatch.syspath_prepend(
+        Path(importlib.metadata.distribution("keras").locate_file(""))
+    )  # as on a cluster, by PYTHONPATH
+    assert checks.faults() == []
+
+
+def test_a_package_that_is_developed_elsewhere_is_no_fault(fresh, monkeypatch):
+    """Its distribution does not say where its files are; only a single file cannot be it."""
+    put(fresh / "keras", {"__init__.py": b""})
+    monkeypatch.syspath_prepend(fresh)
+    developed = SimpleNamespace(locate_file=lambda file: fresh / "nowhere" / file)
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: developed)
+    assert checks.faults() == []
+    (fresh / "keras" / "__init__.py").unlink()
+    put(fresh, {"keras.py": b""})
+    importlib.invalidate_caches()
     assert only_fault() == f"{fresh / 'keras.py'} hides the package keras."
+
+
+def test_a_hidden_package_stops_a_lesson_at_its_start(tmp_path):
+    """In a process of its own, whose first place to search is the folder of the file."""
+    put(tmp_path / "scipy", {"__init__.py": b""})
+    put(tmp_path, {"calendar.py": b""})
+    result = python(tmp_path, "from vae_course.lesson import begin\nbegin(1)")
+    told = result.stderr.splitlines()[-2:]
+    for line, hidden in zip(told, ("scipy", "calendar.py"), strict=True):
+        assert f"{tmp_path / hidden} hides" in line and "Rename it" in line
 
 
 def test_a_matplotlib_that_does_not_start_is_named(fresh, tmp_path):

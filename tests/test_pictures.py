@@ -3,6 +3,8 @@
 import os
 import shutil
 import sys
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -305,6 +307,40 @@ def test_arrays_that_are_no_pictures_are_refused(arrays, told, tmp_path):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ValueError, match=told):
         load_pictures(tmp_path / "a.npz")
+
+
+LARGE = np.broadcast_to(np.uint8(0), (2**26,))
+HEADER = np.lib.format.magic(2, 0) + (2**26).to_bytes(4, "little") + bytes(2**26)
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (LARGE.reshape(2**12, 2**7, 2**7), "2 arrays of pictures"),
+        (HEADER, "no .npy or .npz file of pictures"),
+        (LARGE, None),
+    ],
+)
+def test_an_array_that_is_not_used_is_not_read(other, told, tmp_path):
+    """64 MB of zeros, or a header as large, in a small file: hardly any memory is taken."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in {"y": np.arange(60), "x": draw_shapes()[0], "z": other}.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                if isinstance(array, bytes):
+                    member.write(array)
+                else:
+                    np.lib.format.write_array(member, array)
+    assert (tmp_path / "a.npz").stat().st_size < 1_000_000
+    tracemalloc.start()
+    try:
+        if told:
+            with pytest.raises(ValueError, match=told):
+                load_pictures(tmp_path / "a.npz")
+        else:
+            assert len(load_pictures(tmp_path / "a.npz").x_train) == 54
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_places_without_pictures_are_refused_in_one_line(tmp_path):

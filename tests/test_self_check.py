@@ -349,12 +349,17 @@ def test_a_container_without_limits_changes_nothing(sandbox, monkeypatch):
     assert value_of("free memory") == "8.0 GB"
 
 
-def test_a_limit_of_the_process_counts(monkeypatch):
-    """`ulimit -v` counts what the process has mapped already, too."""
+@pytest.mark.parametrize("limited", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_a_limit_of_the_process_counts(limited, monkeypatch):
+    """`ulimit -v` counts what the process has mapped already, too, and `ulimit -d` its data."""
     resource = pytest.importorskip("resource")
-    mapped = SimpleNamespace(memory_info=lambda: SimpleNamespace(vms=GB))
-    monkeypatch.setattr(psutil, "Process", lambda: mapped)
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (3 * GB, 4 * GB))
+    taken = {"RLIMIT_AS": "vms", "RLIMIT_DATA": "data"}
+    mapped = SimpleNamespace(**{"vms": 9 * GB, "data": 9 * GB, taken[limited]: GB})
+    process = SimpleNamespace(memory_info=lambda: mapped)
+    monkeypatch.setattr(psutil, "Process", lambda: process)
+    limits = {getattr(resource, limited): (3 * GB, 4 * GB)}
+    none = resource.RLIM_INFINITY, resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits.get(which, none))
     assert only_wrong("free memory").value == "2.0 GB"
 
 

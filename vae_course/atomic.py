@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import io
 import os
 import secrets
@@ -25,22 +26,26 @@ def write_atomically(path):
         Path in the same folder, with the same suffix.
 
     Raises:
-        OSError: If the file cannot be written, as on a full disk.
+        OSError: If the file cannot be written, as on a full disk, or there is a pipe, a device or a folder of
+            that name, which would be lost.
     """
-    path = Path(path).resolve()  # so that a link stays a link
-    name = f"{path.stem}.{os.getpid()}-{secrets.token_hex(4)}.unfinished{path.suffix}"
-    unfinished = path.with_name(name)
+    path, target = Path(path), Path(path).resolve()  # so that a link stays a link
+    name = f"{target.stem}.{os.getpid()}-{secrets.token_hex(4)}.unfinished{target.suffix}"
+    unfinished, cure = target.with_name(name), "Free some disk space, or choose another folder."
     try:
+        if path.exists() and not path.is_file():
+            cure = "Choose another name."
+            raise FileExistsError(errno.EEXIST, "it exists and is no ordinary file")
         yield unfinished
         with open(unfinished, "rb+") as file:
             os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, unfinished)
-        os.replace(unfinished, path)
+        if target.exists():
+            shutil.copymode(target, unfinished)
+        os.replace(unfinished, target)
     except OSError as error:
+        reason = error.strerror or error
         raise OSError(
-            f"{path} cannot be written: {error.strerror or error}. Any earlier version is unchanged. "
-            "Free some disk space, or choose another folder."
+            f"{path} cannot be written: {reason}. Any earlier version is unchanged. {cure}"
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ nor the orientation that a camera notes, so we read with Pillow and leave only t
 
 import contextlib
 import hashlib
+import io
 import math
 import os
 import tempfile
@@ -172,12 +173,16 @@ def _in_file(path):
     try:
         array, labels = np.load(path, mmap_mode="r"), None
         if not isinstance(array, np.ndarray):
-            arrays = {name: array[name] for name in array.files}
-            images = [name for name, found in arrays.items() if found.ndim in (3, 4)]
-            if len(images) != 1:
-                raise ValueError(f"it holds {len(images)} arrays of pictures, {images}: keep one")
-            array = arrays.pop(images[0])
-            labels = next((a for a in arrays.values() if a.shape == array.shape[:1]), None)
+            with array as arrays:  # of which only those that are used are read
+                shapes = {name: _shape(arrays.zip, name) for name in arrays.files}
+                images = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
+                if len(images) != 1:
+                    raise ValueError(
+                        f"it holds {len(images)} arrays of pictures, {images}: keep one"
+                    )
+                array = arrays[images[0]]
+                rows = (name for name, shape in shapes.items() if shape == array.shape[:1])
+                labels = next((arrays[name] for name in rows), None)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"There is neither a folder nor a file {path}.") from error
     except Exception as error:  # zipfile and NumPy raise many kinds for a damaged file
@@ -189,6 +194,17 @@ def _in_file(path):
     labels = [""] * len(array) if labels is None else labels.astype(str)
     names = {f"row {number}": number for number in range(len(array))}
     return list(names), labels, lambda name: array[names[name]], {}
+
+
+def _shape(archive, name):
+    """Return the shape of an array in an `.npz` file, without reading the array."""
+    with archive.open(f"{name}.npy") as member:
+        start = io.BytesIO(member.read(20_000))  # NumPy allows headers of 10,000 bytes
+    version = np.lib.format.read_magic(start)
+    # Version 3 differs from 2 only by letters in names of columns.
+    old = version == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+    return read(start)[0]
 
 
 def _usual_side(read, names):

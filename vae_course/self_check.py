@@ -6,6 +6,7 @@ Every check names the cure for a problem. None of them imports TensorFlow or Ker
 import contextlib
 import importlib.machinery
 import importlib.metadata
+import itertools
 import json
 import logging
 import os
@@ -25,7 +26,12 @@ LEAST_GIGABYTES = 3  # free: one lesson takes up to 2 GB, JupyterLab and a brows
 REINSTALL = (
     "In the course's folder, delete `.venv` and run `make lab` (without make, see the README)."
 )
-PACKAGES = "tensorflow keras numpy scipy sklearn matplotlib PIL IPython".split()
+PACKAGES = "tensorflow keras numpy scipy sklearn matplotlib PIL IPython anywidget traitlets".split()
+PACKAGES += "psutil packaging joblib pooch requests tqdm".split()
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "PIL": "pillow",
+}  # of the others, the names are the same
 # Keras' defaults, with which the shipped models and the numbers in the lessons were made.
 KERAS_SETTINGS = {
     "backend": "tensorflow",
@@ -215,9 +221,10 @@ def free_memory():
     with contextlib.suppress(ImportError):  # Windows has no such limits
         import resource
 
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit != resource.RLIM_INFINITY:
-            free.append(limit - psutil.Process().memory_info().vms)
+        taken = psutil.Process().memory_info()
+        for kind, used in (resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data"):
+            if (limit := resource.getrlimit(kind)[0]) != resource.RLIM_INFINITY:
+                free.append(limit - getattr(taken, used, 0))  # macOS does not tell the second
     return min(free)
 
 
@@ -256,10 +263,39 @@ def faults():
 
 
 def _hidden_packages():
+    """Report files and folders that would be imported in the place of a package, or of a part of Python."""
+    find = importlib.machinery.PathFinder.find_spec
     for name in PACKAGES:
-        spec = importlib.machinery.PathFinder.find_spec(name)
-        if spec and spec.origin and Path(spec.origin).stem != "__init__":
-            yield f"{spec.origin} hides the package {name}.", f"Rename it, {AGAIN}"
+        if (spec := find(name)) and spec.origin and not _is_own(name, spec.origin):
+            yield _hiding(spec, f"the package {name}")
+    # What Python searches before its own library: the notebook's folder, and those in PYTHONPATH.
+    own = Path(os.__file__).parent, Path(sys.base_prefix, "DLLs")
+    own, places = set(map(os.path.realpath, own)), map(os.path.realpath, sys.path)
+    first = list(itertools.takewhile(lambda place: place not in own, places))
+    for name in sorted(sys.stdlib_module_names - set(sys.builtin_module_names)):
+        spec = find(name, first)
+        if spec and spec.origin and not importlib.machinery.FrozenImporter.find_spec(name):
+            yield _hiding(spec, f"Python's own module {name}")
+
+
+def _is_own(name, origin):
+    """Say whether a package's file is its distribution's, or as far as that is known, a package at all."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        installed = importlib.metadata.distribution(DISTRIBUTIONS.get(name, name))
+        file = str(installed.locate_file(f"{name}/__init__.py"))
+        if os.path.exists(
+            file
+        ):  # else it is in a zip file, or in the folder of somebody who develops it
+            return os.path.realpath(file) == os.path.realpath(origin)
+    return Path(origin).stem == "__init__"
+
+
+def _hiding(spec, what):
+    """Return a fault: the file or folder that hides something, and how to fix it."""
+    path = Path(spec.origin)
+    variable = ", or unset PYTHONPATH" if os.environ.get("PYTHONPATH") else ""
+    place = path.parent if path.stem == "__init__" else path
+    return f"{place} hides {what}.", f"Rename it{variable}, {AGAIN}"
 
 
 def _unset(variable):

@@ -1,6 +1,7 @@
 """A run on somebody's own pictures: trained, stopped, resumed, scored, explored, refused once they change."""
 
 import json
+import os
 import shutil
 import signal
 
@@ -135,6 +136,7 @@ def test_options_that_contradict_each_other_are_refused(run, tmp_path):
     for arguments, told in (
         (["--images", pictures, "--dataset", "digits"], "two different data sets"),
         (["--side", "32"], "--side is for a new run on your own pictures"),
+        (["--side", "0"], "--side is for a new run on your own pictures"),
         (["--resume", "--side", "16", "--out", folder], "--side is for a new run"),
         (["--images", pictures, "--side", "30"], "side=30 is no multiple of 4"),
         (["--images", tmp_path / "none"], "neither a folder nor a file"),
@@ -193,6 +195,16 @@ def test_exploring_writes_a_page_and_opens_it(run, monkeypatch):
     call("explore", folder)
     assert opened == [(folder / "explore.html").as_uri()]
     files.read_card(folder)  # still a run
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_pipe_is_not_replaced_by_a_page(tmp_path):
+    """One line says which, and what to do."""
+    os.mkfifo(tmp_path / "pipe")
+    status, output = call("explore", "vae-2-digits", "--out", tmp_path / "pipe", "--no-browser")
+    assert status == 1 and (tmp_path / "pipe").is_fifo()
+    told = output.splitlines()[-1]
+    assert told.startswith(f"Error: {tmp_path / 'pipe'} cannot be") and "another name" in told
 
 
 def test_a_model_that_the_browser_cannot_run_is_refused(run):

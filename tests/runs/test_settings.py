@@ -82,6 +82,13 @@ def test_numbers_that_make_no_training_are_refused(name, value, monkeypatch):
         settings.choose(None, NOTHING | {name: value})
 
 
+@pytest.mark.parametrize("side", [0, 30, 32])
+def test_a_side_without_pictures_is_refused(side):
+    """Whatever it is."""
+    with pytest.raises(ValueError, match="--side is for a new run on your own pictures"):
+        settings.choose(None, NOTHING, side=side)
+
+
 @pytest.mark.parametrize(
     "name, value",
     [

@@ -136,6 +136,25 @@ def test_a_notebook_without_numbers_has_none():
     assert cited_numbers.recorded(notebook) is None
 
 
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        [1],
+        {"dataset": "MNIST"},
+        {"numbers": [["loss", 1, None]]},
+        {"dataset": "MNIST", "numbers": [1]},
+        {"dataset": "MNIST", "numbers": [["loss", 1]]},
+        {"dataset": "MNIST", "numbers": [["loss", "x", None]]},
+    ],
+)
+def test_a_damaged_record_in_a_notebook_is_told(bundle):
+    """With the cure."""
+    output = nbformat.v4.new_output("display_data", {lesson.MIME_TYPE: bundle})
+    cells = [nbformat.v4.new_code_cell("record()", outputs=[output])]
+    with pytest.raises(ValueError, match=r"recorded is damaged \(.*execute it again"):
+        cited_numbers.recorded(nbformat.v4.new_notebook(cells=cells))
+
+
 BAD = [float("nan"), float("inf"), "28", None, (1, 2, 3), (1, -1), (1, float("nan")), ("1", 1), [1]]
 
 

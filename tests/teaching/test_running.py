@@ -643,14 +643,25 @@ def test_a_notebook_without_a_kernel_of_its_own_runs(tmp_path):
     assert result.status == "ok", result.error
 
 
-@pytest.mark.parametrize("text", ["{", "null", '{"00_first": []}'])
+DAMAGE = ["{", "null", '{"00_first": []}', "[" * 100_000]
+PAIRS = ['"x"', "1", "null", "{}", "[1]", "[1, 1, 1]", '["x", 1]', "[null, null]", '["NaN", 1]']
+PAIRS += ["[NaN, 1]", "[Infinity, null]", "[1, NaN]", "[1, -1]", '[1, "x"]', "[1, []]"]
+PAIRS += [f"[1{'0' * 400}, null]"]
+DAMAGE += [f'{{"00_first": {{"MNIST": {part}}}}}' for part in ("[1]", "null", "7")]
+DAMAGE += [f'{{"00_first": {{"MNIST": {{"loss": {pair}}}}}}}' for pair in PAIRS]
+
+
+@pytest.mark.parametrize("text", DAMAGE)
 def test_damaged_numbers_are_told_before_anything_runs(tmp_path, monkeypatch, text):
-    """And if they are damaged meanwhile, what was executed is kept."""
+    """And if they are damaged meanwhile, what was executed is kept. The place in the file is named."""
     path, started = write_lesson(tmp_path, "00_first", RECORD), []
     (tmp_path / "numbers.json").write_text(text)
     monkeypatch.setattr(notebooks, "run_cells", lambda *_: started.append(1))
     result = notebooks.execute(path, tmp_path.parent, {})
     assert result.status == "FAILED" and "numbers.json is damaged" in result.error and not started
+    named = [name for name in ("00_first", "MNIST", "loss") if name in text]
+    assert " / ".join(named) in result.error and "make refresh" in result.error
+    assert notebooks.stored(path, tmp_path.parent, tmp_path).error == result.error
     with pytest.raises(ValueError, match="numbers.json is damaged"):
         notebooks.refresh(path)
     assert not started

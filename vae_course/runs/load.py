@@ -1,10 +1,13 @@
 """Load a model for `vae-course evaluate` from a file, a run's folder, or a shipped model's name."""
 
+import io
 import json
+import math
 import warnings
 import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 
 from vae_course import pretrained
@@ -96,11 +99,37 @@ def load_weights(model, path):
             difference = f"its {part} is {found.get(part)} where {wanted.get(part)} is expected"
             raise _refused(path, f"holds another model: {difference}")
     try:
+        _check_arrays(path)
         with warnings.catch_warnings(action="error"):  # such as a missing optimizer state
             model.load_weights(path)
     except Exception as error:  # HDF5 and Keras raise many kinds for a damaged file
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise _refused(path, f"cannot be loaded ({reason})") from error
+
+
+def _check_arrays(path):
+    """Check that every array lies in the file in full, so that none takes more memory than the file has.
+
+    Keras reads an array before it compares the shapes, and lets one that is compressed take 4 GB.
+    """
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("model.weights.h5")
+
+    def fault(name, link):  # returned, because h5py loses what is raised in here
+        found = weights[name] if isinstance(link, h5py.HardLink) else link
+        if isinstance(found, h5py.Group):
+            return None
+        if not isinstance(found, h5py.Dataset):
+            return f"its part {name} is a {type(found).__name__}"
+        size, stored = math.prod(found.shape) * found.dtype.itemsize, found.id.get_storage_size()
+        in_full = not (found.chunks or found.external) and size <= stored <= len(content)
+        if in_full and found.dtype.kind in "fiu":
+            return None
+        return f"its array {name}, {found.shape} of {found.dtype}, is not stored in full, as Keras stores it"
+
+    with h5py.File(io.BytesIO(content)) as weights:
+        if told := weights.visititems_links(fault):
+            raise ValueError(told)
 
 
 def _refused(path, reason):

@@ -83,7 +83,7 @@ def choose(out, wanted, resume=False, images=None, side=None):
     files.check_settings(settings)
     if images and wanted["dataset"]:
         raise ValueError("--images and --dataset name two different data sets: leave one out.")
-    if side and (resume or not images):
+    if side is not None and (resume or not images):
         raise ValueError(
             "--side is for a new run on your own pictures: add --images, or leave it out."
         )

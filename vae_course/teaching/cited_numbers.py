@@ -10,6 +10,7 @@ it and updates every marked number from it; `vae-course run` reports differences
 
 import json
 import re
+import sys
 from pathlib import Path
 
 from vae_course.atomic import write_text
@@ -34,6 +35,9 @@ def recorded(notebook):
     Returns:
         Dictionary with the keys `dataset` and `numbers`, which maps names to `[value, scatter]`, or None if
         nothing was recorded. The value of a claim is True or False; the scatter is None if there is none.
+
+    Raises:
+        ValueError: If an output with recorded numbers is damaged.
     """
     found = [
         output["data"][MIME_TYPE]
@@ -44,8 +48,15 @@ def recorded(notebook):
     if not found:
         return None
     # A lesson may record several times, each time after the part that measured something.
-    numbers = {name: pair for bundle in found for name, *pair in bundle["numbers"]}
-    return {"dataset": found[-1]["dataset"], "numbers": numbers}
+    try:
+        numbers = {name: pair for bundle in found for name, *pair in bundle["numbers"]}
+        dataset = str(found[-1]["dataset"])
+        _check(numbers, "the notebook", dataset)
+    except (ValueError, TypeError, LookupError) as error:
+        raise ValueError(
+            f"what its cells recorded is damaged ({error}): execute it again."
+        ) from error
+    return {"dataset": dataset, "numbers": numbers}
 
 
 def read(folder):
@@ -65,12 +76,30 @@ def read(folder):
         return {}
     try:
         numbers = json.loads(path.read_text(encoding="utf-8"))
-        if not all(isinstance(kept, dict) for kept in (numbers, *dict(numbers).values())):
-            raise ValueError("it does not map lessons to their numbers")
+        _check(numbers)
         return numbers
-    except (ValueError, TypeError) as error:
+    except (ValueError, RecursionError) as error:
         cure = "Take it from the course again, or run `make refresh`."
         raise ValueError(f"{path} is damaged ({error}). {cure}") from error
+
+
+def _check(found, *place):
+    """Raise a `ValueError` if something below a lesson, data set and name is not as `read` returns it."""
+    where, inside = " / ".join(place) or "the file", ("lessons", "data sets", "numbers")
+    if len(place) < len(inside):
+        if not isinstance(found, dict):
+            raise ValueError(f"{where} does not map names to {inside[len(place)]}")
+        for name, part in found.items():
+            _check(part, *place, name)
+        return
+    match found:
+        case [int() | float() as value, None | int() | float() as scatter]:
+            most = sys.float_info.max  # JSON allows larger whole numbers
+            if abs(value) <= most and 0 <= (scatter or 0) <= most:
+                return
+    raise ValueError(
+        f"{where} is no pair of a finite number and its scatter or null: {found!r:.80}"
+    )
 
 
 def keep(folder, lesson, found):
