@@ -539,7 +539,7 @@ TLS = "https://127.0.0.1:9/mnist.npz"
     ],
 )
 def test_a_setting_that_is_wrong_is_named(sandbox, monkeypatch, capsys, variable, value, address):
-    """Proxies and certificates that are gone, malformed addresses: one line with the variable; lessons go on."""
+    """Proxies and certificates that are gone, malformed addresses: one line, the variable; lessons go on."""
     sandbox.mirrors(address)
     monkeypatch.setenv(variable, value)
     assert load_digits().name == "embedded digits"
