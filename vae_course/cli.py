@@ -223,6 +223,10 @@ def lab(folder, options):
     click.echo(f"Your lessons are in {folder.absolute()}")
     if kept:
         click.echo(f"You have changed these, so they stay as they are: {', '.join(kept)}")
+    if files := lab.files_in_the_way(folder):
+        click.echo(
+            f"These files hide modules of Python, so no kernel may start: rename {', '.join(files)}"
+        )
     sys.exit(lab.open_jupyterlab(folder, options))
 
 
