@@ -117,7 +117,7 @@ def find_trouble(folder):
         return "its installation was not finished"
     pairs = (line.partition(" = ")[::2] for line in _read(folder / "pyvenv.cfg").splitlines())
     settings = dict(pairs)
-    if not settings:
+    if "home" not in settings:
         return "it is no virtual environment"
     command = os.path.normcase(settings.get("command", ""))  # "... -m venv FOLDER"
     if command and not command.endswith(os.path.normcase(f" {folder}")):
@@ -221,7 +221,8 @@ def _ask(folder, code):
 
 
 def _read(path):
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    # After a power cut, a file may hold anything.
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from tiny import tiny_digits
 
+from vae_course import cli
 from vae_course.cli import main
 from vae_course.mnist import check_mnist
 from vae_course.runs import files, settings
@@ -60,6 +62,67 @@ def test_every_command_explains_itself():
     ):
         assert command in output.stdout
         assert call(command, "--help")[0] == 0
+
+
+def start(code, *arguments, **options):
+    """Start the program as its script does, after some code; return what came of it."""
+    code += "\nfrom vae_course.__main__ import main\nmain()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def test_ctrl_c_while_the_program_loads_shows_no_traceback():
+    """Exit status 130, as later."""
+    code = """
+import signal, sys
+class Finder:
+    def find_spec(name, *_):
+        if name == "numpy":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+"""
+    done = start(code, "data", "--check")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_the_program_has_streams_and_so_have_those_that_it_starts():
+    """Where there are none, a file that is opened next must not take the number of standard error."""
+    code = """
+import subprocess, sys
+from vae_course import __main__
+__main__.prepare()
+assert [sys.stdin.fileno(), sys.stdout.fileno(), sys.stderr.fileno()] == [0, 1, 2]
+print("told", file=sys.stderr)
+child = "import sys; sys.exit(7 if sys.stdin and sys.stdout and sys.stderr else 1)"
+sys.exit(subprocess.run([sys.executable, "-c", child]).returncode)
+"""
+    script = 'exec "$@" <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", script, "sh", sys.executable, "-c", code]).returncode == 7
+
+
+def test_warnings_that_the_user_made_errors_stop_nothing(nowhere):
+    """They are those of packages, about their own future."""
+    code = """
+import sys
+class Finder:
+    def find_spec(name, *_):
+        if name == "click":
+            import warnings
+            warnings.warn("is deprecated", DeprecationWarning)
+sys.meta_path.insert(0, Finder)
+"""
+    done = start(code, "data", "--check", env=os.environ | {"PYTHONWARNINGS": "error"})
+    assert done.returncode == 1 and "To download it: vae-course data" in done.stderr
+    assert "deprecated" not in done.stderr
+
+
+def test_a_user_without_a_home_is_told_the_cure(monkeypatch):
+    """Jupyter needs one."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    monkeypatch.setattr(cli, "check_machine", lambda: Path.home())
+    status, output = call("run")
+    assert status == 1 and "home directory. Set HOME to a folder that you may write to." in output
 
 
 def test_data_says_where_mnist_is():

@@ -269,6 +269,12 @@ def test_a_matplotlib_that_does_not_start_is_named(fresh, tmp_path):
         assert "MPLBACKEND" in result.stdout and "matplotlibrc" in result.stdout
 
 
+def test_a_date_of_builds_that_is_none_stops_no_package(tmp_path):
+    """NumPy would take it for a number as soon as SciPy is imported."""
+    done = python(tmp_path, "import vae_course, numpy.f2py", SOURCE_DATE_EPOCH="yesterday")
+    assert done.returncode == 0, done.stderr
+
+
 COMMANDS = {
     "train": ["--out", "{}/run"],
     "evaluate": ["vae-2-digits"],
@@ -317,6 +323,7 @@ def test_nothing_else_of_the_machine_or_its_user_counts(monkeypatch, tmp_path):
         "PYTHONCOERCECLOCALE": "0",
         "PYTHONOPTIMIZE": "2",
         "PYTHONHASHSEED": "7",
+        "SOURCE_DATE_EPOCH": "yesterday",
         "TZ": "Asia/Tokyo",
         "TF_NUM_INTRAOP_THREADS": "1",
         "JUPYTER_PREFER_ENV_PATH": "0",

@@ -133,6 +133,11 @@ def remove_pip(course):
     shutil.rmtree(next(course.folder.glob("lib/python*/site-packages")) / "pip")
 
 
+def garble(course):
+    """Leave what a power cut can leave of a file."""
+    (course.folder / "pyvenv.cfg").write_bytes(b"\xff\xfe\0 = \n")
+
+
 def replace_by_a_folder(course):
     """Put something else in its place."""
     shutil.rmtree(course.folder)
@@ -147,6 +152,7 @@ def replace_by_a_folder(course):
         (delete_python, "its Python or its pip does not run"),
         (upgrade_python, "but it was made for 3.2.1"),
         (remove_pip, "its Python or its pip does not run"),
+        (garble, "it is no virtual environment"),
         (replace_by_a_folder, "it is no virtual environment"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -160,6 +166,13 @@ def test_what_cannot_be_used_is_made_anew_with_one_line_that_says_why(course, sp
     assert len(said) == 2 and said[0].startswith(".venv cannot be used: ") and why in said[0]
     assert not (course.folder / "left over").exists()
     assert course.run() == []
+
+
+def test_a_mark_that_is_garbled_is_no_mark(course):
+    """The packages are installed again, because nobody knows which these are."""
+    course.run()
+    (course.folder / ".ready").write_bytes(b"\xff\xfe\0")
+    assert course.run()[0].startswith("Installing packages") and course.run() == []
 
 
 def test_a_second_make_waits_for_the_first(course, monkeypatch):

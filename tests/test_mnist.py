@@ -531,17 +531,19 @@ TLS = "https://127.0.0.1:9/mnist.npz"
         ("HTTPS_PROXY", "http://127.0.0.1:9", PROXY.replace("p:", "ps:")),
         ("ALL_PROXY", "socks5://127.0.0.1:9", PROXY),
         ("HTTP_PROXY", "http://:port", PROXY),
+        ("HTTPS_PROXY", "http://[x", PROXY.replace("p:", "ps:")),
+        ("ALL_PROXY", "\udcff", PROXY),
         ("VAE_COURSE_MIRRORS", "mirror.example.org", "mirror.example.org"),
+        ("VAE_COURSE_MIRRORS", "http://[x", "http://[x"),
+        ("VAE_COURSE_MIRRORS", "\udcff", "\udcff"),  # a byte that is no UTF-8
     ],
 )
 def test_a_setting_that_is_wrong_is_named(sandbox, monkeypatch, capsys, variable, value, address):
-    """Proxies and certificates that are gone: one line with the variable; lessons go on."""
+    """Proxies and certificates that are gone, malformed addresses: one line, the variable; lessons go on."""
     sandbox.mirrors(address)
     monkeypatch.setenv(variable, value)
     assert load_digits().name == "embedded digits"
     line, words = only_line(capsys), f"correct or unset {variable} "
-    if address == value:
-        words = "No scheme supplied"
     assert words in line and "cannot write" not in line and "object at" not in line
     with pytest.raises(DataNotFoundError, match=words):
         load_digits("mnist")

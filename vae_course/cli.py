@@ -73,7 +73,9 @@ class Command(click.Command):
             cure = "install the course as described in its README."
             raise click.ClickException(f"{error}: {cure}") from error
         except (OSError, ValueError, RuntimeError) as error:
-            raise click.ClickException(str(error)) from error
+            homeless = str(error).startswith("Could not determine home")  # says Python
+            cure = " Set HOME to a folder that you may write to." if homeless else ""
+            raise click.ClickException(f"{error}{cure}") from error
         except KeyboardInterrupt:
             click.echo("Interrupted: no file is left half-written.", err=True)
             sys.exit(130)
@@ -221,6 +223,10 @@ def lab(folder, options):
     click.echo(f"Your lessons are in {folder.absolute()}")
     if kept:
         click.echo(f"You have changed these, so they stay as they are: {', '.join(kept)}")
+    if files := lab.files_in_the_way(folder):
+        click.echo(
+            f"These files hide modules of Python, so no kernel may start: rename {', '.join(files)}"
+        )
     sys.exit(lab.open_jupyterlab(folder, options))
 
 

@@ -244,7 +244,10 @@ class _Transfer(threading.Thread):
 
 def _download(patience):
     """Download MNIST's arrays from the first mirror that sends them; each has its share of the seconds."""
-    mirrors = os.environ.get("VAE_COURSE_MIRRORS", " ".join(MIRRORS)).split()
+    wanted = os.environ.get("VAE_COURSE_MIRRORS", " ".join(MIRRORS))
+    mirrors = (
+        wanted.encode(errors="replace").decode().split()
+    )  # without bytes that no print can show
     if not mirrors:
         raise _not_found("downloads are switched off (VAE_COURSE_MIRRORS is empty)")
     failures = {}
@@ -257,8 +260,9 @@ def _download(patience):
             transfer.stopped = True
         if not failure:
             return transfer.arrays
-        failures[mirror] = failure + _remark(urlsplit(mirror))
-    reason = f"no mirror sent it ({urlsplit(mirrors[0]).netloc}: {failures[mirrors[0]]})"
+        failures[mirror] = failure + _remark(_split(mirror))
+    first = mirrors[0]
+    reason = f"no mirror sent it ({_split(first).netloc or first}: {failures[first]})"
     raise _not_found(reason, failures)
 
 
@@ -295,10 +299,20 @@ def _told(error):
     return text + cure
 
 
+def _split(address):
+    """Return the parts of an address, which are all empty if it is malformed."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
+
+
 def _remark(url):
     """Name the settings of this computer that may be to blame: certificates that are gone, and proxies."""
     gone = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if url.scheme == "https" else ()
     found = [name for name in gone if not os.path.exists(os.environ.get(name) or "/")]
+    if not url.netloc:  # of our own mirrors, none is malformed
+        found.append("VAE_COURSE_MIRRORS")
     if not proxy_bypass_environment(url.hostname or ""):
         wanted = f"{url.scheme}_proxy", "all_proxy"
         found += [name for name in os.environ if name.lower() in wanted and os.environ[name]]

@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import dask.config
 import numpy as np
 import psutil
 import pytest
@@ -282,7 +283,9 @@ def test_auto_is_what_this_machine_has(scheduler, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "out" / "sweep.json").read_text())["dataset"] == ["digits"]
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense", "carrier-pigeon://a:1"])
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:1", "nonsense", "carrier-pigeon://a:1", "tls://127.0.0.1:1"]
+)
 def test_a_scheduler_that_does_not_answer_is_told(address, recipe, tmp_path, monkeypatch):
     """Soon, with its address and the cure."""
     monkeypatch.setattr(sweep.cluster, "PATIENCE", 1)
@@ -290,6 +293,43 @@ def test_a_scheduler_that_does_not_answer_is_told(address, recipe, tmp_path, mon
     status, _, err = call(recipe, "--out", tmp_path / "out", "--scheduler", address)
     assert status == 1 and f"No Dask scheduler answers at {address}" in err and "check its" in err
     assert time.monotonic() - start < 10
+
+
+def test_settings_of_dask_that_forbid_a_scheduler_are_told(scheduler, recipe, tmp_path):
+    """The reason in Dask's words, and in ours where to look."""
+    with dask.config.set({"distributed.comm.require-encryption": True}):
+        status, _, err = call(recipe, "--out", tmp_path / "out", "--scheduler", scheduler)
+    assert status == 1 and "encryption required" in err and "your settings of Dask" in err
+
+
+OWN_DASK = """
+import os
+from vae_course.runs import cluster
+
+def ask(name):
+    import dask.config
+    return dask.config.get(name), [name for name in os.environ if name.startswith("DASK_")]
+
+if __name__ == "__main__":
+    with cluster.connect(None, 1, 1, 1) as client:
+        future = client.submit(ask, "distributed.comm.require-encryption")
+        print(future.result(timeout=60))
+    print(sum(name.startswith("DASK_") for name in os.environ))
+"""
+
+
+def test_workers_of_this_machine_do_not_depend_on_the_users_settings_of_dask(tmp_path):
+    """Such as those for a cluster at work, or a broken file; afterwards, the environment is as it was."""
+    (tmp_path / "program.py").write_text(OWN_DASK)
+    (tmp_path / "dask.yaml").write_text("{ half: [")
+    settings = {
+        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "true",
+        "DASK_DISTRIBUTED__WORKER__PRELOAD": "nosuch",
+        "DASK_CONFIG": str(tmp_path / "dask.yaml"),
+    }
+    command = [sys.executable, tmp_path / "program.py"]
+    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True)
+    assert done.stdout == "(None, [])\n3\n", done.stderr
 
 
 def test_the_event_loop_of_the_caller_stays(monkeypatch):

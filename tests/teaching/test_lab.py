@@ -123,6 +123,20 @@ def test_options_for_jupyterlab_need_no_folder(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["vae-course"]
 
 
+def test_files_that_keep_kernels_from_starting_are_named(tmp_path, monkeypatch):
+    """Jupyter itself would only say that a kernel died."""
+    monkeypatch.setattr(lab, "open_jupyterlab", lambda *_: 0)
+    (tmp_path / "exercises").mkdir()
+    mine = [tmp_path / "enum.py", tmp_path / "exercises" / "types.py"]
+    for path in (*mine, tmp_path / "helper.py"):
+        path.touch()
+    told = CliRunner().invoke(main, ["lab", str(tmp_path)]).output.splitlines()[-1]
+    assert told.endswith(f"rename {mine[0]}, {mine[1]}")
+    for path in mine:
+        path.unlink()
+    assert "rename" not in CliRunner().invoke(main, ["lab", str(tmp_path)]).output
+
+
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
     """A file, or below one: a message with the name and without a traceback."""
     (tmp_path / "file").touch()

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -44,7 +45,7 @@ LESSONS = {
     "04_figure": (FIGURE, ""),
     "05_colab": ("print('from Colab')", ""),
     "06_python": (
-        "import sys\nprint(sys.executable, sys.flags.no_user_site, 'haunted' in dir())",
+        "import sys, beside\nprint(sys.executable, sys.flags.no_user_site, 'haunted' in dir())",
         "",
     ),
     "07_ends": ("import os; os._exit(3)", "its kernel ended with exit status 3"),
@@ -107,10 +108,15 @@ def haunt(folder):
         "c.InteractiveShellApp.exec_lines = ['haunted = 2']"
     )
     (folder / "start.py").write_text("haunted = 3")
+    (folder / "numpy.py").write_text("raise SystemExit('This is no NumPy.')")
+    (folder / "docutils.conf").write_bytes(b"\xff")
     names = "JUPYTER_PATH JUPYTER_DATA_DIR JUPYTER_CONFIG_DIR IPYTHONDIR".split()
     return dict.fromkeys(names, str(folder)) | {
         "PYTHONSTARTUP": str(folder / "start.py"),
         "MPLBACKEND": "agg",
+        "PYTHONPATH": str(folder),
+        "PYTHONWARNINGS": "error",
+        "DOCUTILSCONFIG": str(folder / "docutils.conf"),
     }
 
 
@@ -153,6 +159,9 @@ def ran(tmp_path_factory):
     for name, (source, _) in LESSONS.items():
         parameters = "dataset = 0\nretrain = None" if name == "03_full" else "dataset = 'auto'"
         write_lesson(folder, name, source or "1", "print('to the end')", parameters=parameters)
+    for name in ("types", "enum", "random"):  # Python's own must not be hidden
+        (folder / f"{name}.py").write_text("raise SystemExit('This is mine.')")
+    (folder / "beside.py").touch()
     as_colab_saves(folder / "05_colab.ipynb")
     (folder / "14_half.ipynb").write_text('{"cells": [')
     (folder / "15_version_3.ipynb").write_text('{"nbformat": 3, "worksheets": []}')
@@ -233,7 +242,7 @@ def test_a_flood_of_output_is_cut(ran):
 
 
 def test_lessons_are_run_by_this_python_whatever_the_users_settings_are(ran):
-    """Not by a kernel spec of the same name, and without startup files; the figures are there."""
+    """Not by a kernel spec of the same name, and without startup files; what is beside can be imported."""
     cells = nbformat.read(ran[1] / "06_python.ipynb", as_version=4).cells
     isolated = int(sys.prefix != sys.base_prefix)
     assert cells[3].outputs[0].text.split() == [sys.executable, str(isolated), "False"]
@@ -410,6 +419,27 @@ def test_lessons_run_side_by_side_where_cores_and_memory_suffice(monkeypatch, co
     monkeypatch.setattr(side_by_side, "_start", lambda *_: tell("side by side"))
     with pytest.raises(InterruptedError, match=how):
         side_by_side.execute_all([Path("a"), Path("b")], Path("out"), {})
+
+
+def test_a_number_of_cores_that_is_none_is_named(monkeypatch, tmp_path):
+    """With its variable and the cure, before anything runs."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "many")
+    with pytest.raises(ValueError, match="LOKY_MAX_CPU_COUNT is 'many': set it .*, or unset it"):
+        side_by_side.execute_all([tmp_path / "00_first.ipynb"], tmp_path, {})
+
+
+@pytest.mark.parametrize("streams", ["<&- >&- 2>&-", "2>&1 | true"])
+def test_a_run_needs_nobody_who_listens(streams, tmp_path):
+    """Not at its start, as in a service, nor later, as after `| head`: the site is made all the same."""
+    for name in ("00_first", "01_last"):
+        write_lesson(tmp_path, name, RECORD)
+    out, status = tmp_path.with_name("out"), tmp_path.with_name("status")
+    options = ["--dataset", "digits", "--notebooks", tmp_path, "--out", out, "--workers", "2"]
+    command = [sys.executable, "-m", "vae_course", "run", *map(str, options)]
+    script = f"{{ {shlex.join(command)}; echo $? > {shlex.quote(str(status))}; }} {streams}"
+    subprocess.run(["sh", "-c", script], check=True, timeout=600)
+    assert status.read_text() == "0\n"
+    assert (out / "index.html").exists() and (out / "01_last.html").exists()
 
 
 def test_a_process_that_ends_is_a_failed_lesson(tmp_path):

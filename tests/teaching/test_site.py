@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest import mock
 from urllib.parse import unquote, urlsplit
 
 import nbformat
@@ -246,13 +247,11 @@ def test_a_page_that_sphinx_could_not_write_is_put_over_no_other(tmp_path, monke
         with pytest.raises(OSError, match="stay as they were.*No space left"):
             site.build(*arguments)
     assert [path.read_bytes() for path in kept] == before
-    monkeypatch.setattr(
-        html.StandaloneHTMLBuilder,
-        "prepare_writing",
-        lambda *_: (_ for _ in ()).throw(errors.SphinxError("a fault")),
-    )
-    with pytest.raises(RuntimeError, match="Sphinx could not make the pages: a fault"):
-        site.build(*arguments)
+    for fault, told in (errors.SphinxError("a fault"), "a fault"), (KeyError("x"), "KeyError: 'x'"):
+        raises = mock.Mock(side_effect=fault)
+        monkeypatch.setattr(html.StandaloneHTMLBuilder, "prepare_writing", raises)
+        with pytest.raises(RuntimeError, match=f"Sphinx could not make the pages: {told}"):
+            site.build(*arguments)
 
 
 def test_signs_of_html_and_markdown_in_titles_and_texts_stay_as_they_are(tmp_path):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import vae_course
 from vae_course import mnist
-from vae_course.teaching.kernel import THREADS
+from vae_course.teaching.kernel import KERNEL, THREADS
 
 KINDS = ("bubblewrap", "docker", "podman", "none")
 LIMITS = {
@@ -95,7 +95,7 @@ def kernel_spec(kind, given, limits, folder):
     bounds = {"as": 4 * limits["memory"], "nproc": limits["processes"], "fsize": limits["file"]}
     inside += ["prlimit", *(f"--{name}={most}" for name, most in bounds.items()), "--core=0"]
     inside += ["timeout", "-k", "5", str(limits["seconds"] + 60)]
-    kernel = [sys.executable, "-m", "ipykernel_launcher", "-f", "/submission/.connection.json"]
+    kernel = [sys.executable, *KERNEL, "/submission/.connection.json"]
     argv = [*_command(kind, given, folder, limits), *inside, *kernel]
     return {"argv": argv, "interrupt_mode": "message"}
 

@@ -117,8 +117,6 @@ def _keep_last_attempts(tasks):
 
 def _grade_all(todo, sources, releases, course, cage_wanted, where):
     """Let workers execute submissions, and write each into the gradebook as soon as it is there."""
-    from distributed import as_completed
-
     dataset = "digits" if data.load_digits().name == "embedded digits" else "mnist"
     # In this order, because the judge keeps what an exercise needs.
     waiting, left = iter(sorted(todo, key=lambda task: task[0]["exercise"])), {}
@@ -129,6 +127,8 @@ def _grade_all(todo, sources, releases, course, cage_wanted, where):
         cluster.connect(*where, len(todo), BYTES) as client,
         contextlib.suppress(KeyboardInterrupt),
     ):
+        from distributed import as_completed  # only now that its settings are read
+
         kind = client.submit(cage.choose, *cage_wanted, pure=False).result()
         running, done = {}, as_completed(loop=client.loop)
 

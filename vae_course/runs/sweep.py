@@ -212,9 +212,9 @@ def _write(folder, run, row, model):
 
 def _results(todo, total, scheduler, workers):
     """Yield each run as soon as a worker has finished it: name, settings, row or exception, and model."""
-    from distributed import as_completed
-
     with cluster.connect(scheduler, workers, len(todo), BYTES) as client:
+        from distributed import as_completed  # only now that its settings are read
+
         futures = {client.submit(train_run, run, pure=False): name for name, run in todo.items()}
         count = len(client.nthreads())
         where = f"{count} worker(s)" if count else "workers that are still to come"

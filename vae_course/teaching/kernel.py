@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sys
 import sysconfig
 import tempfile
 import textwrap
@@ -26,6 +27,17 @@ THREADS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+# Arguments of a Python that becomes a kernel. A file beside the notebook can be imported there, but even one
+# with the name types.py hides no module of Python or of a package.
+KERNEL = [
+    "-P",
+    "-c",
+    "import sys; sys.path.append(''); "
+    "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()",
+    "-f",
+]
+# The user's own settings, which could change or stop a kernel.
+NOT_OURS = "PYTHONSTARTUP PYTHONWARNINGS PYTHONINSPECT MPLBACKEND JUPYTER_CONFIG_PATH"
 # How kernels are started and stopped, for lessons and for grading; a busy machine needs long timeouts.
 KERNEL_OPTIONS = {
     # The kernel does not watch file descriptors 1 and 2, because the thread that does so may print a
@@ -61,8 +73,10 @@ def own_jupyter(spec=None):
     options = {"prefix": "vae-course-", "dir": parent, "ignore_cleanup_errors": True}
     with tempfile.TemporaryDirectory(**options) as folder, mock.patch.dict(os.environ):
         (runtime := Path(folder, "run")).mkdir()
-        write_kernel_spec(Path(folder, "kernels", "python3"), spec(runtime) if spec else None)
-        for name in ("PYTHONSTARTUP", "MPLBACKEND", "JUPYTER_CONFIG_PATH"):
+        own = {"argv": [sys.executable, *KERNEL, "{connection_file}"]}
+        own |= spec(runtime) if spec else {}
+        write_kernel_spec(Path(folder, "kernels", "python3"), own)
+        for name in NOT_OURS.split():
             os.environ.pop(name, None)
         for kind in ("PATH", "DATA_DIR", "CONFIG_DIR"):
             os.environ[f"JUPYTER_{kind}"] = folder
@@ -71,6 +85,10 @@ def own_jupyter(spec=None):
         # After pip install --user, the course's packages are the user's own.
         if Path(sysconfig.get_path("purelib"), "ipykernel").is_dir():
             os.environ["PYTHONNOUSERSITE"] = "1"
+            paths = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
+            kept = [os.path.abspath(p) for p in paths if p and Path(p, "vae_course").is_dir()]
+            if kept:  # the course itself is found there
+                os.environ["PYTHONPATH"] = os.pathsep.join(kept)
         yield
 
 

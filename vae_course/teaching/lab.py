@@ -73,9 +73,17 @@ def _read_known(folder):
     return known if isinstance(known, dict) else {}
 
 
+def files_in_the_way(folder):
+    """List the files that hide a module of Python itself, such as types.py: no kernel starts beside them."""
+    places = (Path(folder), Path(folder, "exercises"))
+    found = [path for place in places for path in sorted(place.glob("*.py"))]
+    return [str(path) for path in found if path.stem in sys.stdlib_module_names]
+
+
 def open_jupyterlab(folder, options=()):
     """Run JupyterLab in a folder, for this machine only, until it is closed; return its exit status."""
-    command = [sys.executable, "-m", "jupyterlab", "--ip=localhost", f"--notebook-dir={folder}"]
+    command = [sys.executable, "-P", "-m", "jupyterlab"]  # -P: a types.py here must not stop it
+    command += ["--ip=localhost", f"--notebook-dir={folder}"]
     command += ["--KernelManager.transport_encryption=auto", *options]
     # Use this environment's kernel, whatever else is installed.
     process = subprocess.Popen(command, env=os.environ | {"JUPYTER_PREFER_ENV_PATH": "1"})

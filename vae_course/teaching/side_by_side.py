@@ -32,7 +32,7 @@ def execute_all(paths, folder, wanted, workers=None):
         List of `notebooks.Result`, in the order of the paths. Lessons that Ctrl-C kept from being begun are
         left out.
     """
-    able = max(1, min(joblib.cpu_count(), free_memory() // BYTES))
+    able = max(1, min(_cores(), free_memory() // BYTES))
     workers = min(workers or able, len(paths))
     if workers == 1:
         return _one_after_the_other(paths, folder, wanted)
@@ -61,6 +61,15 @@ def execute_all(paths, folder, wanted, workers=None):
         for _, process in running.values():  # after an error here
             process.terminate()
     return [results[path] for path in paths if path in results]
+
+
+def _cores():
+    try:
+        return joblib.cpu_count()
+    except ValueError as error:
+        value = os.environ.get("LOKY_MAX_CPU_COUNT")
+        cure = "set it to a number of cores, or unset it."
+        raise ValueError(f"LOKY_MAX_CPU_COUNT is {value!r}: {cure}") from error
 
 
 def _one_after_the_other(paths, folder, wanted):
@@ -106,7 +115,7 @@ def _result(path, pipe, process):
 
 def _run(path, folder, wanted, workers, pipe):
     """Execute one lesson in a process of its own, and send the result."""
-    threads = str(max(1, joblib.cpu_count() // workers))
+    threads = str(max(1, _cores() // workers))
     os.environ |= {name: os.environ.get(name, threads) for name in THREADS}
 
     def stop_with_parent():

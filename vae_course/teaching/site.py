@@ -7,7 +7,9 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from unittest import mock
 from urllib.parse import quote
+from warnings import catch_warnings
 
 import jinja2
 import markupsafe
@@ -164,22 +166,26 @@ def _links(name, row):
 
 
 def _run_sphinx(source, target):
-    """Let Sphinx turn the sources into pages. Return its warnings."""
+    """Let Sphinx turn the sources into pages, whatever the user's settings are. Return its warnings."""
     from sphinx.application import Sphinx
     from sphinx.errors import SphinxError
     from sphinx.util.console import strip_escape_sequences
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-    warnings, doctrees = io.StringIO(), source.with_name("doctrees")
-    try:
-        with patch_docutils(), docutils_namespace():
-            app = Sphinx(source, None, target, doctrees, "html", SETTINGS, None, warnings)
-            app.connect("doctree-resolved", glossary.explain)
-            app.connect("html-page-context", _name_buttons)
-            app.build()
-    except SphinxError as error:
-        raise RuntimeError(f"Sphinx could not make the pages: {error}") from error
-    return strip_escape_sequences(warnings.getvalue()).splitlines()
+    told, doctrees = io.StringIO(), source.with_name("doctrees")
+    with mock.patch.dict(os.environ, DOCUTILSCONFIG=""), catch_warnings(action="ignore"):
+        try:
+            with patch_docutils(), docutils_namespace():
+                app = Sphinx(source, None, target, doctrees, "html", SETTINGS, None, told)
+                app.connect("doctree-resolved", glossary.explain)
+                app.connect("html-page-context", _name_buttons)
+                app.build()
+        except OSError:
+            raise
+        except Exception as error:  # of any kind, because its extensions raise their own
+            kind = "" if isinstance(error, SphinxError) else f"{type(error).__name__}: "
+            raise RuntimeError(f"Sphinx could not make the pages: {kind}{error}") from error
+    return strip_escape_sequences(told.getvalue()).splitlines()
 
 
 def _name_buttons(app, page, template, context, doctree):
