@@ -138,6 +138,7 @@ def test_settings_in_the_file_of_keras_are_named(name, value, fresh):
         ("KERAS_MAX_STEPS_PER_EPOCH", ""),
         ("KERAS_NNX_ENABLED", "1"),
         ("TF_XLA_FLAGS", "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"),
+        ("TF_XLA_FLAGS", "--no-such-flag"),  # which ends the process at the first training
     ],
 )
 def test_settings_by_the_environment_are_named(variable, value, fresh, monkeypatch):

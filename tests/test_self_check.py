@@ -286,6 +286,13 @@ def test_one_core_is_named_and_doubles_the_time(monkeypatch):
     assert doubled == round(2 * sum(module.SECONDS.values()) / 60)
 
 
+def test_a_limit_of_cores_that_is_no_number_is_named(monkeypatch):
+    """With its value, and how to unset it."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "many")
+    finding = only_wrong("processor cores")
+    assert finding.value == "LOKY_MAX_CPU_COUNT='many'" and "Unset LOKY" in finding.cure
+
+
 def test_there_is_a_time_for_each_lesson():
     """Each notebook has its seconds in the table."""
     numbers = {int(path.name[:2]) for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}

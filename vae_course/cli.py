@@ -340,7 +340,7 @@ scheduler_option = click.option(
 
 
 def _check_places(scheduler, workers):
-    if scheduler and workers:
+    if scheduler is not None and workers:
         raise ValueError(
             f"--workers {workers} is for this machine, and {scheduler} has its own: leave out one option."
         )

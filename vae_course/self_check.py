@@ -186,7 +186,12 @@ def _damaged(load, names, prefix=""):
 def _cores():
     import joblib
 
-    count = joblib.cpu_count()  # what its affinity and its container leave to this process
+    try:
+        count = joblib.cpu_count()  # what its affinity and its container leave to this process
+    except ValueError:
+        limit = f"LOKY_MAX_CPU_COUNT={os.environ.get('LOKY_MAX_CPU_COUNT')!r}"
+        yield Finding("processor cores", limit, False, _unset("LOKY_MAX_CPU_COUNT"))
+        return
     cure = "All lessons run, but take twice as long. Use at least 2 cores if you can."
     yield Finding("processor cores", str(count), count >= 2, cure)
     minutes = sum(SECONDS.values()) / 60 * (1 if count >= 2 else 2)
@@ -283,9 +288,8 @@ def _is_own(name, origin):
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         installed = importlib.metadata.distribution(DISTRIBUTIONS.get(name, name))
         file = str(installed.locate_file(f"{name}/__init__.py"))
-        if os.path.exists(
-            file
-        ):  # else it is in a zip file, or in the folder of somebody who develops it
+        # If not, it is in a zip file, or in the folder of somebody who develops it.
+        if os.path.exists(file):
             return os.path.realpath(file) == os.path.realpath(origin)
     return Path(origin).stem == "__init__"
 
@@ -304,8 +308,8 @@ def _unset(variable):
 
 
 def _tensorflow_faults():
-    if "auto_jit" in (flags := os.environ.get("TF_XLA_FLAGS", "")):
-        what = f"TF_XLA_FLAGS={flags!r} makes TensorFlow compile its random numbers, which changes them."
+    if flags := os.environ.get("TF_XLA_FLAGS", "").strip():
+        what = f"TF_XLA_FLAGS={flags!r} changes TensorFlow's random numbers, or stops it."
         yield what, _unset("TF_XLA_FLAGS")
 
 

@@ -284,7 +284,7 @@ def test_auto_is_what_this_machine_has(scheduler, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "address", ["tcp://127.0.0.1:1", "nonsense", "carrier-pigeon://a:1", "tls://127.0.0.1:1"]
+    "address", ["tcp://127.0.0.1:1", "nonsense", "carrier-pigeon://a:1", "tls://127.0.0.1:1", ""]
 )
 def test_a_scheduler_that_does_not_answer_is_told(address, recipe, tmp_path, monkeypatch):
     """Soon, with its address and the cure."""

@@ -38,7 +38,8 @@ def connect(scheduler, workers, tasks, bytes_each):
     Raises:
         ConnectionError: If the scheduler does not answer.
     """
-    with _connect_to(scheduler) if scheduler else _start(workers, tasks, bytes_each) as client:
+    here = scheduler is None
+    with _start(workers, tasks, bytes_each) if here else _connect_to(scheduler) as client:
         yield client
 
 
@@ -96,10 +97,8 @@ def _start(workers, tasks, bytes_each):
 
 
 def _silence():
-    for name in (
-        "distributed",
-        "distributed.client",
-    ):  # each has a level of its own, set by its import
+    # Each has a level of its own, which its import sets.
+    for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
