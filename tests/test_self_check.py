@@ -289,6 +289,7 @@ def test_one_core_is_named_and_doubles_the_time(monkeypatch):
 def test_a_limit_of_cores_that_is_no_number_is_named(monkeypatch):
     """With its value, and how to unset it."""
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "many")
+    monkeypatch.setattr(joblib, "cpu_count", lambda: int("many"))
     finding = only_wrong("processor cores")
     assert finding.value == "LOKY_MAX_CPU_COUNT='many'" and "Unset LOKY" in finding.cure
 
