@@ -245,9 +245,8 @@ class _Transfer(threading.Thread):
 def _download(patience):
     """Download MNIST's arrays from the first mirror that sends them; each has its share of the seconds."""
     wanted = os.environ.get("VAE_COURSE_MIRRORS", " ".join(MIRRORS))
-    mirrors = (
-        wanted.encode(errors="replace").decode().split()
-    )  # without bytes that no print can show
+    # Without bytes that no print can show.
+    mirrors = wanted.encode(errors="replace").decode().split()
     if not mirrors:
         raise _not_found("downloads are switched off (VAE_COURSE_MIRRORS is empty)")
     failures = {}

@@ -28,10 +28,8 @@ REINSTALL = (
 )
 PACKAGES = "tensorflow keras numpy scipy sklearn matplotlib PIL IPython anywidget traitlets".split()
 PACKAGES += "psutil packaging joblib pooch requests tqdm".split()
-DISTRIBUTIONS = {
-    "sklearn": "scikit-learn",
-    "PIL": "pillow",
-}  # of the others, the names are the same
+# Where a package and its distribution have different names.
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow"}
 # Keras' defaults, with which the shipped models and the numbers in the lessons were made.
 KERAS_SETTINGS = {
     "backend": "tensorflow",
