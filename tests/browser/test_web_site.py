@@ -19,8 +19,8 @@ PAGES = ["index", LIVE, *NAMES, "numbers", "glossary"]
 WIDE = {"color_scheme": "light", "width": 1440, "height": 900}
 PHONE = {"color_scheme": "dark", "width": 390, "height": 844, "has_touch": True}
 LOOKS = {"light, wide": WIDE, "dark, phone": PHONE}
-# How many pixels of each piece of code and of each formula lie outside the page, where one has to scroll.
-OUTSIDE = """() => [...document.querySelectorAll("div.cell_input pre, .math-wrapper")]
+# How many pixels of code, printed tables and formulas lie outside the page, where one has to scroll.
+OUTSIDE = """() => [...document.querySelectorAll("div.cell pre, .math-wrapper")]
   .map((part) => part.scrollWidth - part.clientWidth)"""
 DARK = "() => getComputedStyle(document.body).backgroundColor"
 
