@@ -144,8 +144,8 @@ def as_array(value, what, where=""):
         raise NotYet(f"{what} is {kind}, but numbers are needed.{where}")
     if not np.isfinite(array).all():
         found = "NaN (not a number)" if np.isnan(array).any() else "an infinite number"
-        cause = "Is there a division by zero, a root of a negative number, a logarithm of one or of 0, or an "
-        cause += "exp of a number that is too large for a computer?"
+        cause = "Is there a division by zero, a root or logarithm of a negative number, a logarithm of 0, or "
+        cause += "an exp of a number that is too large for a computer?"
         raise NotYet(f"{what} contains {found}. {cause}{where}")
     return array.astype(float)
 
